@@ -1,0 +1,160 @@
+"""What a storefront and a warehouse must be able to do. Small on purpose: a new system fills these and nothing else."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
+
+import pandas as pd
+
+# every kind of effect there is; a system's `kinds` says which of them it can carry out
+FULFILMENT_REQUEST = "fulfilment_request"
+FULFILMENT_CHANGE = "fulfilment_change"
+FULFILMENT_CANCEL = "fulfilment_cancel"
+DISPATCH_CONFIRMATION = "dispatch_confirmation"
+ACKNOWLEDGEMENT = "acknowledgement"
+
+
+@dataclass(frozen=True)
+class Window:
+    """Half-open in the source's own clock: from <= modified < to."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
+class OrderPage:
+    """One page of orders: four frames of the contracts Orders, OrderLines, ShipGroups, Recipients, and what could not be read.
+
+    `reached` is how far the feed is safely taken in once this page is: the watermark after it.
+    `unreadable` lists {record, why} for records whose shape the connector could not read at all: never dropped.
+    """
+
+    orders: pd.DataFrame
+    lines: pd.DataFrame
+    ship_groups: pd.DataFrame
+    recipients: pd.DataFrame
+    reached: datetime
+    unreadable: list[dict[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One intended change in an outside system, as the ledger hands it out for delivery.
+
+    payload: JSON, no personal data, fixed when planned. recipient: personal data, opened from the vault for this call only.
+    number: the control number of this effect where the system needs one, else 0. document: the bytes frozen before the first
+    send; the same bytes are sent every time. attempt: 1 for the first send.
+    """
+
+    effect_id: str
+    kind: str
+    target: str
+    business_key: str
+    payload: dict[str, Any]
+    attempt: int = 1
+    fence: int = 0
+    number: int = 0
+    planned_at: datetime | None = None
+    sent_at: datetime | None = None
+    recipient: dict[str, str] | None = None
+    document: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Proof that the far side has it: its id there, and what we saw (no personal data)."""
+
+    remote_id: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Inbound:
+    """One message or file from a warehouse, exactly as it came. `source` is the feed, `name` the file or message id."""
+
+    source: str
+    name: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Message:
+    """One business message out of an `Inbound`: a transaction set, a CSV file.
+
+    key identifies it for ever: (sender, interchange and set control numbers), or the content hash where the format has none.
+    kind: 'dispatches' | 'acknowledgement'. dispatches: a frame of the contract Dispatches. acknowledgements: a list of
+    {number, accepted: bool, code, reason}. errors: what is wrong with the message as a whole: then nothing of it is used.
+    """
+
+    key: str
+    kind: str
+    sent_at: datetime | None = None
+    dispatches: pd.DataFrame | None = None
+    acknowledgements: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    answer: dict[str, Any] | None = None  # payload of the acknowledgement effect that we owe for the interchange, if any
+
+
+@runtime_checkable
+class Delivers(Protocol):
+    """Carries out effects. Both sides of the house do."""
+
+    name: str  # the connection's name in the profile
+    account: str  # what shares one rate budget and one set of control numbers
+    kinds: tuple[str, ...]
+    quiet_seconds: float  # how long after a doubtful send a read-back can be trusted
+    verify_seconds: float  # how soon a confirmed effect must have been proven (read back, or acknowledged)
+
+    def numbers(self, kind: str) -> str:
+        """The control-number stream that this kind of effect draws from; '' when it needs none."""
+
+    def prepare(self, effect: Effect) -> bytes:
+        """The exact bytes that will be sent, frozen in the ledger before the first send. Pure."""
+
+    def send(self, effect: Effect) -> Receipt:
+        """Send once. Raises NotNow, NotAllowed, Refused (nothing happened) or InDoubt (nobody knows)."""
+
+    def find(self, effect: Effect) -> Receipt | None:
+        """Read back by our reference: a Receipt when it is there, None when it is surely not. Raises InDoubt when it cannot be told."""
+
+
+@runtime_checkable
+class Storefront(Delivers, Protocol):
+    """The system that sells."""
+
+    def orders(self, window: Window) -> Iterator[OrderPage]:
+        """Every order modified in the window, oldest change first; a record may come twice, none is left out."""
+
+    def order(self, order_id: str) -> OrderPage:
+        """One order as it stands now."""
+
+    def channels(self) -> pd.DataFrame:
+        """Frame of contract Channels."""
+
+    def catalogue(self, skus: list[str]) -> pd.DataFrame:
+        """Frame of contract CatalogueItems for those of the SKUs that exist."""
+
+    def shown_dispatches(self, order_id: str) -> list[dict[str, Any]]:
+        """What the storefront now shows as shipped: [{remote_id, reference, tracking_number, lines: [{line_id, quantity}]}]."""
+
+
+@runtime_checkable
+class Warehouse(Delivers, Protocol):
+    """The system that ships."""
+
+    follows_changes: bool  # may an order be changed after export?
+    follows_cancels: bool
+
+    def items(self) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+        """The item master (contract Items, sound rows), and the rows that could not be read: [{record, why}]."""
+
+    def inbound(self) -> Iterator[Inbound]:
+        """What has come and is not yet filed away. Only whole files: a file that is still growing is not offered."""
+
+    def read(self, inbound: Inbound) -> list[Message]:
+        """The messages in it. Raises BadDocument when it cannot be read. Pure."""
+
+    def file_away(self, inbound: Inbound) -> None:
+        """Called after the ledger has committed what was in it. Doing it twice is harmless."""

@@ -1,0 +1,106 @@
+"""The contract that every frame is held against, on the way in and again before anything leaves.
+
+A wrong *type* is a bug of ours and stops the run (`WrongType`). A wrong *value* is the data's fault and sets its row aside
+with a `why` that an analyst can read. Nothing is coerced: pandera's coercion turns 12.9 into 12 and 'False' into True
+without a word.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import pandera.pandas as pa
+
+WHY = "why"
+
+
+class WrongType(TypeError):
+    """A value of a type that the contract does not have in that column: a bug in a mapping, not bad data."""
+
+
+class Contract(pa.DataFrameModel):
+    """A strict frame: exactly these columns, exactly these types. Text is never null ('' says: none)."""
+
+    class Config:
+        strict = True
+        coerce = False
+        ordered = True
+
+    @classmethod
+    def columns(cls) -> list[str]:
+        """The column names, in order."""
+        return list(cls.to_schema().columns)
+
+    @classmethod
+    def frame(cls, rows: Iterable[Mapping[str, Any]] = ()) -> pd.DataFrame:
+        """Exactly these columns and types, even from no rows. Raises WrongType; checks no values (see `split`)."""
+        rows = list(rows)
+        return pd.DataFrame({name: _column(cls.__name__, name, str(column.dtype), rows) for name, column in cls.to_schema().columns.items()})
+
+    @classmethod
+    def split(cls, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Sound rows, and unsound rows with a `why`. Every row is in exactly one of the two.
+
+        Raises WrongType when a column is missing, unknown or of another type: then no row can be trusted.
+        """
+        frame = frame.reset_index(drop=True)
+        try:
+            cls.validate(frame, lazy=True)
+            return frame, frame.iloc[:0].assign(**{WHY: pd.array([], dtype="string[pyarrow]")})
+        except pa.errors.SchemaErrors as errors:
+            reasons = _reasons(cls.__name__, errors.failure_cases)
+        unsound = frame.index.isin(list(reasons))
+        sound = frame[~unsound].reset_index(drop=True)
+        cls.validate(sound, lazy=True)
+        bad = frame[unsound].assign(**{WHY: [reasons[i] for i in frame.index[unsound]]})
+        return sound, bad.reset_index(drop=True)
+
+    @classmethod
+    def sound(cls, frame: pd.DataFrame) -> pd.DataFrame:
+        """The same frame, when every row holds; else ValueError with the first reasons. For what is about to leave."""
+        good, bad = cls.split(frame)
+        if len(bad):
+            reasons = "; ".join(dict.fromkeys(bad[WHY].tolist()[:5]))
+            raise ValueError(f"{cls.__name__}: {len(bad)} of {len(frame)} rows break the contract: {reasons}")
+        return good
+
+
+def _reasons(contract: str, cases: pd.DataFrame) -> dict[int, str]:
+    if cases["index"].isna().any():
+        shape = cases[cases["index"].isna()]
+        raise WrongType(f"{contract}: {'; '.join(f'{c.column}: {c.check}' for c in shape.itertuples())}")
+    reasons: dict[int, list[str]] = {}
+    for case in cases.itertuples():
+        why = f"{case.column}: {case.check}" if case.column else str(case.check)
+        listed = reasons.setdefault(int(case.index), [])
+        if why not in listed:
+            listed.append(why)
+    return {index: "; ".join(whys) for index, whys in reasons.items()}
+
+
+def _column(contract: str, name: str, dtype: str, rows: list[Mapping[str, Any]]) -> Any:
+    try:
+        values = [row[name] for row in rows]
+    except KeyError:
+        raise WrongType(f"{contract}.{name}: a row has no such field") from None
+    for value in values:
+        if not _fits(dtype, value):
+            raise WrongType(f"{contract}.{name} holds {dtype}, was given {type(value).__name__}")
+    if dtype.startswith("datetime64"):
+        return pd.to_datetime(pd.Series(values, dtype="object"), utc=True).astype(dtype)
+    return pd.array(values, dtype=dtype)
+
+
+def _fits(dtype: str, value: Any) -> bool:
+    if dtype.startswith("string"):
+        return isinstance(value, str)
+    if dtype == "bool":
+        return isinstance(value, bool)
+    if dtype == "int64":
+        return isinstance(value, int) and not isinstance(value, bool)
+    if dtype == "Int64":
+        return value is None or (isinstance(value, int) and not isinstance(value, bool))
+    if dtype.startswith("datetime64"):
+        return value is None or (isinstance(value, datetime) and value.utcoffset() == timedelta(0))
+    return False

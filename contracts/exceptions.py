@@ -1,0 +1,122 @@
+"""The closed list of exception types: what each means, whose it is, when it is due, what to do and what clears it."""
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+ROLES = ("operations", "ecommerce", "finance", "customer service", "data")
+DUE = ("cut-off", "ship-by", "day", "month-end")
+
+
+@dataclass(frozen=True)
+class ExceptionType:
+    """One kind of record that a person must look at."""
+
+    name: str
+    owner: str
+    severity: str
+    due: str
+    means: str
+    remedy: str
+    clears: str
+    mapping: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing a rule found wrong with one record: becomes an open exception, or counts up the one that is open.
+
+    `cause` makes it the same exception next time ("same cause, same exception"). `waits_on` names what would free the record:
+    '{mapping table}:{key column}={value}|…' or 'items:{warehouse}:{sku}'; '' when only the record itself can change.
+    """
+
+    type: str
+    connection: str
+    record: str
+    cause: str
+    evidence: dict
+    waits_on: str = ""
+
+
+def _t(name: str, owner: str, severity: str, due: str, means: str, remedy: str, clears: str, mapping: str = "") -> ExceptionType:
+    return ExceptionType(name, owner, severity, due, means, remedy, clears, mapping)
+
+
+TYPES: dict[str, ExceptionType] = {t.name: t for t in (
+    _t("record_unsound", "data", "high", "cut-off", "The record breaks its contract, so nothing in it can be trusted.",
+       "Correct the record in the system it came from.", "The corrected record is taken in."),
+    _t("document_malformed", "data", "high", "cut-off", "A file from the partner cannot be read; its bytes are kept and none of its rows were used.",
+       "Ask the partner for a corrected file.", "A person resolves it with the number of the replacement."),
+    _t("control_number_reused", "data", "high", "cut-off", "The partner used a control number again with other bytes.",
+       "Ask the partner which of the two files is meant.", "A person resolves it."),
+    _t("sku_unknown", "ecommerce", "high", "cut-off", "The warehouse has no active item with this SKU.",
+       "Have the item set up at the warehouse, or add a row to skus.csv.", "The item appears in the item master, or a mapping is added.", "skus"),
+    _t("sku_spelling", "ecommerce", "high", "cut-off", "The SKU differs from an item of the warehouse only in case, spacing or leading zeros.",
+       "Correct the SKU in the storefront, or add a row to skus.csv. Nothing is changed silently.", "A mapping is added or the item appears.", "skus"),
+    _t("unit_unmapped", "ecommerce", "high", "cut-off", "It is not known how many warehouse units one storefront unit is.",
+       "Add a row to units.csv.", "A mapping is added.", "units"),
+    _t("facility_unmapped", "operations", "high", "cut-off", "No route says which facility ships this line.",
+       "Add a row to routes.csv.", "A route is added.", "routes"),
+    _t("ship_method_unmapped", "operations", "high", "cut-off", "The shipping method has no carrier service at the warehouse.",
+       "Add a row to ship_methods.csv.", "A mapping is added.", "ship_methods"),
+    _t("carrier_unmapped", "operations", "high", "day", "The warehouse shipped with a carrier code that the storefront has no name for.",
+       "Add a row to carriers.csv.", "A mapping is added; exactly the affected dispatches are sent.", "carriers"),
+    _t("po_missing", "customer service", "high", "cut-off", "This customer's orders need a purchase order number.",
+       "Ask the customer and enter it on the order.", "The order is taken in with a number.", "po_rules"),
+    _t("organisation_missing", "customer service", "high", "cut-off", "This customer's orders need the customer's organisation.",
+       "Enter it on the order.", "The order is taken in with it.", "po_rules"),
+    _t("customs_missing", "ecommerce", "high", "cut-off", "The order leaves the country and a SKU has no HS code or origin.",
+       "Have the item's customs data completed at the warehouse.", "The item master has it."),
+    _t("address_missing", "customer service", "high", "cut-off", "A delivery address is missing or incomplete.",
+       "Complete the address on the order.", "The order is taken in with it."),
+    _t("line_unmatched", "operations", "high", "day", "The warehouse shipped something that no line of the order asks for.",
+       "Compare with the warehouse; resolve with what was agreed.", "A person resolves it."),
+    _t("over_shipped", "operations", "high", "day", "The warehouse shipped more than was ordered.",
+       "Ask the warehouse; only what was ordered is confirmed.", "A person resolves it."),
+    _t("advice_before_export", "operations", "medium", "day", "The warehouse advises a dispatch for an order that we did not send.",
+       "Check the reference with the warehouse.", "The order is found, or a person resolves it."),
+    _t("rejected_by_warehouse", "operations", "high", "cut-off", "The warehouse refused the fulfilment request.",
+       "Read the reason, mend it, and choose resend.", "A person resolves it."),
+    _t("rejected_by_storefront", "ecommerce", "high", "day", "The storefront refused a dispatch confirmation.",
+       "Read the reason, mend it, and choose resend.", "A person resolves it."),
+    _t("unacknowledged", "operations", "high", "cut-off", "The warehouse has not acknowledged a fulfilment request in time.",
+       "Ask the warehouse whether it has the order before anything is sent again.", "An acknowledgement arrives, or a person resolves it."),
+    _t("cancel_refused", "customer service", "high", "cut-off", "The order was cancelled but the warehouse shipped it, or did not answer.",
+       "Stop the parcel or arrange its return.", "A person resolves it."),
+    _t("edited_after_export", "customer service", "high", "cut-off", "The order was changed after the warehouse had it, and the warehouse cannot follow.",
+       "Ring the warehouse before the pick.", "A person resolves it."),
+    _t("stock_absurd", "operations", "high", "day", "A stock figure is negative or absurdly large.", "Ask the warehouse.", "A sound figure arrives."),
+    _t("feed_shrank", "data", "high", "day", "A feed lost far more rows than usual.", "Ask the partner; nothing was set to zero.", "A full feed arrives."),
+    _t("feed_silent", "data", "high", "cut-off", "A feed stopped: nothing has come for longer than it may.", "Ask the partner.", "The feed speaks again."),
+    _t("stale_stock", "operations", "medium", "day", "A stock figure is older than it may be.", "Ask the warehouse for a fresh one.", "A newer figure arrives."),
+    _t("return_unmatched", "customer service", "medium", "day", "A return names no order we know.", "Choose among the candidates.", "A person chooses."),
+    _t("return_unexpected", "customer service", "medium", "day", "More, or something else, came back than was sent.", "Look at the evidence and decide.", "A person resolves it."),
+    _t("rma_not_approved", "customer service", "medium", "day", "Goods came back before the return was authorised.", "Approve or refuse the return.", "The RMA is decided."),
+    _t("refund_declined", "finance", "high", "day", "The payment provider declined a refund.", "Refund by another way.", "A person resolves it."),
+    _t("status_drift", "ecommerce", "medium", "day", "Storefront and warehouse disagree about an order.", "Look at the timeline.", "They agree again."),
+    _t("stock_drift", "ecommerce", "medium", "day", "Storefront and warehouse disagree about stock.", "Look at the cause named.", "They agree again."),
+    _t("tracking_not_taken", "ecommerce", "high", "day", "The storefront accepted a dispatch confirmation but does not show it.",
+       "Look at the order in the storefront; enter the tracking by hand if need be.", "The read-back shows it, or a person resolves it."),
+    _t("untracked_item", "ecommerce", "low", "day", "The storefront does not track this item's inventory; some bridges cannot confirm it.",
+       "Switch inventory tracking on.", "The catalogue says it is tracked."),
+    _t("settlement_unknown_type", "finance", "high", "month-end", "A settlement row of a type we do not know.", "Classify it.", "A rule is added."),
+    _t("settlement_inconsistent", "finance", "high", "month-end", "A settlement's rows do not sum to its deposit.", "Ask the marketplace.", "A person resolves it."),
+    _t("paid_not_shipped", "finance", "medium", "month-end", "Paid for, and no dispatch.", "Look at the timeline.", "A dispatch arrives."),
+    _t("shipped_not_paid", "finance", "medium", "month-end", "Dispatched, and not paid for.", "Look at the timeline.", "A payment arrives."),
+    _t("cutoff_at_risk", "operations", "high", "cut-off", "The order will miss its collection.", "Ask the warehouse to pull it forward.", "It ships."),
+    _t("blocked_effect", "operations", "high", "cut-off", "It cannot be told whether a change reached the other system.",
+       "Look there; then choose: it is there, or send it again.", "A person decides."),
+)}
+
+CUT_OFF = time(15, 0)
+
+
+def due_at(type_name: str, opened_at: datetime, cut_off: time = CUT_OFF) -> datetime:
+    """When the exception must be dealt with, in UTC: the next collection cut-off, in 24 hours, or the end of the month."""
+    due = TYPES[type_name].due
+    if due == "day" or due == "ship-by":
+        return opened_at + timedelta(hours=24)
+    if due == "month-end":
+        first = opened_at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return (first + timedelta(days=32)).replace(day=1)
+    today = opened_at.replace(hour=cut_off.hour, minute=cut_off.minute, second=0, microsecond=0)
+    return today if opened_at < today else today + timedelta(days=1)
