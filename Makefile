@@ -1,0 +1,33 @@
+# make demo [ARGS=--once]   sets everything up and plays a trading period
+# make test                 sets everything up and passes the tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+export DO_NOT_TRACK := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+
+.PHONY: demo test lock clean system
+
+demo: $(VENV)/.ready
+	$(BIN)/wharfinger demo $(ARGS)
+
+test: $(VENV)/.ready system
+	$(BIN)/python -m pytest $(ARGS)
+
+# installs exactly what the lock names, each file checked against its hash
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+# the real servers that some tests talk to: an SSH server and PostgreSQL (Debian; elsewhere install them yourself)
+system:
+	@sh tests/system.sh
+
+lock:
+	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .wharfinger

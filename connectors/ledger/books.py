@@ -1,0 +1,131 @@
+"""What we know of orders, fulfilment requests and dispatches: no personal data, and an older word never wins over a newer."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from connectors.kit.clock import Clock
+from connectors.ledger.tables import dispatch_line, held_dispatch, order_book, request, request_line
+
+
+@dataclass(frozen=True)
+class OrderEntry:
+    """One order as a storefront told it, ready for the book. order, lines, ship_groups: JSON of the contracts' rows."""
+
+    connection: str
+    order_id: str
+    order: dict[str, Any]
+    lines: list[dict[str, Any]]
+    ship_groups: list[dict[str, Any]]
+    fingerprint: str
+    addressed: list[str]
+    modified_at: datetime
+
+
+class Books:
+    """The order book, the requests made of warehouses, and what the warehouses said they shipped."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def take_in(self, tx: Connection, entry: OrderEntry) -> str:
+        """Enter an order: 'new', 'changed', 'same', or 'older' (then nothing was changed)."""
+        values = {"order": entry.order, "lines": entry.lines, "ship_groups": entry.ship_groups, "fingerprint": entry.fingerprint,
+                  "addressed": entry.addressed, "modified_at": entry.modified_at, "taken_in_at": self._clock.now()}
+        before = self.order(tx, entry.connection, entry.order_id)
+        if before is None:
+            tx.execute(sa.insert(order_book).values(connection=entry.connection, order_id=entry.order_id, state="new", asked_hash="", replan=True, **values))
+            return "new"
+        if entry.modified_at < before.modified_at:
+            return "older"
+        same = (before.order | {"modified_at": ""}, before.lines, before.ship_groups, before.fingerprint, before.addressed) == (
+            entry.order | {"modified_at": ""}, entry.lines, entry.ship_groups, entry.fingerprint, entry.addressed)
+        replan = before.replan or not same
+        tx.execute(sa.update(order_book).where(*_is(entry.connection, entry.order_id)).values(replan=replan, **values))
+        return "same" if same else "changed"
+
+    def order(self, tx: Connection, connection: str, order_id: str) -> Row[Any] | None:
+        """One entry of the order book."""
+        return tx.execute(sa.select(order_book).where(*_is(connection, order_id))).one_or_none()
+
+    def to_plan(self, tx: Connection, connection: str, limit: int) -> list[Row[Any]]:
+        """Orders whose plan is owed, in a fixed order."""
+        return list(tx.execute(sa.select(order_book).where(order_book.c.connection == connection, order_book.c.replan.is_(True))
+                               .order_by(order_book.c.modified_at, order_book.c.order_id).limit(limit)))
+
+    def planned(self, tx: Connection, connection: str, order_id: str, state: str, asked_hash: str | None = None) -> None:
+        """The plan of this order is made."""
+        values = {"state": state, "replan": False} | ({} if asked_hash is None else {"asked_hash": asked_hash})
+        tx.execute(sa.update(order_book).where(*_is(connection, order_id)).values(**values))
+
+    def plan_again(self, tx: Connection, records: Iterable[tuple[str, str]]) -> int:
+        """Make the plans of these orders anew at the next run. How many there are."""
+        return sum(tx.execute(sa.update(order_book).where(*_is(connection, order_id)).values(replan=True)).rowcount for connection, order_id in records)
+
+    def ask(self, tx: Connection, payload: dict[str, Any], effect_id: str, state: str = "asked") -> None:
+        """Enter a fulfilment request, or its newer revision; what was already advised is kept."""
+        where = (request.c.warehouse == payload["warehouse"], request.c.reference == payload["reference"])
+        advised = {row.number: row.advised for row in self.request_lines(tx, payload["warehouse"], payload["reference"])}
+        values = {name: payload[name] for name in ("connection", "order_id", "ship_group", "facility", "carrier", "service", "revision")}
+        values |= {"state": state, "effect_id": effect_id, "payload": payload}
+        if not tx.execute(sa.update(request).where(*where).values(**values)).rowcount:
+            tx.execute(sa.insert(request).values(warehouse=payload["warehouse"], reference=payload["reference"], created_at=self._clock.now(), **values))
+        tx.execute(sa.delete(request_line).where(request_line.c.warehouse == payload["warehouse"], request_line.c.reference == payload["reference"]))
+        tx.execute(sa.insert(request_line), [
+            {"warehouse": payload["warehouse"], "reference": payload["reference"], "advised": advised.get(line["number"], 0)}
+            | {name: line[name] for name in ("number", "line_id", "sku", "warehouse_sku", "quantity", "unit", "factor")} for line in payload["lines"]])
+
+    def requests_of(self, tx: Connection, connection: str, order_id: str) -> list[Row[Any]]:
+        """The requests made for an order, by reference."""
+        return list(tx.execute(sa.select(request).where(request.c.connection == connection, request.c.order_id == order_id).order_by(request.c.reference)))
+
+    def requests(self, tx: Connection, warehouse: str, references: Iterable[str]) -> dict[str, Row[Any]]:
+        """Requests by the reference that the warehouse echoes."""
+        found = tx.execute(sa.select(request).where(request.c.warehouse == warehouse, request.c.reference.in_(list(references))))
+        return {row.reference: row for row in found}
+
+    def request_lines(self, tx: Connection, warehouse: str, reference: str) -> list[Row[Any]]:
+        """The lines of one request, by number."""
+        return list(tx.execute(sa.select(request_line).where(request_line.c.warehouse == warehouse, request_line.c.reference == reference)
+                               .order_by(request_line.c.number)))
+
+    def set_request(self, tx: Connection, warehouse: str, reference: str, state: str) -> None:
+        """asked, changed, cancelling, cancelled, rejected, partly_shipped, shipped, withdrawn."""
+        tx.execute(sa.update(request).where(request.c.warehouse == warehouse, request.c.reference == reference).values(state=state))
+
+    def advise(self, tx: Connection, warehouse: str, reference: str, number: int, units: int) -> None:
+        """The warehouse says it shipped `units` more of this request line."""
+        tx.execute(sa.update(request_line).where(request_line.c.warehouse == warehouse, request_line.c.reference == reference, request_line.c.number == number)
+                   .values(advised=request_line.c.advised + units))
+
+    def dispatched(self, tx: Connection, warehouse: str, references: Iterable[str]) -> list[Row[Any]]:
+        """What the warehouse has advised for these references so far."""
+        return list(tx.execute(sa.select(dispatch_line).where(dispatch_line.c.warehouse == warehouse, dispatch_line.c.reference.in_(list(references)))
+                               .order_by(dispatch_line.c.sequence)))
+
+    def enter_dispatch(self, tx: Connection, rows: list[dict[str, Any]], inbox_key: str) -> None:
+        """Keep the advice as it came; rows of the contract Dispatches."""
+        if rows:
+            tx.execute(sa.insert(dispatch_line), [row | {"inbox_key": inbox_key} for row in rows])
+
+    def hold_dispatch(self, tx: Connection, business_key: str, payload: dict[str, Any], waits_on: str) -> None:
+        """A package whose confirmation cannot be made yet."""
+        if tx.execute(sa.select(held_dispatch.c.business_key).where(held_dispatch.c.business_key == business_key)).scalar() is None:
+            tx.execute(sa.insert(held_dispatch).values(business_key=business_key, connection=payload["connection"], order_id=payload["order_id"],
+                                                       waits_on=waits_on, payload=payload, held_at=self._clock.now()))
+
+    def held_dispatches(self, tx: Connection, connection: str) -> list[Row[Any]]:
+        """Packages of this storefront that wait for a mapping."""
+        return list(tx.execute(sa.select(held_dispatch).where(held_dispatch.c.connection == connection).order_by(held_dispatch.c.business_key)))
+
+    def release_dispatch(self, tx: Connection, business_key: str) -> None:
+        """It waits no longer."""
+        tx.execute(sa.delete(held_dispatch).where(held_dispatch.c.business_key == business_key))
+
+
+def _is(connection: str, order_id: str) -> tuple[Any, Any]:
+    return order_book.c.connection == connection, order_book.c.order_id == order_id

@@ -1,0 +1,250 @@
+"""Effects: what we intend to change in other systems, one row each, and the only edges their states may take.
+
+    PLANNED ──► IN_FLIGHT ──► CONFIRMED        it is there: we hold the far side's own id
+       ▲  │         │ ├─────► UNKNOWN          any doubt; waits the target's quiet period, then is read back
+       │  │         │ ├─────► REJECTED         the far side said no to this record
+       │  │         │ └─────► PLANNED          certainly nothing happened (refused connection, 429): later again
+       │  └► WITHDRAWN        │
+       └──────────────────────┴── UNKNOWN ──► CONFIRMED | PLANNED (proved absent) | BLOCKED (a person decides)
+
+Every change carries the fence of the claim and the state it expects, and must hit exactly one row.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from connectors.kit.clock import Clock
+from connectors.kit.errors import WharfingerError
+from connectors.ledger.database import Database, dumps
+from connectors.ledger.tables import BLOCKED, CONFIRMED, IN_FLIGHT, PLANNED, REJECTED, UNKNOWN, WITHDRAWN, control_number, effect
+from connectors.ports import Effect, Receipt
+
+IN_DOUBT = (IN_FLIGHT, UNKNOWN)
+
+
+class FenceLost(WharfingerError):
+    """Somebody else has taken this effect over; what we learned about it must not be written."""
+
+    helps = "Whoever holds it now reads back and decides."
+
+
+class EffectChanged(WharfingerError):
+    """The same effect was planned again with another payload: a bug in how its business key is made."""
+
+    helps = "Trying again cannot help."
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An effect about to be planned. business_key comes from business identity, never from a run or a time."""
+
+    kind: str
+    target: str
+    business_key: str
+    ordering_key: str
+    connection: str
+    record: str
+    payload: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def effect_id(self) -> str:
+        """The same for ever, on every machine."""
+        return f"{self.kind}:{self.target}:{self.business_key}"
+
+
+def payload_hash(payload: dict[str, Any]) -> str:
+    """SHA-256 over the payload as the ledger keeps it."""
+    return hashlib.sha256(dumps(payload).encode()).hexdigest()
+
+
+class Effects:
+    """The effect table. Methods that take a transaction take part in the caller's; the others open their own."""
+
+    def __init__(self, database: Database, clock: Clock, lease_seconds: float = 120) -> None:
+        self._database, self._clock, self._lease_seconds = database, clock, lease_seconds
+
+    def plan(self, tx: Connection, planned: Planned) -> bool:
+        """Intend this, once. False when it was intended before. Raises EffectChanged when before it was something else."""
+        now, digest = self._clock.now(), payload_hash(planned.payload)
+        before = tx.execute(sa.select(effect.c.payload_hash).where(effect.c.effect_id == planned.effect_id)).scalar()
+        if before is not None:
+            if before != digest:
+                raise EffectChanged(f"planning {planned.effect_id}", "it was planned before with another payload", "Report this as a bug.")
+            return False
+        tx.execute(sa.insert(effect).values(
+            effect_id=planned.effect_id, kind=planned.kind, target=planned.target, business_key=planned.business_key,
+            ordering_key=planned.ordering_key, connection=planned.connection, record=planned.record, payload=planned.payload,
+            payload_hash=digest, state=PLANNED, attempt=0, fence=0, number=0, holder="", planned_at=now, not_before=now, remote_id="", evidence={}, error=""))
+        return True
+
+    def due(self, target: str, kinds: tuple[str, ...], limit: int = 200) -> list[str]:
+        """Ids of effects that may be sent now, oldest first; at most one for each ordering key."""
+        older = effect.alias("older")
+        waits = sa.exists().where(older.c.ordering_key == effect.c.ordering_key, older.c.target == effect.c.target,
+                                  sa.or_(older.c.state.in_(IN_DOUBT), sa.and_(older.c.state == PLANNED, older.c.sequence < effect.c.sequence)))
+        wanted = sa.select(effect.c.effect_id).where(
+            effect.c.target == target, effect.c.kind.in_(kinds), effect.c.state == PLANNED, effect.c.not_before <= self._clock.now(), ~waits)
+        return self._ids(wanted, limit)
+
+    def doubtful(self, target: str, kinds: tuple[str, ...], limit: int = 200) -> list[str]:
+        """Ids of effects whose quiet period is over, so that a read-back can be trusted."""
+        now = self._clock.now()
+        return self._ids(sa.select(effect.c.effect_id).where(
+            effect.c.target == target, effect.c.kind.in_(kinds), effect.c.state == UNKNOWN, effect.c.not_before <= now,
+            sa.or_(effect.c.lease_until.is_(None), effect.c.lease_until <= now)), limit)
+
+    def unproven(self, target: str, kinds: tuple[str, ...], limit: int = 10_000) -> list[Row[Any]]:
+        """Confirmed effects that nobody has read back or acknowledged yet, oldest first."""
+        with self._database.transaction() as tx:
+            return list(tx.execute(sa.select(effect).where(
+                effect.c.target == target, effect.c.kind.in_(kinds), effect.c.state == CONFIRMED, effect.c.verified_at.is_(None),
+            ).order_by(effect.c.sequence).limit(limit)))
+
+    def next_due_at(self, target: str, kinds: tuple[str, ...]) -> datetime | None:
+        """When the next planned or doubtful effect of this target may be worked on."""
+        with self._database.transaction() as tx:
+            return tx.execute(sa.select(sa.func.min(effect.c.not_before, type_=effect.c.not_before.type)).where(
+                effect.c.target == target, effect.c.kind.in_(kinds), effect.c.state.in_((PLANNED, UNKNOWN)))).scalar()
+
+    def claim(self, tx: Connection, effect_id: str, holder: str) -> Effect | None:
+        """Take one planned effect: PLANNED -> IN_FLIGHT, committed before the call. None when somebody else was quicker."""
+        now, row = self._clock.now(), self._row(tx, effect_id)
+        if row is None:
+            return None
+        self._database.lock(tx, row.ordering_key)
+        busy = sa.exists().where(effect.c.ordering_key == row.ordering_key, effect.c.target == row.target, effect.c.state.in_(IN_DOUBT))
+        if tx.execute(sa.select(busy)).scalar():
+            return None
+        taken = tx.execute(sa.update(effect).where(
+            effect.c.effect_id == effect_id, effect.c.state == PLANNED, effect.c.fence == row.fence, effect.c.not_before <= now,
+        ).values(state=IN_FLIGHT, fence=row.fence + 1, attempt=row.attempt + 1, holder=holder, sent_at=now,
+                 lease_until=now + timedelta(seconds=self._lease_seconds))).rowcount
+        return _effect(row, fence=row.fence + 1, attempt=row.attempt + 1, sent_at=now) if taken else None
+
+    def claim_doubtful(self, tx: Connection, effect_id: str, holder: str) -> Effect | None:
+        """Take one UNKNOWN effect for a read-back; it stays UNKNOWN. None when somebody else was quicker."""
+        now, row = self._clock.now(), self._row(tx, effect_id)
+        taken = row is not None and tx.execute(sa.update(effect).where(
+            effect.c.effect_id == effect_id, effect.c.state == UNKNOWN, effect.c.fence == row.fence, effect.c.not_before <= now,
+            sa.or_(effect.c.lease_until.is_(None), effect.c.lease_until <= now),
+        ).values(fence=row.fence + 1, holder=holder, lease_until=now + timedelta(seconds=self._lease_seconds))).rowcount
+        return _effect(row, fence=row.fence + 1, attempt=row.attempt, sent_at=row.sent_at) if taken else None
+
+    def number(self, tx: Connection, claimed: Effect, stream: str) -> int:
+        """The effect's control number: drawn once from its stream, kept for ever."""
+        if claimed.number:
+            return claimed.number
+        self._database.lock(tx, f"numbers {stream}")
+        last = tx.execute(sa.select(control_number.c.last).where(control_number.c.stream == stream)).scalar()
+        if last is None:
+            tx.execute(sa.insert(control_number).values(stream=stream, last=1))
+        else:
+            tx.execute(sa.update(control_number).where(control_number.c.stream == stream).values(last=last + 1))
+        number = (last or 0) + 1
+        self._change(tx, claimed, IN_FLIGHT, number=number)
+        return number
+
+    def confirm(self, tx: Connection, claimed: Effect, receipt: Receipt, verify_seconds: float) -> None:
+        """It is there."""
+        now = self._clock.now()
+        self._change(tx, claimed, *IN_DOUBT, state=CONFIRMED, remote_id=receipt.remote_id, evidence=receipt.evidence, error="", lease_until=None,
+                     confirmed_at=now, verify_by=now + timedelta(seconds=verify_seconds), doubted_at=None)
+
+    def doubt(self, tx: Connection, claimed: Effect, error: str, quiet_seconds: float) -> None:
+        """Nobody knows. Nothing is sent again before a read-back, and none is made before the quiet period is over."""
+        now = self._clock.now()
+        since = sa.func.coalesce(effect.c.doubted_at, sa.literal(now, effect.c.doubted_at.type))
+        self._change(tx, claimed, *IN_DOUBT, state=UNKNOWN, error=error, lease_until=None, doubted_at=since, not_before=now + timedelta(seconds=quiet_seconds))
+
+    def absent(self, tx: Connection, claimed: Effect) -> None:
+        """Read back and surely not there: it may be sent again."""
+        self._change(tx, claimed, UNKNOWN, state=PLANNED, lease_until=None, doubted_at=None, not_before=self._clock.now())
+
+    def not_now(self, tx: Connection, claimed: Effect, error: str, wait_seconds: float) -> None:
+        """Certainly nothing happened: later again."""
+        self._change(tx, claimed, IN_FLIGHT, state=PLANNED, error=error, lease_until=None, not_before=self._clock.now() + timedelta(seconds=wait_seconds))
+
+    def reject(self, tx: Connection, claimed: Effect, error: str) -> None:
+        """The far side said no to this record."""
+        self._change(tx, claimed, IN_FLIGHT, state=REJECTED, error=error, lease_until=None)
+
+    def block(self, tx: Connection, claimed: Effect, error: str) -> None:
+        """Only a person can tell."""
+        self._change(tx, claimed, *IN_DOUBT, state=BLOCKED, error=error, lease_until=None)
+
+    def withdraw(self, tx: Connection, effect_id: str, why: str) -> bool:
+        """Never send it. True when it had not been sent; False when it is too late for that."""
+        row = self._row(tx, effect_id)
+        if row is None or row.state not in (PLANNED, BLOCKED) or (row.state == PLANNED and row.attempt > 0 and row.number):
+            return False
+        return bool(tx.execute(sa.update(effect).where(effect.c.effect_id == effect_id, effect.c.state == row.state, effect.c.fence == row.fence)
+                               .values(state=WITHDRAWN, fence=row.fence + 1, error=why)).rowcount)
+
+    def decide(self, tx: Connection, effect_id: str, is_there: bool, actor: str) -> bool:
+        """A person's word on a blocked effect: it is there, or send it again."""
+        now = self._clock.now()
+        values = {"state": CONFIRMED, "confirmed_at": now, "verified_at": now} if is_there else {"state": PLANNED, "not_before": now, "doubted_at": None}
+        return bool(tx.execute(sa.update(effect).where(effect.c.effect_id == effect_id, effect.c.state == BLOCKED)
+                               .values(fence=effect.c.fence + 1, error=f"decided by {actor}", **values)).rowcount)
+
+    def prove(self, tx: Connection, effect_id: str) -> bool:
+        """Read back or acknowledged: the confirmation is proven. True the first time."""
+        return bool(tx.execute(sa.update(effect).where(effect.c.effect_id == effect_id, effect.c.state == CONFIRMED, effect.c.verified_at.is_(None))
+                               .values(verified_at=self._clock.now())).rowcount)
+
+    def expire(self, tx: Connection, quiet: dict[str, float], dead_holders: tuple[str, ...] = ()) -> int:
+        """Turn what was in flight with a dead worker into a doubt: an expired lease is never a licence to send again.
+
+        quiet: seconds for each target. dead_holders: runs known to be dead, whose leases need not run out.
+        """
+        now, doubted = self._clock.now(), 0
+        lost = sa.or_(effect.c.lease_until <= now, effect.c.holder.in_(dead_holders))
+        for row in tx.execute(sa.select(effect).where(effect.c.state == IN_FLIGHT, lost)).all():
+            until = row.sent_at + timedelta(seconds=quiet.get(row.target, 900))
+            doubted += tx.execute(sa.update(effect).where(effect.c.effect_id == row.effect_id, effect.c.state == IN_FLIGHT, effect.c.fence == row.fence)
+                                  .values(state=UNKNOWN, fence=row.fence + 1, doubted_at=now, not_before=until, lease_until=None,
+                                          error="the worker that sent it did not come back")).rowcount
+        if dead_holders:
+            tx.execute(sa.update(effect).where(effect.c.state == UNKNOWN, effect.c.holder.in_(dead_holders)).values(lease_until=None))
+        return doubted
+
+    def get(self, tx: Connection, effect_id: str) -> Row[Any] | None:
+        """The whole row."""
+        return self._row(tx, effect_id)
+
+    def by_number(self, tx: Connection, target: str, number: int) -> list[Row[Any]]:
+        """The effects that carried this control number to this target."""
+        return list(tx.execute(sa.select(effect).where(effect.c.target == target, effect.c.number == number)))
+
+    def of_record(self, tx: Connection, connection: str, record: str) -> list[Row[Any]]:
+        """Every effect about one record, oldest first."""
+        return list(tx.execute(sa.select(effect).where(effect.c.connection == connection, effect.c.record == record).order_by(effect.c.sequence)))
+
+    def counts(self, target: str, kinds: tuple[str, ...]) -> dict[str, int]:
+        """How many effects are in each state."""
+        with self._database.transaction() as tx:
+            found = tx.execute(sa.select(effect.c.state, sa.func.count()).where(effect.c.target == target, effect.c.kind.in_(kinds)).group_by(effect.c.state))
+            return {state: count for state, count in found}
+
+    def _ids(self, wanted: sa.Select[Any], limit: int) -> list[str]:
+        with self._database.transaction() as tx:
+            return list(tx.execute(wanted.order_by(effect.c.sequence).limit(limit)).scalars())
+
+    def _row(self, tx: Connection, effect_id: str) -> Row[Any] | None:
+        return tx.execute(sa.select(effect).where(effect.c.effect_id == effect_id)).one_or_none()
+
+    def _change(self, tx: Connection, claimed: Effect, *expected: str, **values: Any) -> None:
+        hit = tx.execute(sa.update(effect).where(effect.c.effect_id == claimed.effect_id, effect.c.fence == claimed.fence, effect.c.state.in_(expected))
+                         .values(**values)).rowcount
+        if hit != 1:
+            raise FenceLost(f"writing the outcome of {claimed.effect_id}", f"fence {claimed.fence} is no longer the current one")
+
+
+def _effect(row: Row[Any], fence: int, attempt: int, sent_at: datetime) -> Effect:
+    return Effect(effect_id=row.effect_id, kind=row.kind, target=row.target, business_key=row.business_key, payload=row.payload, attempt=attempt,
+                  fence=fence, number=row.number, planned_at=row.planned_at, sent_at=sent_at)

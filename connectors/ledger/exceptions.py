@@ -1,0 +1,69 @@
+"""Exceptions: records that a person must look at. Same cause, same exception; none disappears without actor, time and reason."""
+
+from collections.abc import Iterable
+from datetime import time
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from connectors.kit.clock import Clock
+from connectors.kit.errors import BadConfiguration
+from connectors.ledger.database import Database
+from connectors.ledger.tables import exception
+from contracts.exceptions import CUT_OFF, TYPES, Finding, due_at
+
+OPEN, RESOLVED = "open", "resolved"
+
+
+class Exceptions:
+    """The exception table."""
+
+    def __init__(self, database: Database, clock: Clock, make_id: Any, cut_off: time = CUT_OFF) -> None:
+        self._database, self._clock, self._make_id, self._cut_off = database, clock, make_id, cut_off
+
+    def open(self, tx: Connection, findings: Iterable[Finding]) -> int:
+        """Open each finding, or count up the exception that is open for the same cause. How many are new."""
+        now, opened = self._clock.now(), 0
+        for finding in findings:
+            kind = TYPES[finding.type]
+            cause = finding.cause[:250]
+            same = (exception.c.type == finding.type, exception.c.connection == finding.connection, exception.c.record == finding.record,
+                    exception.c.cause == cause, exception.c.state == OPEN)
+            values = {"evidence": finding.evidence, "last_seen_at": now, "waits_on": finding.waits_on}
+            if tx.execute(sa.update(exception).where(*same).values(count=exception.c.count + 1, **values)).rowcount:
+                continue
+            tx.execute(sa.insert(exception).values(
+                exception_id=self._make_id(), type=finding.type, owner=kind.owner, severity=kind.severity, connection=finding.connection,
+                record=finding.record, cause=cause, state=OPEN, count=1, opened_at=now, due_at=due_at(finding.type, now, self._cut_off), **values))
+            opened += 1
+        return opened
+
+    def settle(self, tx: Connection, connection: str, record: str, types: Iterable[str], keep: Iterable[tuple[str, str]], actor: str, reason: str) -> int:
+        """Resolve what no longer holds for this record: open, of these types, and not among `keep` (type, cause)."""
+        kept, settled = {(kind, cause[:250]) for kind, cause in keep}, 0
+        for row in tx.execute(sa.select(exception).where(
+                exception.c.connection == connection, exception.c.record == record, exception.c.state == OPEN, exception.c.type.in_(list(types)))).all():
+            if (row.type, row.cause) not in kept:
+                settled += self.resolve(tx, row.exception_id, actor, reason)
+        return settled
+
+    def resolve(self, tx: Connection, exception_id: str, actor: str, reason: str) -> bool:
+        """Close one, with who and why. False when it was closed already. Raises BadConfiguration without a reason."""
+        if not actor.strip() or not reason.strip():
+            raise BadConfiguration(f"resolving exception {exception_id}", "there is no name or no reason", "Say who decided, and why.")
+        return bool(tx.execute(sa.update(exception).where(exception.c.exception_id == exception_id, exception.c.state == OPEN).values(
+            state=RESOLVED, resolved_at=self._clock.now(), resolved_by=actor, reason=reason)).rowcount)
+
+    def waiting(self, tx: Connection, prefix: str = "") -> list[Row[Any]]:
+        """Open exceptions that something outside the record would free, oldest first."""
+        return list(tx.execute(sa.select(exception).where(exception.c.state == OPEN, exception.c.waits_on != "", exception.c.waits_on.startswith(prefix))
+                               .order_by(exception.c.opened_at)))
+
+    def listed(self, only_open: bool = True, owner: str = "", connection: str = "") -> list[Row[Any]]:
+        """Exceptions as a person wants them: most urgent first."""
+        wanted = sa.select(exception).order_by(exception.c.due_at, exception.c.opened_at, exception.c.exception_id)
+        for column, value in ((exception.c.owner, owner), (exception.c.connection, connection), (exception.c.state, OPEN if only_open else "")):
+            wanted = wanted.where(column == value) if value else wanted
+        with self._database.transaction() as tx:
+            return list(tx.execute(wanted))

@@ -1,0 +1,179 @@
+"""The smaller tables: watermarks, mappings with history, item master, inbox, timeline, runs."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from connectors.kit.clock import Clock
+from connectors.ledger.database import Database, dumps
+from connectors.ledger.tables import inbox, item, mapping, run, timeline, watermark
+from contracts.items import Items
+from contracts.mappings import TABLES
+
+
+class Watermarks:
+    """How far each feed has been taken in. Never passes an unprocessed record, never goes back."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def read(self, tx: Connection, feed: str) -> datetime | None:
+        """None: never taken in."""
+        return tx.execute(sa.select(watermark.c.reached_at).where(watermark.c.feed == feed)).scalar()
+
+    def reach(self, tx: Connection, feed: str, reached_at: datetime) -> None:
+        """Everything before this moment is in the ledger."""
+        before = self.read(tx, feed)
+        if before is None:
+            tx.execute(sa.insert(watermark).values(feed=feed, reached_at=reached_at, updated_at=self._clock.now()))
+        else:
+            tx.execute(sa.update(watermark).where(watermark.c.feed == feed).values(reached_at=max(before, reached_at), updated_at=self._clock.now()))
+
+
+class Mappings:
+    """The tables that people edit, each row with when it held and who said so."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    def current(self, tx: Connection, table: str) -> pd.DataFrame:
+        """The table as it holds now: a frame of its contract."""
+        found = tx.execute(sa.select(mapping.c.fields).where(mapping.c.table_name == table, mapping.c.valid_to.is_(None)).order_by(mapping.c.mapping_id))
+        return TABLES[table].frame(found.scalars())
+
+    def all_current(self, tx: Connection) -> dict[str, pd.DataFrame]:
+        """Every table."""
+        return {table: self.current(tx, table) for table in TABLES}
+
+    def change(self, tx: Connection, table: str, remove: Iterable[dict[str, str]], add: Iterable[dict[str, str]], actor: str) -> None:
+        """End the rows of `remove` (by key) and begin those of `add`. The history keeps both."""
+        now, contract = self._clock.now(), TABLES[table]
+        self._database.lock(tx, f"mapping {table}")
+        for row in remove:
+            tx.execute(sa.update(mapping).where(mapping.c.table_name == table, mapping.c.key == _key(contract.KEY, row), mapping.c.valid_to.is_(None)).values(valid_to=now))
+        for row in add:
+            tx.execute(sa.insert(mapping).values(table_name=table, key=_key(contract.KEY, row), fields=dict(row), valid_from=now, actor=actor))
+
+    def history(self, tx: Connection, table: str) -> list[Row[Any]]:
+        """Every row that ever held, oldest first."""
+        return list(tx.execute(sa.select(mapping).where(mapping.c.table_name == table).order_by(mapping.c.mapping_id)))
+
+
+class ItemMasters:
+    """What each warehouse last said of its items."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def keep(self, tx: Connection, warehouse: str, items: pd.DataFrame) -> list[str]:
+        """Replace the warehouse's item master; returns the SKUs that are new or altered."""
+        before = {row.sku: row.fields for row in tx.execute(sa.select(item).where(item.c.warehouse == warehouse))}
+        now = {row["sku"]: row for row in items.to_dict("records")}
+        altered = [sku for sku, fields in now.items() if before.get(sku) != fields]
+        gone = [sku for sku in before if sku not in now]
+        for chunk in range(0, len(gone + altered), 500):
+            tx.execute(sa.delete(item).where(item.c.warehouse == warehouse, item.c.sku.in_((gone + altered)[chunk:chunk + 500])))
+        if altered:
+            tx.execute(sa.insert(item), [{"warehouse": warehouse, "sku": sku, "fields": now[sku], "seen_at": self._clock.now()} for sku in altered])
+        return altered
+
+    def current(self, tx: Connection) -> pd.DataFrame:
+        """Every item of every warehouse: a frame of contract Items."""
+        return Items.frame(tx.execute(sa.select(item.c.fields).order_by(item.c.warehouse, item.c.sku)).scalars())
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """One message that came, and what became of it: 'processed', 'quarantined' or 'duplicate'."""
+
+    key: str
+    source: str
+    name: str
+    kind: str
+    state: str
+    sha256: str
+    detail: str = ""
+
+
+class Inbox:
+    """Every message that ever came, in exactly one state."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def seen(self, tx: Connection, key: str) -> str | None:
+        """The hash this key came with before, or None."""
+        return tx.execute(sa.select(inbox.c.sha256).where(inbox.c.key == key[:250])).scalar()
+
+    def enter(self, tx: Connection, arrived: Arrived) -> None:
+        """Keep it. A repeated key is entered under a key of its own, so that no arrival is lost."""
+        key, again = arrived.key[:220], 1
+        while self.seen(tx, key) is not None:
+            again += 1
+            key = f"{arrived.key[:220]} again {again}"
+        tx.execute(sa.insert(inbox).values(key=key, source=arrived.source, name=arrived.name[:250], kind=arrived.kind, state=arrived.state,
+                                           sha256=arrived.sha256, received_at=self._clock.now(), detail=arrived.detail))
+
+    def counts(self, tx: Connection, source: str) -> dict[str, int]:
+        """How many arrivals are in each state."""
+        return {row.state: row.n for row in tx.execute(sa.select(inbox.c.state, sa.func.count().label("n")).where(inbox.c.source == source).group_by(inbox.c.state))}
+
+
+class Timeline:
+    """What happened to each order, in the order it happened, across all systems."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def note(self, tx: Connection, connection: str, order_id: str, what: str, actor: str, detail: str = "") -> None:
+        """One thing that happened. No personal data in `detail`."""
+        tx.execute(sa.insert(timeline).values(at=self._clock.now(), connection=connection, order_id=order_id, what=what, actor=actor, detail=detail))
+
+    def of(self, tx: Connection, connection: str, order_id: str) -> list[Row[Any]]:
+        """The order's timeline."""
+        return list(tx.execute(sa.select(timeline).where(timeline.c.connection == connection, timeline.c.order_id == order_id).order_by(timeline.c.sequence)))
+
+
+class Runs:
+    """Which runs are at work, so that one whose worker died is noticed."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    def start(self, run_id: str, flow: str, about: str, host: str, pid: int) -> None:
+        """A run begins; the same run may begin again (Prefect retries it under its id)."""
+        now = self._clock.now()
+        values = {"flow": flow, "about": about, "host": host, "pid": pid, "started_at": now, "beat_at": now, "ended_at": None, "outcome": ""}
+        with self._database.transaction() as tx:
+            if not tx.execute(sa.update(run).where(run.c.run_id == run_id).values(**values)).rowcount:
+                tx.execute(sa.insert(run).values(run_id=run_id, **values))
+
+    def beat(self, run_id: str) -> None:
+        """Still at work."""
+        with self._database.transaction() as tx:
+            tx.execute(sa.update(run).where(run.c.run_id == run_id).values(beat_at=self._clock.now()))
+
+    def end(self, run_id: str, outcome: str) -> None:
+        """Over."""
+        with self._database.transaction() as tx:
+            tx.execute(sa.update(run).where(run.c.run_id == run_id).values(ended_at=self._clock.now(), outcome=outcome))
+
+    def unended(self) -> list[Row[Any]]:
+        """Runs that have not said that they are over."""
+        with self._database.transaction() as tx:
+            return list(tx.execute(sa.select(run).where(run.c.ended_at.is_(None)).order_by(run.c.started_at)))
+
+
+def sha256(content: bytes) -> str:
+    """The content's fingerprint."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _key(names: tuple[str, ...], row: dict[str, str]) -> str:
+    return dumps([row[name] for name in names])

@@ -1,0 +1,282 @@
+"""The ledger's tables. Changed only together with a migration (`migrations/`): a test compares the two."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+PLANNED, IN_FLIGHT, CONFIRMED, UNKNOWN = "PLANNED", "IN_FLIGHT", "CONFIRMED", "UNKNOWN"
+REJECTED, BLOCKED, WITHDRAWN = "REJECTED", "BLOCKED", "WITHDRAWN"
+STATES = (PLANNED, IN_FLIGHT, CONFIRMED, UNKNOWN, REJECTED, BLOCKED, WITHDRAWN)
+
+# every edge there is; the database enforces the same list (migrations/versions/0001)
+EDGES = frozenset({
+    (PLANNED, IN_FLIGHT), (PLANNED, WITHDRAWN), (PLANNED, REJECTED),
+    (IN_FLIGHT, CONFIRMED), (IN_FLIGHT, UNKNOWN), (IN_FLIGHT, REJECTED), (IN_FLIGHT, BLOCKED), (IN_FLIGHT, PLANNED),
+    (UNKNOWN, CONFIRMED), (UNKNOWN, PLANNED), (UNKNOWN, BLOCKED),
+    (BLOCKED, CONFIRMED), (BLOCKED, PLANNED), (BLOCKED, WITHDRAWN),
+})
+
+
+class Utc(TypeDecorator[datetime]):
+    """A moment in UTC, in every database. Refuses a naive datetime: that is a bug."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise TypeError("a naive datetime was handed to the ledger")
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+metadata = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"})
+
+effect = Table(
+    "effect", metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("effect_id", String(250), nullable=False, unique=True),
+    Column("kind", String(40), nullable=False),
+    Column("target", String(80), nullable=False),
+    Column("business_key", String(250), nullable=False),
+    Column("ordering_key", String(200), nullable=False),
+    Column("connection", String(80), nullable=False),
+    Column("record", String(80), nullable=False),
+    Column("payload", sa.JSON, nullable=False),
+    Column("payload_hash", String(64), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("fence", Integer, nullable=False, default=0),
+    Column("number", Integer, nullable=False, default=0),
+    Column("holder", String(80), nullable=False, default=""),
+    Column("planned_at", Utc, nullable=False),
+    Column("not_before", Utc, nullable=False),
+    Column("sent_at", Utc),
+    Column("lease_until", Utc),
+    Column("doubted_at", Utc),
+    Column("confirmed_at", Utc),
+    Column("verify_by", Utc),
+    Column("verified_at", Utc),
+    Column("remote_id", String(250), nullable=False, default=""),
+    Column("evidence", sa.JSON, nullable=False, default=dict),
+    Column("error", Text, nullable=False, default=""),
+    UniqueConstraint("kind", "target", "business_key"),
+    sa.CheckConstraint(f"state IN ({', '.join(repr(s) for s in STATES)})", name="ck_effect_state"),
+    Index("ix_effect_due", "target", "state", "sequence"),
+    Index("ix_effect_order", "ordering_key", "target", "state"),
+    Index("ix_effect_record", "connection", "record"),
+    Index("ix_effect_number", "target", "number"),
+)
+
+watermark = Table(
+    "watermark", metadata,
+    Column("feed", String(200), primary_key=True),
+    Column("reached_at", Utc, nullable=False),
+    Column("updated_at", Utc, nullable=False),
+)
+
+order_book = Table(
+    "order_book", metadata,
+    Column("connection", String(80), primary_key=True),
+    Column("order_id", String(64), primary_key=True),
+    Column("order", sa.JSON, nullable=False),
+    Column("lines", sa.JSON, nullable=False),
+    Column("ship_groups", sa.JSON, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("addressed", sa.JSON, nullable=False),
+    Column("modified_at", Utc, nullable=False),
+    Column("taken_in_at", Utc, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("asked_hash", String(64), nullable=False, default=""),
+    Column("replan", Boolean, nullable=False, default=False),
+    Index("ix_order_book_replan", "connection", "replan"),
+)
+
+request = Table(
+    "request", metadata,
+    Column("warehouse", String(80), primary_key=True),
+    Column("reference", String(22), primary_key=True),
+    Column("connection", String(80), nullable=False),
+    Column("order_id", String(64), nullable=False),
+    Column("ship_group", String(64), nullable=False),
+    Column("facility", String(80), nullable=False),
+    Column("carrier", String(10), nullable=False),
+    Column("service", String(80), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("effect_id", String(250), nullable=False),
+    Column("payload", sa.JSON, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Index("ix_request_order", "connection", "order_id"),
+)
+
+request_line = Table(
+    "request_line", metadata,
+    Column("warehouse", String(80), primary_key=True),
+    Column("reference", String(22), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("line_id", String(64), nullable=False),
+    Column("sku", String(100), nullable=False),
+    Column("warehouse_sku", String(100), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("unit", String(10), nullable=False),
+    Column("factor", Integer, nullable=False),
+    Column("advised", Integer, nullable=False, default=0),
+)
+
+dispatch_line = Table(
+    "dispatch_line", metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("warehouse", String(80), nullable=False),
+    Column("advice_id", String(80), nullable=False),
+    Column("reference", String(80), nullable=False),
+    Column("package_id", String(80), nullable=False),
+    Column("carrier", String(40), nullable=False),
+    Column("service", String(80), nullable=False),
+    Column("tracking_number", String(80), nullable=False),
+    Column("request_line", String(40), nullable=False),
+    Column("sku", String(100), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("unit", String(10), nullable=False),
+    Column("line_status", String(10), nullable=False),
+    Column("facility", String(80), nullable=False),
+    Column("shipped_at", Utc, nullable=False),
+    Column("inbox_key", String(250), nullable=False),
+    Index("ix_dispatch_line_reference", "warehouse", "reference"),
+)
+
+held_dispatch = Table(
+    "held_dispatch", metadata,
+    Column("business_key", String(250), primary_key=True),
+    Column("connection", String(80), nullable=False),
+    Column("order_id", String(64), nullable=False),
+    Column("waits_on", String(250), nullable=False),
+    Column("payload", sa.JSON, nullable=False),
+    Column("held_at", Utc, nullable=False),
+)
+
+exception = Table(
+    "exception", metadata,
+    Column("exception_id", String(32), primary_key=True),
+    Column("type", String(40), nullable=False),
+    Column("owner", String(30), nullable=False),
+    Column("severity", String(10), nullable=False),
+    Column("connection", String(80), nullable=False),
+    Column("record", String(120), nullable=False),
+    Column("cause", String(250), nullable=False),
+    Column("evidence", sa.JSON, nullable=False),
+    Column("waits_on", String(250), nullable=False, default=""),
+    Column("count", Integer, nullable=False, default=1),
+    Column("state", String(10), nullable=False),
+    Column("opened_at", Utc, nullable=False),
+    Column("last_seen_at", Utc, nullable=False),
+    Column("due_at", Utc, nullable=False),
+    Column("resolved_at", Utc),
+    Column("resolved_by", String(120), nullable=False, default=""),
+    Column("reason", Text, nullable=False, default=""),
+    Index("ix_exception_open", "type", "connection", "record", "cause", unique=True, sqlite_where=sa.text("state = 'open'"),
+          postgresql_where=sa.text("state = 'open'")),
+    Index("ix_exception_record", "connection", "record", "state"),
+)
+
+mapping = Table(
+    "mapping", metadata,
+    Column("mapping_id", Integer, primary_key=True, autoincrement=True),
+    Column("table_name", String(40), nullable=False),
+    Column("key", String(400), nullable=False),
+    Column("fields", sa.JSON, nullable=False),
+    Column("valid_from", Utc, nullable=False),
+    Column("valid_to", Utc),
+    Column("actor", String(120), nullable=False),
+    Index("ix_mapping_now", "table_name", "key", unique=True, sqlite_where=sa.text("valid_to IS NULL"), postgresql_where=sa.text("valid_to IS NULL")),
+)
+
+item = Table(
+    "item", metadata,
+    Column("warehouse", String(80), primary_key=True),
+    Column("sku", String(60), primary_key=True),
+    Column("fields", sa.JSON, nullable=False),
+    Column("seen_at", Utc, nullable=False),
+)
+
+inbox = Table(
+    "inbox", metadata,
+    Column("key", String(250), primary_key=True),
+    Column("source", String(120), nullable=False),
+    Column("name", String(250), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("received_at", Utc, nullable=False),
+    Column("detail", Text, nullable=False, default=""),
+    sa.CheckConstraint("state IN ('processed', 'quarantined', 'duplicate')", name="ck_inbox_state"),
+    Index("ix_inbox_sha", "sha256"),
+)
+
+control_number = Table(
+    "control_number", metadata,
+    Column("stream", String(200), primary_key=True),
+    Column("last", Integer, nullable=False),
+)
+
+vault_key = Table(
+    "vault_key", metadata,
+    Column("subject", String(160), primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", Utc, nullable=False),
+)
+
+vault_item = Table(
+    "vault_item", metadata,
+    Column("subject", String(160), primary_key=True),
+    Column("name", String(300), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("sealed_at", Utc, nullable=False),
+)
+
+access_log = Table(
+    "access_log", metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("at", Utc, nullable=False),
+    Column("subject", String(160), nullable=False),
+    Column("actor", String(120), nullable=False),
+    Column("why", String(300), nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+timeline = Table(
+    "timeline", metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("at", Utc, nullable=False),
+    Column("connection", String(80), nullable=False),
+    Column("order_id", String(80), nullable=False),
+    Column("what", String(60), nullable=False),
+    Column("actor", String(120), nullable=False),
+    Column("detail", Text, nullable=False, default=""),
+    Index("ix_timeline_order", "connection", "order_id"),
+)
+
+run = Table(
+    "run", metadata,
+    Column("run_id", String(80), primary_key=True),
+    Column("flow", String(80), nullable=False),
+    Column("about", String(160), nullable=False),
+    Column("host", String(120), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("beat_at", Utc, nullable=False),
+    Column("ended_at", Utc),
+    Column("outcome", String(20), nullable=False, default=""),
+)
