@@ -10,16 +10,26 @@ from pandera.typing.pandas import Series
 from contracts.base import Contract
 
 
+class Key:
+    """The key columns of a table, read as a tuple of names. A descriptor: pandera takes any plain attribute for an unfinished field."""
+
+    def __init__(self, *columns: str) -> None:
+        self._columns = columns
+
+    def __get__(self, instance: object, owner: type) -> tuple[str, ...]:
+        return self._columns
+
+
 class Mapping(Contract):
     """A mapping table. `KEY` names the columns that must be unique together."""
 
-    KEY = ()
+    KEY = Key()
 
 
 class Skus(Mapping):
     """Storefront SKU -> warehouse SKU, where they differ by decision. Never filled in by guess."""
 
-    KEY = ("connection", "sku", "warehouse")
+    KEY = Key("connection", "sku", "warehouse")
     connection: Series[str] = pa.Field(str_length={"min_value": 1})
     sku: Series[str] = pa.Field(str_length={"min_value": 1})
     warehouse: Series[str] = pa.Field(str_length={"min_value": 1})
@@ -29,7 +39,7 @@ class Skus(Mapping):
 class NonStock(Mapping):
     """SKUs that are no goods (postage, manual charges, bank charges). Patterns as in a shell (`gift_*`), case ignored."""
 
-    KEY = ("connection", "pattern")
+    KEY = Key("connection", "pattern")
     connection: Series[str] = pa.Field(str_length={"min_value": 1})
     pattern: Series[str] = pa.Field(str_length={"min_value": 1})
     what: Series[str]
@@ -38,7 +48,7 @@ class NonStock(Mapping):
 class Routes(Mapping):
     """Which warehouse and facility ships: by channel, country and SKU pattern. No row: held, never guessed."""
 
-    KEY = ("connection", "channel", "country", "sku")
+    KEY = Key("connection", "channel", "country", "sku")
     connection: Series[str] = pa.Field(str_length={"min_value": 1})
     channel: Series[str] = pa.Field(str_length={"min_value": 1})
     country: Series[str] = pa.Field(str_length={"min_value": 1})
@@ -50,7 +60,7 @@ class Routes(Mapping):
 class ShipMethods(Mapping):
     """Storefront's shipping method -> the warehouse's carrier (SCAC) and service."""
 
-    KEY = ("connection", "ship_method", "warehouse")
+    KEY = Key("connection", "ship_method", "warehouse")
     connection: Series[str] = pa.Field(str_length={"min_value": 1})
     ship_method: Series[str] = pa.Field(str_length={"min_value": 1})
     warehouse: Series[str] = pa.Field(str_length={"min_value": 1})
@@ -61,7 +71,7 @@ class ShipMethods(Mapping):
 class Units(Mapping):
     """Storefront unit -> warehouse unit with an integer factor: one CA is 12 EA. '*' as SKU: for every SKU."""
 
-    KEY = ("connection", "sku", "unit", "warehouse")
+    KEY = Key("connection", "sku", "unit", "warehouse")
     connection: Series[str] = pa.Field(str_length={"min_value": 1})
     sku: Series[str] = pa.Field(str_length={"min_value": 1})
     unit: Series[str] = pa.Field(str_length={"min_value": 1})
@@ -73,7 +83,7 @@ class Units(Mapping):
 class Carriers(Mapping):
     """The warehouse's carrier and service -> what the storefront calls it. '*' as service: any."""
 
-    KEY = ("warehouse", "carrier", "service", "connection")
+    KEY = Key("warehouse", "carrier", "service", "connection")
     warehouse: Series[str] = pa.Field(str_length={"min_value": 1})
     carrier: Series[str] = pa.Field(str_length={"min_value": 1})
     service: Series[str] = pa.Field(str_length={"min_value": 1})
@@ -86,7 +96,7 @@ class Carriers(Mapping):
 class Kits(Mapping):
     """A kit's components: one row a component."""
 
-    KEY = ("connection", "sku", "component")
+    KEY = Key("connection", "sku", "component")
     connection: Series[str] = pa.Field(str_length={"min_value": 1})
     sku: Series[str] = pa.Field(str_length={"min_value": 1})
     component: Series[str] = pa.Field(str_length={"min_value": 1})
@@ -96,7 +106,7 @@ class Kits(Mapping):
 class PoRules(Mapping):
     """Where a customer PO number and an organisation are mandatory. '*' as customer group or channel: any."""
 
-    KEY = ("connection", "channel", "customer_group")
+    KEY = Key("connection", "channel", "customer_group")
     connection: Series[str] = pa.Field(str_length={"min_value": 1})
     channel: Series[str] = pa.Field(str_length={"min_value": 1})
     customer_group: Series[str] = pa.Field(str_length={"min_value": 1})
@@ -107,7 +117,7 @@ class PoRules(Mapping):
 class HomeCountries(Mapping):
     """Countries that need no customs data from a facility. What is not listed is international."""
 
-    KEY = ("warehouse", "facility", "country")
+    KEY = Key("warehouse", "facility", "country")
     warehouse: Series[str] = pa.Field(str_length={"min_value": 1})
     facility: Series[str] = pa.Field(str_length={"min_value": 1})
     country: Series[str] = pa.Field(str_matches=r"\A[A-Z]{2}\Z")

@@ -32,6 +32,10 @@ class FileStat(NamedTuple):
     modified_at: datetime
 
 
+FileStats = list[FileStat]  # these two have names because inside a class with a method `list` the word means that method
+Names = list[str]
+
+
 class Entry(NamedTuple):
     """What a `Disk` finds under a name (never a directory, and no link is followed). The name may hold anything."""
 
@@ -55,7 +59,7 @@ class Disk(Protocol):
     def fetch(self, folder: str, name: str, limit: int) -> bytes:
         """The whole regular file. Raises BadDocument when it is larger than `limit` bytes or no regular file."""
 
-    def store(self, folder: str, name: str, body: bytes) -> None:
+    def write(self, folder: str, name: str, body: bytes) -> None:
         """Write a new file, flushed and its size checked; on an error a piece of it may stay."""
 
     def rename(self, folder: str, name: str, to_folder: str, to_name: str) -> Literal["done", "taken", "gone"]:
@@ -112,7 +116,7 @@ class Exchange:
         self._settle_seconds, self._max_bytes, self._max_files = settle_seconds, max_bytes, max_files
         self._made: set[str] = set()
 
-    def list(self, folder: str) -> list[FileStat]:
+    def list(self, folder: str) -> FileStats:
         """Every regular file with a safe name, unfinished ones too, oldest first; at most `max_files`, the rest when these are gone."""
         found = [entry for entry in self._disk.entries(folder, self._max_files) if entry.regular and kind_of(entry.name) != "refused"]
         return sorted((FileStat(*entry[:3]) for entry in found), key=lambda file: (file.modified_at, file.name))
@@ -133,7 +137,7 @@ class Exchange:
             self._tidy(folder, part)
             return
         try:
-            self._disk.store(folder, part, body)
+            self._disk.write(folder, part, body)
             outcome = self._disk.rename(folder, part, folder, name)
         except InDoubt:
             raise
@@ -161,7 +165,7 @@ class Exchange:
             except InDoubt as error:
                 raise NotNow(self._doing("moving", folder, name), error.got, "Moving twice is harmless.") from error
 
-    def settled(self, folder: str) -> list[FileStat]:
+    def settled(self, folder: str) -> FileStats:
         """The whole files: safe name, no temporary suffix, same size and time in two looks `settle_seconds` apart (0: one look).
 
         Two looks rather than the file's age, as the far side's clock may be wrong. Sleeps only when there is something to see.
@@ -172,7 +176,7 @@ class Exchange:
         self._clock.sleep(self._settle_seconds)
         return [file for file in self.list(folder) if file in before]
 
-    def refused_names(self, folder: str) -> list[str]:
+    def refused_names(self, folder: str) -> Names:
         """What is not offered for its name, or because it is a link or device, escaped to ASCII; at most 1,000."""
         entries = self._disk.entries(folder, self._max_files)
         return sorted(shown(entry.name) for entry in entries if not entry.regular or kind_of(entry.name) == "refused")[:MAX_REFUSED]
@@ -223,7 +227,13 @@ class Exchange:
         for to_name in (name, *(f"{name[:90]}.{number}" for number in range(2, 100))):
             if self._disk.rename(folder, name, to_folder, to_name) != "taken":
                 return
-            if self._are_same(folder, name, to_folder, to_name):
+            try:
+                is_copy = self._are_same(folder, name, to_folder, to_name)
+            except NotNow:
+                if self._disk.entry(folder, name) is None:  # another run filed it away while we compared
+                    return
+                raise
+            if is_copy:
                 self._disk.remove(folder, name)
                 return
         raise Refused(self._doing("moving", folder, name), f"{to_folder} holds a hundred other files of that name", "Clear that folder.")

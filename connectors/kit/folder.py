@@ -68,7 +68,7 @@ class LocalDisk:
             raise NotNow(self._doing("reading", folder, name), "it changed while it was read")
         return body
 
-    def store(self, folder: str, name: str, body: bytes) -> None:
+    def write(self, folder: str, name: str, body: bytes) -> None:
         with self._step("writing", folder, name), self._open(folder) as at:
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=at)

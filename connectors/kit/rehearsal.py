@@ -3,7 +3,7 @@
 Each system folder has a `rehearsal.py` with two functions; the suite finds them by walking the folders:
 
     rehearse(clock, folder) -> Rehearsal      a fresh system on a fresh sandbox; page size five; `folder` is its own
-    read_example(path) -> {name: frame}       the frames that an example payload must become ('' : not an example)
+    read_example(path) -> {name: Golden}      what an example must become, in either direction; {} for a file that is no example
 """
 
 from collections.abc import Callable
@@ -14,14 +14,19 @@ import httpx
 import pandas as pd
 from pydantic import BaseModel
 
-from connectors.kit.sandbox import (CONNECT_REFUSED, DELIVERED_TWICE, ERROR_AFTER, ERROR_BEFORE, GARBLED, THROTTLED, TIMEOUT_AFTER, TIMEOUT_BEFORE,
-                                    Sandbox)
+from connectors.kit.errors import InDoubt, NotNow
+from connectors.kit.exchange import Disk
+from connectors.kit.sandbox import (CONNECT_REFUSED, DELIVERED_TWICE, ERROR_AFTER, ERROR_BEFORE, GARBLED, LATE_COMMIT, THROTTLED,
+                                    TIMEOUT_AFTER, TIMEOUT_BEFORE, TOKEN_EXPIRED, Faults, Sandbox)
 from connectors.ports import Delivers, Effect, Window
 from contracts.orders import Recipients
 
 PAGE_SIZE = 5
-HTTP_FAULTS = (CONNECT_REFUSED, TIMEOUT_BEFORE, TIMEOUT_AFTER, THROTTLED, ERROR_BEFORE, ERROR_AFTER, GARBLED, DELIVERED_TWICE)
+HTTP_FAULTS = (CONNECT_REFUSED, TIMEOUT_BEFORE, TIMEOUT_AFTER, LATE_COMMIT, THROTTLED, ERROR_BEFORE, ERROR_AFTER, GARBLED, TOKEN_EXPIRED,
+               DELIVERED_TWICE)
 FILE_FAULTS = (CONNECT_REFUSED, TIMEOUT_BEFORE, TIMEOUT_AFTER)
+HTTP_WRITES, FILE_WRITES = "[PD]*", "RENAME *"  # shell patterns of the calls that change something
+Golden = pd.DataFrame | str  # rows, kept as '{example}.{name}.csv'; or what goes out, kept as '{example}.{name}'
 # nothing of this may ever come out in an error, a repr, a receipt or a frame that is not Recipients
 CANARY = "Zzcanary"
 
@@ -46,8 +51,8 @@ class Rehearsal:
     count: Callable[[str], int]
     calls: list[str] = field(default_factory=list)
     faults: tuple[str, ...] = HTTP_FAULTS
-    outages: tuple[str, ...] = (CONNECT_REFUSED, TIMEOUT_BEFORE, ERROR_BEFORE, GARBLED)
-    writes: str = "[PD]*"
+    outages: tuple[str, ...] = (CONNECT_REFUSED, TIMEOUT_BEFORE, THROTTLED, ERROR_BEFORE, GARBLED, TOKEN_EXPIRED)
+    writes: str = HTTP_WRITES
     paged: dict[str, int] = field(default_factory=dict)
     once_if_twice: frozenset[str] = frozenset()
     window: Window | None = None
@@ -65,6 +70,33 @@ class Overheard(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self.calls.append(f"{request.method} {request.url.path}")
         return self._inner.handle_request(request)
+
+
+class UnsteadyDisk:
+    """A disk (kit/exchange) that notes every step and fails on request: refused (F1), or no answer to a rename (F2 not done, F3 done)."""
+
+    def __init__(self, inner: Disk, faults: Faults) -> None:
+        self.where, self.calls = inner.where, []
+        self._inner, self._faults = inner, faults
+
+    def __getattr__(self, step: str) -> Callable[..., Any]:
+        """Every step of `Disk`, by its name."""
+        act = getattr(self._inner, step)
+        return lambda folder="", *rest: self._struck(act, step, folder, *rest)
+
+    def _struck(self, act: Callable[..., Any], step: str, folder: str, *rest: Any) -> Any:
+        what = f"{step.upper()} {'/'.join([folder, *(part for part in rest if isinstance(part, str))])}"
+        self.calls.append(what)
+        fault = self._faults.strike(what)
+        doing = f"{step} in {folder} at {self.where}"
+        if fault == CONNECT_REFUSED or (fault in FILE_FAULTS and step != "rename"):
+            raise NotNow(doing, "no connection")
+        if fault == TIMEOUT_BEFORE:
+            raise InDoubt(doing, "no answer")
+        done = act() if step == "close" else act(folder, *rest)
+        if fault == TIMEOUT_AFTER:
+            raise InDoubt(doing, "no answer")
+        return done
 
 
 def canary_recipient(connection: str, order_id: str, ship_group: str, country: str = "GB") -> dict[str, str]:

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import pandas as pd
 import sqlalchemy as sa
 from pydantic import SecretStr
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection as Tx
+from sqlalchemy.engine import Row
 
 from connectors.kit.clock import Clock, new_id
 from connectors.ledger.books import Books
@@ -16,6 +17,8 @@ from connectors.ledger.exceptions import Exceptions
 from connectors.ledger.records import Inbox, ItemMasters, Mappings, Runs, Timeline, Watermarks
 from connectors.ledger.tables import metadata
 from connectors.ledger.vault import Vault
+
+__all__ = ["Ledger", "Row", "Tx"]  # Tx and Row: so that nobody above needs to know which database library this is
 
 
 class Ledger:
@@ -36,7 +39,7 @@ class Ledger:
         self.vault = Vault(self.database, clock, master_key)
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Tx]:
         """All or nothing; no call to another system inside. Raises NotNow when the database is locked, full or away."""
         with self.database.transaction() as tx:
             yield tx

@@ -1,7 +1,7 @@
 """The smaller tables: watermarks, mappings with history, item master, inbox, timeline, runs."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,9 @@ from connectors.ledger.database import Database, dumps
 from connectors.ledger.tables import inbox, item, mapping, run, timeline, watermark
 from contracts.items import Items
 from contracts.mappings import TABLES
+
+
+AT_WORK = "at work"  # a run's outcome while its turn lasts; '' while it waits for it
 
 
 class Watermarks:
@@ -165,9 +168,28 @@ class Runs:
             tx.execute(sa.update(run).where(run.c.run_id == run_id).values(ended_at=self._clock.now(), outcome=outcome))
 
     def unended(self) -> list[Row[Any]]:
-        """Runs that have not said that they are over."""
+        """Runs that have not said that they are over, oldest first."""
         with self._database.transaction() as tx:
-            return list(tx.execute(sa.select(run).where(run.c.ended_at.is_(None)).order_by(run.c.started_at)))
+            return self._unended(tx)
+
+    def take_turn(self, run_id: str, in_the_way: Callable[[Row[Any], Row[Any]], bool]) -> Row[Any] | None:
+        """Go to work, unless another unended run is in the way (`in_the_way(ours, other)`): then that run is returned, and we go on waiting."""
+        with self._database.transaction() as tx:
+            self._database.lock(tx, "turns")
+            unended = {row.run_id: row for row in self._unended(tx)}
+            for other in unended.values():
+                if other.run_id != run_id and in_the_way(unended[run_id], other):
+                    return other
+            tx.execute(sa.update(run).where(run.c.run_id == run_id).values(outcome=AT_WORK))
+        return None
+
+    def known(self, run_ids: Iterable[str]) -> set[str]:
+        """Which of these runs have ever begun here."""
+        with self._database.transaction() as tx:
+            return set(tx.execute(sa.select(run.c.run_id).where(run.c.run_id.in_(list(run_ids)))).scalars())
+
+    def _unended(self, tx: Connection) -> list[Row[Any]]:
+        return list(tx.execute(sa.select(run).where(run.c.ended_at.is_(None)).order_by(run.c.started_at, run.c.run_id)))
 
 
 def sha256(content: bytes) -> str:

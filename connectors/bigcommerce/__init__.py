@@ -1,0 +1,1 @@
+"""BigCommerce: orders v2, channels and catalogue v3. Read README.md first."""

@@ -1,0 +1,141 @@
+"""BigCommerce's endpoints, one method each. Status, retries and budget are the kit's (`Http`); what the answers mean is `wire`'s.
+
+A list without entries comes as 204 without a body, or as []: both are an empty list here, and nothing else is.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from connectors.kit.errors import BadDocument, InDoubt, WharfingerError
+from connectors.kit.http import Http, parse
+
+PAGES_MAX = 400
+ERROR_BYTES_MAX = 65_536
+FIELDS = ("include", "sort", "page", "limit", "min_date_modified", "max_date_modified", "order_address_id", "items", "order_product_id", "quantity",
+          "product_id", "tracking_number", "tracking_link", "tracking_carrier", "shipping_provider", "comments")
+EMBED = {"include": "consignments.line_items", "consignment_structure": "object"}
+
+
+class Client:
+    """The account's API: v2 for orders, v3 for channels and catalogue."""
+
+    def __init__(self, v2: Http, v3: Http, page_size: int) -> None:
+        self._v2, self._v3, self._page_size = v2, v3, page_size
+
+    def orders(self, embed: bool, **filters: Any) -> list[dict]:
+        """One page of GET /v2/orders."""
+        params = {**filters, "limit": self._page_size, **(EMBED if embed else {})}
+        return _listed(self._v2.read("/orders", params), "/orders")
+
+    def order(self, order_id: str, embed: bool) -> dict:
+        """GET /v2/orders/{id}."""
+        return _object(self._v2.read(f"/orders/{order_id}", EMBED if embed else None), "/orders/{id}")
+
+    def order_products(self, order_id: str) -> list[dict]:
+        """All of GET /v2/orders/{id}/products."""
+        return self._all_v2(f"/orders/{order_id}/products")
+
+    def shipping_addresses(self, order_id: str) -> list[dict]:
+        """All of GET /v2/orders/{id}/shipping_addresses."""
+        return self._all_v2(f"/orders/{order_id}/shipping_addresses")
+
+    def shipments(self, order_id: str) -> list[dict]:
+        """All of GET /v2/orders/{id}/shipments; none is a 204."""
+        return self._all_v2(f"/orders/{order_id}/shipments")
+
+    def create_shipment(self, order_id: str, body: bytes) -> Any:
+        """POST /v2/orders/{id}/shipments, once. There is no key against repetition, and it sends the customer an e-mail."""
+        return self._v2.write("POST", f"/orders/{order_id}/shipments", body)
+
+    def channels(self) -> Iterator[dict]:
+        """All of GET /v3/channels."""
+        return self._all_v3("/channels", {})
+
+    def products(self, **filters: Any) -> Iterator[dict]:
+        """All of GET /v3/catalog/products that match (`sku`, `sku:in`, `id:in`)."""
+        return self._all_v3("/catalog/products", {**filters, "include_fields": "name,sku,inventory_tracking,base_variant_id"})
+
+    def variants(self, **filters: Any) -> Iterator[dict]:
+        """All of GET /v3/catalog/variants that match (`sku`: exactly one), or all variants."""
+        return self._all_v3("/catalog/variants", {**filters, "include_fields": "id,product_id,sku"})
+
+    def variant_pages(self) -> int:
+        """How many requests reading every variant would take."""
+        meta = self._page_v3("/catalog/variants", {"include_fields": "id"}, 1)["meta"]
+        return int(meta["pagination"]["total_pages"])
+
+    def _all_v2(self, path: str) -> list[dict]:
+        rows: list[dict] = []
+        for page in range(1, PAGES_MAX + 1):
+            more = _listed(self._v2.read(path, {"page": page, "limit": self._page_size}), path)
+            known = {row.get("id") for row in rows}
+            rows += [row for row in more if row.get("id") not in known]
+            if len(more) < self._page_size:
+                return rows
+        raise BadDocument(f"reading {path}", f"more than {PAGES_MAX} pages")
+
+    def _all_v3(self, path: str, filters: dict) -> Iterator[dict]:
+        for page in range(1, PAGES_MAX + 1):
+            answer = self._page_v3(path, filters, page)
+            yield from answer["data"]
+            if page >= int(answer["meta"]["pagination"]["total_pages"]):
+                return
+        raise BadDocument(f"reading {path}", f"more than {PAGES_MAX} pages")
+
+    def _page_v3(self, path: str, filters: dict, page: int) -> dict:
+        answer = _object(self._v3.read(path, {**filters, "page": page, "limit": self._page_size}), path)
+        try:
+            whole = isinstance(answer["data"], list) and int(answer["meta"]["pagination"]["total_pages"]) >= 0
+        except (KeyError, TypeError, ValueError):
+            whole = False
+        if not whole:
+            raise BadDocument(f"reading {path}", "the answer has no `data` with `meta.pagination`")
+        return answer
+
+
+def said(response: httpx.Response) -> str:
+    """Which of the fields that we know the vendor's message names. Nothing else of it is shown: an error body may echo all that was sent."""
+    message = str(_first_error(response).get("message", ""))
+    return ", ".join(f"it names {name!r}" for name in FIELDS if f"'{name}'" in message)
+
+
+def over_quantity(doing: str, response: httpx.Response) -> WharfingerError | None:
+    """The 400 that says: more than is left to ship. It may mean that our first call worked, so it is a doubt, never a refusal.
+
+    Seen as status 400 with `details.available_quantity` and `details.order_product_id` (third-party captures, not official).
+    """
+    if response.status_code != 400 or "/shipments" not in doing:
+        return None
+    first = _first_error(response)
+    details = first.get("details") if isinstance(first.get("details"), dict) else {}
+    told = f"{first.get('message', '')} {details.get('invalid_reason', '')}".lower()
+    if "available_quantity" not in details and not ("quantity" in told and ("greater than" in told or "invalid" in told)):
+        return None
+    line, left = (details[name] if isinstance(details.get(name), int) else "?" for name in ("order_product_id", "available_quantity"))
+    return InDoubt(doing, f"HTTP 400: order product {line} has only {left} left to ship", "An earlier call may have shipped it.")
+
+
+def _first_error(response: httpx.Response) -> dict:
+    try:
+        body = parse(response.content[:ERROR_BYTES_MAX])
+    except ValueError:
+        return {}
+    first = body[0] if isinstance(body, list) and body else body
+    return first if isinstance(first, dict) else {}
+
+
+def _listed(answer: Any, path: str) -> list[dict]:
+    rows = [] if answer is None else answer
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise BadDocument(f"reading {path}", f"expected a list of objects, got {type(answer).__name__}")
+    return rows
+
+
+def _object(answer: Any, path: str) -> dict:
+    if not isinstance(answer, dict):
+        raise BadDocument(f"reading {path}", f"expected an object, got {type(answer).__name__}")
+    return answer
+
+

@@ -1,0 +1,95 @@
+"""BigCommerce as the conformance suite plays with it: in process, page size five, one sample of each kind."""
+
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from pydantic import SecretStr, ValidationError
+
+from connectors.bigcommerce import mapping
+from connectors.bigcommerce.sandbox import BigCommerceSandbox
+from connectors.bigcommerce.storefront import Settings, connect
+from connectors.bigcommerce.wire import Address, Order, Product, Shipment
+from connectors.kit.clock import Clock
+from connectors.kit.http import parse
+from connectors.kit.rehearsal import CANARY, PAGE_SIZE, Golden, Overheard, Rehearsal
+from connectors.kit.sandbox import Transport
+from connectors.ports import DISPATCH_CONFIRMATION, Effect, Window
+from contracts.effects import ConfirmedLine, DispatchConfirmation
+from contracts.money import NotMoney
+from contracts.orders import OrderLines, Orders, Recipients, ShipGroups
+
+NAME, TOKEN, HASH = "bigcommerce-uk", "bigcommerce-token-4711", "rehearsal"
+PLACED = 13
+READING = mapping.Reading(NAME, po_field="form_field:PO number")
+HOME = {"first_name": CANARY, "last_name": "Name", "street_1": f"1 {CANARY} Street", "city": f"{CANARY}ton", "state": "Kent", "zip": "ZC9 9ZC",
+        "country": "United Kingdom", "country_iso2": "GB", "phone": "+447700977977", "email": f"{CANARY.lower()}@example.invalid",
+        "shipping_method": "Royal Mail 48"}
+
+
+def rehearse(clock: Clock, folder: Path) -> Rehearsal:
+    """A fresh account; all of it is in memory, so `folder` stays empty."""
+    sandbox = BigCommerceSandbox(clock, store_hash=HASH, token=TOKEN)
+    overheard = Overheard(Transport(sandbox, clock))
+    settings = Settings(store_hash=HASH, access_token=SecretStr(TOKEN), base_url="http://bigcommerce", page_size=PAGE_SIZE)
+    began = clock.now() - timedelta(hours=1)
+    effect = _sample()
+    return Rehearsal(
+        port=connect(NAME, settings, clock, overheard), sandbox=sandbox, settings=Settings, secrets={"BIGCOMMERCE_TOKEN": TOKEN},
+        settings_example={"store_hash": HASH, "access_token": "env:BIGCOMMERCE_TOKEN", "page_size": PAGE_SIZE}, effects={effect.kind: effect},
+        seed=partial(_seed, sandbox, clock), count=partial(_count, sandbox, effect), calls=overheard.calls,
+        paged={"orders": PLACED, "catalogue": PLACED}, window=Window(began, began + timedelta(days=2)), order_id="101",
+        skus=[f"SKU-{n}" for n in range(1, PLACED + 1)])
+
+
+def read_example(path: Path) -> dict[str, Golden]:
+    """The rows that an order becomes (`order`, `products`, `shipping_addresses`, as the three endpoints give them), and shipments both ways."""
+    if path.match("order*.json"):
+        return _read_order(parse(path.read_bytes()))
+    if path.match("shipments*.json"):
+        rows = [mapping.shown(Shipment.model_validate(row)) for row in parse(path.read_bytes())]
+        return {"shown": pd.DataFrame([{**row, **line} for row in rows for line in row.pop("lines")])}
+    if path.match("dispatch*.json"):
+        given = parse(path.read_bytes())
+        request = mapping.shipment_request(DispatchConfirmation.model_validate(given["payload"]), given["effect_id"])
+        return {"shipment.json": request.model_dump_json(exclude_none=True, indent=2) + "\n"}
+    return {}
+
+
+def _read_order(given: dict) -> dict[str, Golden]:
+    try:
+        whole = mapping.WholeOrder(Order.model_validate(given["order"]), [Product.model_validate(row) for row in given["products"]],
+                                   [Address.model_validate(row) for row in given["shipping_addresses"]])
+        order = mapping.order_row(whole.order, READING)
+    except (ValidationError, NotMoney) as error:
+        return {"unreadable": pd.DataFrame([{"record": str(given["order"].get("id", "")), "why": mapping.why(error)}])}
+    return {"orders": Orders.frame([order]), "lines": OrderLines.frame(mapping.line_rows(whole, READING)),
+            "ship_groups": ShipGroups.frame(mapping.ship_group_rows(whole, READING)),
+            "recipients": Recipients.frame(mapping.recipient_rows(whole, READING))}
+
+
+def _sample() -> Effect:
+    """Two of the five that order 101 asks for: a part, where nothing at BigCommerce guards against a second shipment."""
+    payload = DispatchConfirmation(
+        connection=NAME, order_id="101", ship_group="2", warehouse="gxo-north", reference="BCUK-101-1", advice_id="A41", package_id="P1",
+        carrier="RMLL", service="48", provider="royalmail", tracking_carrier="", tracking_link="", tracking_number="RM000000041GB",
+        shipped_at="2026-01-15T15:05:00+00:00", lines=[ConfirmedLine(line_id="2", quantity=2)])
+    return Effect(effect_id=f"{DISPATCH_CONFIRMATION}:{NAME}:101:A41:P1", kind=DISPATCH_CONFIRMATION, target=NAME, business_key=f"{NAME}:101:A41:P1",
+                  payload=payload.model_dump())
+
+
+def _seed(sandbox: BigCommerceSandbox, clock: Clock) -> None:
+    sandbox.add_products({"sku": f"SKU-{n}", "name": f"Thing {n}", "inventory_tracking": ("none", "product", "variant")[n % 3],
+                          **({"variants": [f"SKU-{n}", f"SKU-{n}-XL"]} if n % 3 == 2 else {})} for n in range(1, PLACED + 1))
+    for n in range(PLACED):
+        sandbox.place_order([{"sku": f"SKU-{n + 1}", "name": f"Thing {n + 1}", "quantity": 5, "price": "12.50", "tax_rate": "0.2"}], [HOME],
+                            billing={**HOME, "company": ""}, customer_message=f"{CANARY} has a dog")
+        clock.sleep(1)
+    # order 101 was partly shipped by somebody in the control panel, so that there is something to show
+    handed = DispatchConfirmation.model_validate({**_sample().payload, "tracking_number": "BYHAND", "lines": [{"line_id": "2", "quantity": 1}]})
+    sandbox.ship(101, mapping.shipment_request(handed, "").model_dump(exclude_none=True) | {"comments": "by hand"})
+
+
+def _count(sandbox: BigCommerceSandbox, effect: Effect, kind: str) -> int:
+    return sum(shipment["tracking_number"] == effect.payload["tracking_number"] for shipment in sandbox.books()["shipments"])

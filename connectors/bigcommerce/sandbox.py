@@ -1,0 +1,156 @@
+"""A stand-in for one BigCommerce account: `httpx.Request -> httpx.Response`, with a memory and a side door for its customers.
+
+It behaves as documented, the uniqueness that BigCommerce does *not* check included: the same tracking number twice is two
+shipments and two e-mails. Faults F1-F8, F10 and F11 strike in kit.sandbox; F12 (an order changes after its page was sent) and
+F13 (shipments are shown as they were before the last change) are carried out here.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from connectors.bigcommerce.sandbox_books import Books
+from connectors.bigcommerce.sandbox_catalogue import Catalogue
+from connectors.bigcommerce.sandbox_orders import No, OrdersApi
+from connectors.kit.clock import Clock
+from connectors.kit.sandbox import PAGE_SHIFT, STALE_READ, Faults
+
+PAGE_MAX, WINDOW_MS = 250, 30_000
+HEAD = {"customer_id": 0, "channel_id": 1, "status_id": 11, "currency": "GBP", "customer_message": "", "shipping_cost": "0", "discount": "0",
+        "external_id": None, "external_order_id": "", "payment_provider_id": "", "payment_status": "captured", "staff_notes": "", "is_deleted": False}
+
+
+class BigCommerceSandbox:
+    """One account. Requests come under /stores/{hash}/v2|v3, or without that prefix."""
+
+    def __init__(self, clock: Clock, store_hash: str = "sandbox", token: str = "bigcommerce-sandbox", quota: int = 150, page_max: int = PAGE_MAX,
+                 faults: Faults | None = None, embeds: str = "lines") -> None:
+        self.name, self.faults = f"bigcommerce {store_hash}", faults or Faults()
+        self._clock, self._hash, self._token, self._quota = clock, store_hash, token, quota
+        self._books = Books(clock, f"https://api.bigcommerce.com/stores/{store_hash}/v2")
+        self._orders, self._catalogue = OrdersApi(self._books, page_max, embeds), Catalogue(page_max)
+        self._window: tuple[int, int] = (0, 0)  # when it ends in ms, and how many requests came in it
+        self._refused = 0
+        self._struck: Counter[str] = Counter()
+        self._routes = [(method, re.compile(rf"(?:/stores/{re.escape(store_hash)})?(?:/v[23])?{path}"), act) for method, path, act in self._table()]
+
+    def handle(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request. Every answer says how much of the quota is left."""
+        self._started(request)
+        left, reset_ms = self._spend()
+        headers = {"X-Rate-Limit-Time-Window-Ms": str(WINDOW_MS), "X-Rate-Limit-Time-Reset-Ms": str(reset_ms),
+                   "X-Rate-Limit-Requests-Quota": str(self._quota), "X-Rate-Limit-Requests-Left": str(max(0, left))}
+        if left < 0:
+            self._refused += 1
+            response = httpx.Response(429, json={"status": 429, "title": "Too many requests", "type": "about:blank"})
+            headers["X-Retry-After"] = str(-(-reset_ms // 1000))
+        elif request.headers.get("x-auth-token") != self._token:
+            response = httpx.Response(401, json={"status": 401, "title": "A valid X-Auth-Token is required", "type": "about:blank"})
+        else:
+            response = self._route(request)
+        response.headers.update(headers)
+        return response
+
+    def step(self) -> None:
+        """Nothing here happens by itself: orders and shipments are whole when the answer leaves."""
+
+    def books(self) -> dict[str, Any]:
+        """Its own record, copied: orders with lines and addresses, shipments, e-mails, every write that was accepted, and how often it said 429."""
+        orders = {order_id: {"status_id": o["head"]["status_id"], "channel_id": o["head"]["channel_id"], "currency": o["head"]["currency"],
+                             "external_order_id": o["head"]["external_order_id"], "modified": o["modified"], "lines": o["lines"],
+                             "addresses": o["addresses"]} for order_id, o in self._books.orders.items()}
+        return deepcopy({"orders": orders, "shipments": [s for listed in self._books.shipments.values() for s in listed], "emails": self._books.emails,
+                         "writes": self._orders.writes, "refused_429": self._refused})
+
+    def place_order(self, lines: Iterable[dict[str, Any]], addresses: Iterable[dict[str, Any]], *, billing: dict[str, Any] | None = None,
+                    order_id: int = 0, placed_at: datetime | None = None, **head: Any) -> int:
+        """A customer orders. A line: sku, quantity, price (tax included, as text), and maybe name, type, address (which one, from 0), tax_rate,
+        wrapping_name, wrapping_message, pickup_method_id. An address: the vendor's fields, and shipping_method. `head`: see HEAD. Returns the id.
+        """
+        if unknown := set(head) - set(HEAD):
+            raise ValueError(f"an order has no {sorted(unknown)}")
+        return self._books.place({**HEAD, "billing": billing or {}, **head, "id": order_id}, lines, addresses, placed_at)
+
+    def edit_order(self, order_id: int, *, quantities: dict[int, int] | None = None, add: Iterable[dict[str, Any]] = (),
+                   address: dict[str, Any] | None = None, **head: Any) -> None:
+        """Somebody edits an order in the control panel: quantities by line id (0 removes the line), lines more, the first address, or its head."""
+        order = self._books.orders[order_id]
+        if unknown := set(head) - set(HEAD):
+            raise ValueError(f"an order has no {sorted(unknown)}")
+        order["head"].update(head)
+        for line_id, quantity in (quantities or {}).items():
+            order["lines"][line_id]["quantity"] = quantity
+            if not quantity:
+                del order["lines"][line_id]
+        for line in add:
+            self._books.add_line(order_id, line, list(order["addresses"]))
+        if address:
+            next(iter(order["addresses"].values())).update(address)
+        self._books.touch(order_id)
+
+    def cancel_order(self, order_id: int) -> None:
+        """A customer or the merchant cancels."""
+        self.edit_order(order_id, status_id=5)
+
+    def ship(self, order_id: int, body: dict[str, Any]) -> int:
+        """Somebody ships in the control panel; the body as POST shipments takes it. Returns the shipment's id."""
+        return self._books.ship(order_id, body)["id"]
+
+    def add_products(self, products: Iterable[dict[str, Any]]) -> None:
+        """Products for the catalogue: sku, and maybe name, type, inventory_tracking, variants (a list of SKUs)."""
+        self._catalogue.add_products(products)
+
+    def add_channel(self, channel_id: int, name: str, status: str = "active", kind: str = "storefront") -> None:
+        """A sales channel more; number 1 is there from the start."""
+        self._catalogue.add_channel(channel_id, name, status, kind)
+
+    def _table(self) -> list[tuple[str, str, Callable[..., httpx.Response]]]:
+        orders, catalogue, here = self._orders, self._catalogue, r"/orders/(\d+)"
+        return [
+            ("GET", "/orders", orders.list_orders), ("GET", "/orders/count", orders.count_orders), ("GET", here, orders.get_order),
+            ("PUT", here, orders.put_order), ("GET", f"{here}/products", orders.list_products), ("GET", rf"{here}/products/(\d+)", orders.get_product),
+            ("GET", f"{here}/shipping_addresses", orders.list_addresses), ("GET", rf"{here}/shipping_addresses/(\d+)", orders.get_address),
+            ("GET", f"{here}/consignments", orders.get_consignments), ("GET", f"{here}/shipments", orders.list_shipments),
+            ("POST", f"{here}/shipments", orders.post_shipment), ("DELETE", f"{here}/shipments", orders.delete_shipments),
+            ("GET", f"{here}/shipments/count", orders.count_shipments), ("GET", rf"{here}/shipments/(\d+)", orders.get_shipment),
+            ("PUT", rf"{here}/shipments/(\d+)", orders.put_shipment), ("DELETE", rf"{here}/shipments/(\d+)", orders.delete_shipments),
+            ("GET", "/order_statuses", orders.list_statuses), ("GET", r"/order_statuses/(\d+)", orders.get_status), ("GET", "/store", self._get_store),
+            ("GET", "/time", self._get_time), ("GET", "/channels", catalogue.list_channels), ("GET", r"/channels/(\d+)", catalogue.get_channel),
+            ("GET", "/catalog/products", catalogue.list_products), ("GET", "/catalog/variants", catalogue.list_variants)]
+
+    def _started(self, request: httpx.Request) -> None:
+        """Which faults of ours struck this request: kit.sandbox has counted them, and left the doing to us."""
+        struck = {fault: self.faults.struck[fault] for fault in (PAGE_SHIFT, STALE_READ)}
+        self._orders.shifts, self._orders.stale = (struck[fault] > self._struck[fault] for fault in (PAGE_SHIFT, STALE_READ))
+        self._struck.update({fault: count - self._struck[fault] for fault, count in struck.items()})
+
+    def _spend(self) -> tuple[int, int]:
+        now = int(self._clock.now().timestamp() * 1000)
+        ends, spent = self._window if now < self._window[0] else (now + WINDOW_MS, 0)
+        self._window = (ends, spent + 1)
+        return self._quota - spent - 1, ends - now
+
+    def _route(self, request: httpx.Request) -> httpx.Response:
+        known = False
+        for method, path, act in self._routes:
+            if found := path.fullmatch(request.url.path):
+                known = True
+                if method == request.method:
+                    try:
+                        return act(request, *map(int, found.groups()))
+                    except No as no:
+                        return httpx.Response(no.status, json=no.body)
+        status = 405 if known else 404
+        return httpx.Response(status, json=[{"status": status, "message": "No such method here" if known else "No such resource"}])
+
+    def _get_store(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"id": self._hash, "name": "Sandbox", "status": "live", "timezone": {"name": "UTC", "raw_offset": 0},
+                                         "language": "en", "currency": "GBP", "default_channel_id": 1, "plan_name": "Sandbox"})
+
+    def _get_time(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"time": int(self._clock.now().timestamp())})

@@ -1,0 +1,1 @@
+"""Ours: what systems said, kept as Parquet; and the one catalogue that analysts read. DuckDB."""
