@@ -20,7 +20,7 @@ from connectors.kit.errors import BadConfiguration
 from connectors.kit.secret import Secret
 from connectors.ledger.ledger import Ledger
 from connectors.ports import Storefront, Warehouse
-from connectors.snapshots import Snapshots
+from connectors.snapshots.snapshots import Snapshots
 
 PROFILE = "WHARFINGER_PROFILE"
 

@@ -74,6 +74,8 @@ TYPES: dict[str, ExceptionType] = {t.name: t for t in (
        "Ask the warehouse; only what was ordered is confirmed.", "A person resolves it."),
     _t("advice_before_export", "operations", "medium", "day", "The warehouse advises a dispatch for an order that we did not send.",
        "Check the reference with the warehouse.", "The order is found, or a person resolves it."),
+    _t("advice_changed", "operations", "high", "day", "The warehouse advises a package again, with other contents.",
+       "Ask the warehouse which of the two is right; the first was confirmed.", "A person resolves it."),
     _t("rejected_by_warehouse", "operations", "high", "cut-off", "The warehouse refused the fulfilment request.",
        "Read the reason, mend it, and choose resend.", "A person resolves it."),
     _t("rejected_by_storefront", "ecommerce", "high", "day", "The storefront refused a dispatch confirmation.",

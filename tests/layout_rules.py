@@ -19,8 +19,9 @@ NOT_SYSTEMS = ("kit", "ledger", "snapshots", "ports", "settings", "house")  # un
 OUTSIDE_WORLD = {"httpx", "duckdb", "sqlalchemy", "paramiko", "cryptography", "alembic", "psycopg"}  # only under connectors
 CONTRACTS_MAY = {"contracts", "pandas", "pandera", "pydantic"}
 RULES_MAY = {"contracts", "tasks.rules", "pandas"}
-RULES_NEVER = {"random", "time", "uuid", "secrets", "socket", "ssl", "http", "urllib", "sqlite3", "subprocess", "threading", "asyncio", "os", "pathlib"}
-FLOWS_MAY = {"prefect", "tasks", "flows", "contracts", "typing", "datetime", "collections"}
+RULES_NEVER = {"random", "time", "uuid", "secrets", "socket", "ssl", "http", "urllib", "sqlite3", "subprocess", "threading", "asyncio", "os", "io",
+               "pathlib", "shutil", "tempfile", "multiprocessing", "concurrent", "importlib"}
+FLOWS_MAY = {"prefect", "tasks", "flows", "contracts", "typing", "datetime", "collections", "pydantic.Field"}  # Field describes a form's fields
 SYSTEMS_MAY = {"connectors.kit", "connectors.ports", "contracts", "httpx", "paramiko", "pydantic", "pandas"}
 
 CLOCK = "connectors/kit/clock.py"

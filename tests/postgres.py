@@ -63,7 +63,8 @@ class Postgres:
         self._user = _unprivileged() if os.geteuid() == 0 else None
         if self._user is not None:
             os.chown(folder, self._user.pw_uid, self._user.pw_gid)
-        self._run("initdb", "--pgdata", str(folder / "cluster"), "--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--no-sync")
+        self._run("initdb", "--pgdata", str(folder / "cluster"), "--username", "postgres", "--auth", "trust", "--encoding", "UTF8",
+                  "--no-locale", "--no-sync")
         (folder / "cluster/pg_hba.conf").write_text("host all all 127.0.0.1/32 trust\n")
 
     @property

@@ -64,7 +64,8 @@ class BigCommerceSandbox:
         orders = {order_id: {"status_id": o["head"]["status_id"], "channel_id": o["head"]["channel_id"], "currency": o["head"]["currency"],
                              "external_order_id": o["head"]["external_order_id"], "modified": o["modified"], "lines": o["lines"],
                              "addresses": o["addresses"]} for order_id, o in self._books.orders.items()}
-        return deepcopy({"orders": orders, "shipments": [s for listed in self._books.shipments.values() for s in listed], "emails": self._books.emails,
+        shipments = [shipment for listed in self._books.shipments.values() for shipment in listed]
+        return deepcopy({"orders": orders, "shipments": shipments, "emails": self._books.emails,
                          "writes": self._orders.writes, "refused_429": self._refused})
 
     def place_order(self, lines: Iterable[dict[str, Any]], addresses: Iterable[dict[str, Any]], *, billing: dict[str, Any] | None = None,
@@ -113,14 +114,16 @@ class BigCommerceSandbox:
         orders, catalogue, here = self._orders, self._catalogue, r"/orders/(\d+)"
         return [
             ("GET", "/orders", orders.list_orders), ("GET", "/orders/count", orders.count_orders), ("GET", here, orders.get_order),
-            ("PUT", here, orders.put_order), ("GET", f"{here}/products", orders.list_products), ("GET", rf"{here}/products/(\d+)", orders.get_product),
+            ("PUT", here, orders.put_order),
+            ("GET", f"{here}/products", orders.list_products), ("GET", rf"{here}/products/(\d+)", orders.get_product),
             ("GET", f"{here}/shipping_addresses", orders.list_addresses), ("GET", rf"{here}/shipping_addresses/(\d+)", orders.get_address),
             ("GET", f"{here}/consignments", orders.get_consignments), ("GET", f"{here}/shipments", orders.list_shipments),
             ("POST", f"{here}/shipments", orders.post_shipment), ("DELETE", f"{here}/shipments", orders.delete_shipments),
             ("GET", f"{here}/shipments/count", orders.count_shipments), ("GET", rf"{here}/shipments/(\d+)", orders.get_shipment),
             ("PUT", rf"{here}/shipments/(\d+)", orders.put_shipment), ("DELETE", rf"{here}/shipments/(\d+)", orders.delete_shipments),
-            ("GET", "/order_statuses", orders.list_statuses), ("GET", r"/order_statuses/(\d+)", orders.get_status), ("GET", "/store", self._get_store),
-            ("GET", "/time", self._get_time), ("GET", "/channels", catalogue.list_channels), ("GET", r"/channels/(\d+)", catalogue.get_channel),
+            ("GET", "/order_statuses", orders.list_statuses), ("GET", r"/order_statuses/(\d+)", orders.get_status),
+            ("GET", "/store", self._get_store), ("GET", "/time", self._get_time), ("GET", "/channels", catalogue.list_channels), ("GET",
+            r"/channels/(\d+)", catalogue.get_channel),
             ("GET", "/catalog/products", catalogue.list_products), ("GET", "/catalog/variants", catalogue.list_variants)]
 
     def _started(self, request: httpx.Request) -> None:

@@ -21,8 +21,9 @@ ADDRESS_COSTS = ("base_cost", "cost_ex_tax", "cost_inc_tax", "cost_tax", "base_h
                  "handling_cost_tax")
 LINE_ZEROS = ("base_cost_price", "cost_price_inc_tax", "cost_price_ex_tax", "cost_price_tax", "refund_amount", "base_wrapping_cost",
               "wrapping_cost_ex_tax", "wrapping_cost_inc_tax", "wrapping_cost_tax", "fixed_shipping_cost")
-ORDER_ZEROS = ("base_handling_cost", "handling_cost_ex_tax", "handling_cost_inc_tax", "handling_cost_tax", "base_wrapping_cost", "wrapping_cost_ex_tax",
-               "wrapping_cost_inc_tax", "wrapping_cost_tax", "refunded_amount", "store_credit_amount", "gift_certificate_amount", "shipping_cost_tax",
+ORDER_ZEROS = ("base_handling_cost", "handling_cost_ex_tax", "handling_cost_inc_tax", "handling_cost_tax", "base_wrapping_cost",
+               "wrapping_cost_ex_tax", "wrapping_cost_inc_tax", "wrapping_cost_tax", "refunded_amount", "store_credit_amount",
+               "gift_certificate_amount", "shipping_cost_tax",
                "coupon_discount")
 DIGITAL, GIFT_CERTIFICATE, PHYSICAL = "digital", "giftcertificate", "physical"
 
@@ -96,8 +97,8 @@ class Books:
         self.stale_shipments[order_id] = deepcopy(self.shipments[order_id])
         shipment = {"id": self._next("shipment"), "order_id": order_id, "customer_id": order["head"]["customer_id"],
                     "date_created": write_date(self._clock.now()), "shipping_method": order["addresses"][body["order_address_id"]]["shipping_method"],
-                    "merchant_shipping_cost": "0.0000", "tracking_number": "", "shipping_provider": "custom", "tracking_carrier": "", "tracking_link": "",
-                    "comments": "", **body, "items": [{**item, "product_id": 0} for item in body["items"]]}
+                    "merchant_shipping_cost": "0.0000", "tracking_number": "", "shipping_provider": "custom", "tracking_carrier": "",
+                    "tracking_link": "", "comments": "", **body, "items": [{**item, "product_id": 0} for item in body["items"]]}
         for item in body["items"]:
             order["lines"][item["order_product_id"]]["quantity_shipped"] += item["quantity"]
         self.shipments[order_id].append(shipment)
@@ -137,11 +138,13 @@ class Books:
         total = gross + shipping - discount
         return {
             "id": order_id, "customer_id": head["customer_id"], "date_created": _date(order["created"]), "date_modified": _date(order["modified"]),
-            "date_shipped": _date(order["shipped"]) if order["shipped"] else "", "status_id": head["status_id"], "status": STATUS_NAMES[head["status_id"]],
-            "custom_status": STATUS_NAMES[head["status_id"]], "is_deleted": head["is_deleted"], "channel_id": head["channel_id"],
+            "date_shipped": _date(order["shipped"]) if order["shipped"] else "", "status_id": head["status_id"],
+            "status": STATUS_NAMES[head["status_id"]], "custom_status": STATUS_NAMES[head["status_id"]], "is_deleted": head["is_deleted"],
+            "channel_id": head["channel_id"],
             **{name: "0.0000" for name in ORDER_ZEROS},
-            "subtotal_ex_tax": money(net), "subtotal_inc_tax": money(gross), "subtotal_tax": money(gross - net), "base_shipping_cost": money(shipping),
-            "shipping_cost_ex_tax": money(shipping), "shipping_cost_inc_tax": money(shipping), "discount_amount": money(discount),
+            "subtotal_ex_tax": money(net), "subtotal_inc_tax": money(gross), "subtotal_tax": money(gross - net),
+            "base_shipping_cost": money(shipping), "shipping_cost_ex_tax": money(shipping), "shipping_cost_inc_tax": money(shipping),
+            "discount_amount": money(discount),
             "total_ex_tax": money(total - (gross - net)), "total_inc_tax": money(total), "total_tax": money(gross - net),
             "is_tax_inclusive_pricing": True, "items_total": sum(line["quantity"] for line in lines),
             "items_shipped": sum(line["quantity_shipped"] for line in lines), "payment_method": "Manual",
@@ -213,10 +216,9 @@ class Books:
                     "collection_time_description": "", "location": {"id": 1, "name": "Shop"},
                     "line_items": items(among(order_pickup_method_id=method))} for method in methods]
         email = self.orders[order_id]["head"]["billing"].get("email", "")
-        loose = {kind: items(among(type=kind)) for kind in (DIGITAL, GIFT_CERTIFICATE) if among(type=kind)}
-        return {"pickups": pickups, "shipping": shipping,
-                "downloads": [{"recipient_email": email, "line_items": loose[DIGITAL]}] if DIGITAL in loose else [],
-                "email": {"gift_certificates": [{"recipient_email": email, "line_items": loose[GIFT_CERTIFICATE]}] if GIFT_CERTIFICATE in loose else []}}
+        downloads, certificates = ([{"recipient_email": email, "line_items": items(among(type=kind))}] if among(type=kind) else []
+                                   for kind in (DIGITAL, GIFT_CERTIFICATE))
+        return {"pickups": pickups, "shipping": shipping, "downloads": downloads, "email": {"gift_certificates": certificates}}
 
     def _counts(self, order_id: int, address_id: int) -> dict[str, int]:
         here = [line for line in self.orders[order_id]["lines"].values() if line["order_address_id"] == address_id]

@@ -5,7 +5,6 @@ from typing import Any
 
 import httpx
 
-PROBLEM = "application/problem+json"
 STAMP = "2026-01-01T00:00:00Z"
 PAGE = 50
 
@@ -24,7 +23,8 @@ class Catalogue:
         """A channel (`/v3/channels`)."""
         self._channels[channel_id] = {
             "id": channel_id, "name": name, "type": kind, "platform": "bigcommerce", "status": status, "external_id": "", "is_enabled": True,
-            "is_listable_from_ui": True, "is_visible": True, "date_created": STAMP, "date_modified": STAMP, "icon_url": "https://example.com/icon.svg"}
+            "is_listable_from_ui": True, "is_visible": True, "date_created": STAMP, "date_modified": STAMP,
+            "icon_url": "https://example.com/icon.svg"}
 
     def add_products(self, products: Iterable[dict[str, Any]]) -> None:
         """Products; one without `variants` gets its base variant, under its own SKU."""
@@ -35,8 +35,8 @@ class Catalogue:
             for variant_id, sku in enumerate(own, first):
                 self._variants[variant_id] = {"id": variant_id, "product_id": number, "sku": sku, "option_values": []}
             self._products[number] = {
-                "id": number, "name": product.get("name") or product["sku"] or "Unnamed", "type": product.get("type", "physical"), "sku": product["sku"],
-                "inventory_tracking": product.get("inventory_tracking", "none"),
+                "id": number, "name": product.get("name") or product["sku"] or "Unnamed", "type": product.get("type", "physical"),
+                "sku": product["sku"], "inventory_tracking": product.get("inventory_tracking", "none"),
                 **({} if product.get("variants") else {"base_variant_id": first})}
 
     def list_channels(self, request: httpx.Request) -> httpx.Response:
@@ -85,4 +85,4 @@ def _among(value: str, wanted: httpx.QueryParams, name: str) -> bool:
 
 
 def _problem(status: int, title: str) -> httpx.Response:
-    return httpx.Response(status, headers={"content-type": PROBLEM}, json={"status": status, "title": title, "type": "about:blank", "errors": {}})
+    return httpx.Response(status, json={"status": status, "title": title, "type": "about:blank", "errors": {}})

@@ -19,8 +19,9 @@ ORDER_WRITABLE = ("status_id", "staff_notes", "external_order_id", "customer_mes
 # how the list call treats include=consignments: whole; refused; ignored; without lines (bigcommerce/dev-docs#2052); links to lines
 EMBEDS = ("lines", "refused", "plain", "empty", "links")
 SORTS: dict[str, Callable[[dict], Any]] = {
-    "id": lambda o: 0, "date_modified": lambda o: o["modified"], "date_created": lambda o: o["created"], "customer_id": lambda o: o["head"]["customer_id"],
-    "status_id": lambda o: o["head"]["status_id"], "channel_id": lambda o: o["head"]["channel_id"], "external_id": lambda o: o["head"]["external_id"] or ""}
+    "id": lambda o: 0, "date_modified": lambda o: o["modified"], "date_created": lambda o: o["created"],
+    "customer_id": lambda o: o["head"]["customer_id"], "status_id": lambda o: o["head"]["status_id"],
+    "channel_id": lambda o: o["head"]["channel_id"], "external_id": lambda o: o["head"]["external_id"] or ""}
 FILTERS = {"status_id", "channel_id", "customer_id", "external_order_id", "email", "min_id", "max_id", "min_date_created", "max_date_created"}
 
 

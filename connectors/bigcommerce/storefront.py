@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from connectors.bigcommerce.client import Client, over_quantity, said
 from connectors.bigcommerce.feed import walk
 from connectors.bigcommerce.mapping import (
-    RELEASABLE, Reading, Unmappable, WholeOrder, embedded, line_rows, matching, order_row, recipient_rows, ship_group_rows, shipment_request, shown, why,
+    RELEASABLE, Reading, Unmappable, WholeOrder, embedded, line_rows, matching, order_row, recipient_rows, ship_group_rows, shipment_request, shown,
+    why,
 )
 from connectors.bigcommerce.wire import Address, CatalogueProduct, CatalogueVariant, Channel, Order, Product, Shipment, ShipmentRequest
 from connectors.kit.budget import shared_budget

@@ -34,7 +34,8 @@ class ReadFailed(InDoubt):
     helps = "Reading again may help and changes nothing."
 
 
-def classify(doing: str, came: httpx.Response | Exception, now: datetime, *, writing: bool, describe: Describe | None = None) -> WharfingerError | None:
+def classify(doing: str, came: httpx.Response | Exception, now: datetime, *, writing: bool,
+             describe: Describe | None = None) -> WharfingerError | None:
     """What a response or an exception of httpx means; None for a 2xx (whose body is still to be read).
 
     `describe` may add what the far side said; without it only the status is told, as bodies may hold personal data.
@@ -84,7 +85,8 @@ class Http:
         self._sign, self._budget, self._judge, self._describe = sign, budget, judge, describe
         self._attempts, self._total_seconds, self._body_bytes_max = attempts, total_seconds, body_bytes_max
         self._session = session or httpx.Client(
-            transport=transport, follow_redirects=False, trust_env=False, headers={"Accept": "application/json", "User-Agent": "wharfinger", **(headers or {})},
+            transport=transport, follow_redirects=False, trust_env=False,
+            headers={"Accept": "application/json", "User-Agent": "wharfinger", **(headers or {})},
             timeout=httpx.Timeout(timeout_seconds, connect=min(10.0, timeout_seconds)))
 
     def at(self, base_url: str) -> "Http":

@@ -112,6 +112,11 @@ class Books:
         if rows:
             tx.execute(sa.insert(dispatch_line), [row | {"inbox_key": inbox_key} for row in rows])
 
+    def forget_dispatch(self, tx: Connection, warehouse: str, reference: str, advice_id: str) -> None:
+        """Take back advice that could not be placed, so that it can be entered anew with its order."""
+        tx.execute(sa.delete(dispatch_line).where(dispatch_line.c.warehouse == warehouse, dispatch_line.c.reference == reference,
+                                                  dispatch_line.c.advice_id == advice_id))
+
     def hold_dispatch(self, tx: Connection, business_key: str, payload: dict[str, Any], waits_on: str) -> None:
         """A package whose confirmation cannot be made yet."""
         if tx.execute(sa.select(held_dispatch.c.business_key).where(held_dispatch.c.business_key == business_key)).scalar() is None:

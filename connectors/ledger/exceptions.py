@@ -55,6 +55,18 @@ class Exceptions:
         return bool(tx.execute(sa.update(exception).where(exception.c.exception_id == exception_id, exception.c.state == OPEN).values(
             state=RESOLVED, resolved_at=self._clock.now(), resolved_by=actor, reason=reason)).rowcount)
 
+    def settle_cause(self, tx: Connection, type_name: str, connection: str, record: str, cause: str, actor: str, reason: str) -> int:
+        """Resolve the one that is open for exactly this cause, if it is."""
+        found = tx.execute(sa.select(exception.c.exception_id).where(
+            exception.c.type == type_name, exception.c.connection == connection, exception.c.record == record, exception.c.cause == cause[:250],
+            exception.c.state == OPEN)).scalar()
+        return int(found is not None and self.resolve(tx, found, actor, reason))
+
+    def open_of(self, tx: Connection, type_name: str, connection: str = "") -> list[Row[Any]]:
+        """What is open of one type, oldest first."""
+        wanted = sa.select(exception).where(exception.c.type == type_name, exception.c.state == OPEN).order_by(exception.c.opened_at, exception.c.exception_id)
+        return list(tx.execute(wanted.where(exception.c.connection == connection) if connection else wanted))
+
     def waiting(self, tx: Connection, prefix: str = "") -> list[Row[Any]]:
         """Open exceptions that something outside the record would free, oldest first."""
         return list(tx.execute(sa.select(exception).where(exception.c.state == OPEN, exception.c.waits_on != "", exception.c.waits_on.startswith(prefix))

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from connectors.kit.clock import Clock
+from connectors.kit.errors import NotNow
 from connectors.ledger.database import Database, dumps
 from connectors.ledger.tables import inbox, item, mapping, run, timeline, watermark
 from contracts.items import Items
@@ -173,20 +174,25 @@ class Runs:
             return self._unended(tx)
 
     def take_turn(self, run_id: str, in_the_way: Callable[[Row[Any], Row[Any]], bool]) -> Row[Any] | None:
-        """Go to work, unless another unended run is in the way (`in_the_way(ours, other)`): then that run is returned, and we go on waiting."""
+        """Go to work, unless another unended run is in the way (`in_the_way(ours, other)`): then that run is returned, and we go on waiting.
+
+        Raises NotNow when our own run has been ended meanwhile (somebody took it for dead).
+        """
         with self._database.transaction() as tx:
             self._database.lock(tx, "turns")
             unended = {row.run_id: row for row in self._unended(tx)}
-            for other in unended.values():
-                if other.run_id != run_id and in_the_way(unended[run_id], other):
-                    return other
-            tx.execute(sa.update(run).where(run.c.run_id == run_id).values(outcome=AT_WORK))
-        return None
+            ours = unended.pop(run_id, None)
+            if ours is None:
+                raise NotNow(f"taking the turn of run {run_id}", "it was taken for dead meanwhile", "Run it again.")
+            ahead = next((other for other in unended.values() if in_the_way(ours, other)), None)
+            if ahead is None:
+                tx.execute(sa.update(run).where(run.c.run_id == run_id).values(outcome=AT_WORK))
+        return ahead
 
-    def known(self, run_ids: Iterable[str]) -> set[str]:
-        """Which of these runs have ever begun here."""
+    def find(self, run_ids: Iterable[str]) -> list[Row[Any]]:
+        """Those of these runs that ever began here, ended or not."""
         with self._database.transaction() as tx:
-            return set(tx.execute(sa.select(run.c.run_id).where(run.c.run_id.in_(list(run_ids)))).scalars())
+            return list(tx.execute(sa.select(run).where(run.c.run_id.in_(list(run_ids)))))
 
     def _unended(self, tx: Connection) -> list[Row[Any]]:
         return list(tx.execute(sa.select(run).where(run.c.ended_at.is_(None)).order_by(run.c.started_at, run.c.run_id)))

@@ -84,7 +84,7 @@ def _check(tree: dict[str, Any], views: set[str]) -> None:
     """Only reading, and only from the published views.
 
     ATTACH puts the catalogue's own file and its .wal on DuckDB's `allowed_paths`, external access or not, so that
-    COPY … TO 'analytics.duckdb.wal' writes and read_blob('analytics.duckdb') reads: hence this allow-list.
+    COPY … TO 'analytics.duckdb' (USE_TMP_FILE false) overwrites it and read_blob('analytics.duckdb') reads it: hence this allow-list.
     """
     nodes = list(_nodes(tree))
     named = views | {node["key"].lower() for node in nodes if "key" in node and "value" in node}  # CTEs

@@ -82,8 +82,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, 
         connection.execute(f"INSERT INTO {table} SELECT {', '.join(typed)} FROM rows")
     except (duckdb.ConversionException, duckdb.BinderException):  # its text would repeat the value
         raise SnapshotRefused("publishing the catalogue", f"a value of {table} is not of its column's type") from None
-    finally:
-        connection.unregister("rows")
+    connection.unregister("rows")
 
 
 def _keep_snapshots(connection: duckdb.DuckDBPyConnection, snapshots: Snapshots) -> None:

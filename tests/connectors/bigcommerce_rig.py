@@ -68,10 +68,10 @@ def whole(pages: Iterable[OrderPage]) -> dict[str, pd.DataFrame]:
     return {name: pd.concat([getattr(page, name) for page in pages], ignore_index=True) for name in ("orders", "lines", "ship_groups", "recipients")}
 
 
-def dispatch(order_id: int, group: int, lines: dict[int, int], number: str = "T1", effect_id: str = "", **payload: Any) -> Effect:
+def dispatch(order: int, group: int, items: dict[int, int], number: str = "T1", effect_id: str = "", **payload: Any) -> Effect:
     """A dispatch confirmation of one package."""
-    given = {"connection": "bc", "order_id": str(order_id), "ship_group": str(group), "warehouse": "gxo", "reference": "R1", "advice_id": "A1",
+    given = {"connection": "bc", "order_id": str(order), "ship_group": str(group), "warehouse": "gxo", "reference": "R1", "advice_id": "A1",
              "package_id": number or "P1", "carrier": "RMLL", "service": "48", "provider": "royalmail", "tracking_carrier": "", "tracking_link": "",
              "tracking_number": number, "shipped_at": "2026-01-15T09:00:00+00:00",
-             "lines": [{"line_id": str(line), "quantity": quantity} for line, quantity in lines.items()], **payload}
-    return Effect(effect_id or f"ship:bc:{order_id}:gxo:{number}", DISPATCH_CONFIRMATION, "bc", f"{order_id}:{number}", given)
+             "lines": [{"line_id": str(line), "quantity": quantity} for line, quantity in items.items()], **payload}
+    return Effect(effect_id or f"ship:bc:{order}:gxo:{number}", DISPATCH_CONFIRMATION, "bc", f"{order}:{number}", given)

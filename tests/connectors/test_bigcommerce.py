@@ -1,6 +1,7 @@
 """BigCommerce orders, channels and catalogue: everything is read, nothing is lost, whatever moves or fails meanwhile."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -17,7 +18,7 @@ from connectors.bigcommerce.wire import Order, Product, read_date, write_date
 from connectors.kit import sandbox as faults
 from connectors.kit.errors import BadDocument, NotAllowed, NotNow, Refused, WharfingerError
 from connectors.kit.http import ReadFailed
-from connectors.ports import Storefront, Window
+from connectors.ports import OrderPage, Storefront, Window
 from contracts.items import CatalogueItems, Channels
 from contracts.orders import OrderLines, Orders, Recipients, ShipGroups
 from tests.connectors.bigcommerce_rig import ADA, BILLING, BOB, LINES, Rig, whole
@@ -198,21 +199,20 @@ def test_no_orders_is_an_empty_page_and_a_204(rig: Rig) -> None:
 
 
 class Broken(httpx.BaseTransport):
-    """Passes requests on and spoils the rows of the list."""
+    """Passes requests on and spoils the list of orders: its rows, and then its text."""
 
-    def __init__(self, inner: httpx.BaseTransport, spoil, replace: tuple[str, str] = ("", "")) -> None:
-        self._inner, self._spoil, self._replace = inner, spoil, replace
+    def __init__(self, inner: httpx.BaseTransport, spoil: Callable[[list], object], text: tuple[str, str] = ("<none>", "")) -> None:
+        self._inner, self._spoil, self._text = inner, spoil, text
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = self._inner.handle_request(request)
         if not request.url.path.endswith("/orders") or response.status_code != 200:
             return response
-        return httpx.Response(200, content=json.dumps(self._spoil(response.json())).replace(*self._replace) if self._replace[0]
-                              else json.dumps(self._spoil(response.json())))
+        return httpx.Response(200, content=json.dumps(self._spoil(response.json())).replace(*self._text))
 
 
-def spoiled(rig: Rig, spoil) -> list:
-    rig.overheard._inner = Broken(rig.overheard._inner, spoil)
+def spoiled(rig: Rig, spoil: Callable[[list], object], *text: tuple[str, str]) -> list[OrderPage]:
+    rig.overheard._inner = Broken(rig.overheard._inner, spoil, *text)
     return list(rig.connect().orders(rig.window()))
 
 
@@ -231,7 +231,8 @@ def test_a_record_that_cannot_be_read_is_set_aside_and_the_others_go_on(rig: Rig
 
 def test_why_a_record_cannot_be_read_gives_nobody_away(rig: Rig) -> None:
     rig.place(1)
-    pages = spoiled(rig, lambda rows: [{**row, "date_created": "Ada Lovelace", "total_inc_tax": "Exampleton", "customer_message": {"Ada": 1}} for row in rows])
+    pages = spoiled(rig, lambda rows: [{**row, "date_created": "Ada Lovelace", "total_inc_tax": "Exampleton", "customer_message": {"Ada": 1}}
+                                       for row in rows])
     text = str(pages[0].unreadable)
     assert pages[0].unreadable and "Ada" not in text and "Exampleton" not in text
 
@@ -239,8 +240,7 @@ def test_why_a_record_cannot_be_read_gives_nobody_away(rig: Rig) -> None:
 def test_broken_text_does_not_cost_the_order(rig: Rig) -> None:
     """Half a surrogate pair in a note made Arrow refuse the whole page."""
     rig.place(2)
-    rig.overheard._inner = Broken(rig.overheard._inner, lambda rows: [{**row, "customer_message": "A<half>\x00B"} for row in rows], ("<half>", "\\ud83d"))
-    pages = list(rig.connect().orders(rig.window()))
+    pages = spoiled(rig, lambda rows: [{**row, "customer_message": "A<half>\x00B"} for row in rows], ("<half>", "\\ud83d"))
     assert whole(pages)["recipients"]["order_note"].tolist() == ["A\ufffdB"] * 2
 
 

@@ -19,13 +19,15 @@ from connectors.bigcommerce.storefront import BigCommerce, Settings, connect
 from connectors.kit.clock import ManualClock, SystemClock
 from connectors.kit.errors import Refused
 from connectors.kit.sandbox import serve
-from connectors.ports import DISPATCH_CONFIRMATION, Effect, Window
+from connectors.ports import Window
 from tests.connectors import bigcommerce_spec as spec
+from tests.connectors.bigcommerce_rig import dispatch
 
 PRISM = os.environ.get("PRISM", "")
 pytestmark = pytest.mark.skipif(not PRISM or bool(spec.MISSING), reason=spec.MISSING or "PRISM does not name a Prism binary: run tests/prism.sh")
 TOKEN = "bigcommerce-sandbox"
-HOME = {"first_name": "Ada", "last_name": "Test", "street_1": "1 Road", "city": "Leeds", "zip": "LS1 1AA", "country": "United Kingdom", "country_iso2": "GB"}
+HOME = {"first_name": "Ada", "last_name": "Test", "street_1": "1 Example Road", "city": "Exampleton", "zip": "ZZ99 9ZZ", "country": "United Kingdom",
+        "country_iso2": "GB"}
 BILLING = {**HOME, "email": "ada@example.invalid"}
 LINES = [{"sku": "85123A", "name": "Holder", "quantity": 3, "price": "2.55", "tax_rate": "0.2"},
          {"sku": "71053", "name": "Lantern", "quantity": 1, "price": "3.39", "address": 1, "wrapping_name": "Paper", "wrapping_message": "Hello"},
@@ -68,16 +70,8 @@ class Watched(httpx.BaseTransport):
         return response
 
 
-def connection(watched: Watched, clock: ManualClock, v2: str = "http://127.0.0.1:9", v3: str = "http://127.0.0.1:9", **settings: object) -> BigCommerce:
-    return connect("bc", Settings(store_hash="sandbox", access_token=SecretStr(TOKEN), v2_url=v2, v3_url=v3, page_size=5, **settings), clock, watched)
-
-
-def dispatch(order_id: int, group: int, lines: dict[int, int], number: str = "TRACK1") -> Effect:
-    payload = {"connection": "bc", "order_id": str(order_id), "ship_group": str(group), "warehouse": "gxo", "reference": "R1", "advice_id": "A1",
-               "package_id": number, "carrier": "UPSN", "service": "GND", "provider": "ups", "tracking_carrier": "", "tracking_link": "",
-               "tracking_number": number, "shipped_at": "2026-01-15T09:00:00+00:00",
-               "lines": [{"line_id": str(line), "quantity": quantity} for line, quantity in lines.items()]}
-    return Effect(f"ship:bc:{order_id}:gxo:{number}", DISPATCH_CONFIRMATION, "bc", f"{order_id}:{number}", payload)
+def connection(watched: Watched, clock: ManualClock, v2: str = "http://127.0.0.1:9", v3: str = "http://127.0.0.1:9", **more: object) -> BigCommerce:
+    return connect("bc", Settings(store_hash="sandbox", access_token=SecretStr(TOKEN), v2_url=v2, v3_url=v3, page_size=5, **more), clock, watched)
 
 
 @pytest.mark.parametrize("embed", [True, False])
@@ -139,14 +133,16 @@ def test_the_proxy_finds_no_violation_between_our_client_and_our_sandbox(tmp_pat
         order = next(iter(sandbox.books()["orders"]))
         (first, second), lines = sandbox.books()["orders"][order]["addresses"], list(sandbox.books()["orders"][order]["lines"])
         assert port.shown_dispatches(str(order)) == []
-        for effect in (dispatch(order, first, {lines[0]: 2}, "T1"), dispatch(order, first, {lines[0]: 1}, "T2"), dispatch(order, second, {lines[1]: 1}, "T3")):
+        for group, items, number in ((first, {lines[0]: 2}, "T1"), (first, {lines[0]: 1}, "T2"), (second, {lines[1]: 1}, "T3")):
+            effect = dispatch(order, group, items, number)
             assert port.find(effect) is None
             receipt = port.send(effect)
             assert port.find(effect) == receipt
         assert port.order(str(order)).orders["status"].tolist() == ["shipped"]
         http = httpx.Client(base_url=url, headers={"X-Auth-Token": TOKEN, "Accept": "application/json"})
-        for path in ("/orders/count", "/order_statuses", "/order_statuses/11", f"/orders/{order}/shipments/count", f"/orders/{order}/products/{lines[0]}",
-                     f"/orders/{order}/shipping_addresses/{first}", f"/orders/{order}/shipments/1", f"/orders/{order}/consignments"):
+        for path in ("/orders/count", "/order_statuses", "/order_statuses/11", f"/orders/{order}/shipments/count",
+                     f"/orders/{order}/products/{lines[0]}", f"/orders/{order}/shipping_addresses/{first}", f"/orders/{order}/shipments/1",
+                     f"/orders/{order}/consignments"):
             answer = http.get(path)
             assert answer.status_code == 200, answer.text
         assert http.put(f"/orders/{order}", json={"status_id": 10}).status_code == 200

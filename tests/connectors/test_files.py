@@ -22,7 +22,8 @@ from connectors.kit.files import Files, FilesSettings, Folder, connect_files
 from tests.connectors.sshd import Sshd, find_sshd, sshd
 
 BODY = b"ISA*00*          *00*          ~\n" * 40
-HOSTILE = ["a b.edi", "945\u202eide.exe", "945;rm -rf.edi", "..945.edi", ".945.edi", "945\n.edi", "9" * 101, "\u0661.edi", "-\u00e9.edi", "a\\b", "'q'.edi"]
+HOSTILE = ["a b.edi", "945\u202eide.exe", "945;rm -rf.edi", "..945.edi", ".945.edi", "945\n.edi", "9" * 101,
+           "\u0661.edi", "-\u00e9.edi", "a\\b", "'q'.edi"]
 NOT_UTF8 = b"caf\xe9.edi"
 
 
@@ -240,7 +241,8 @@ def small_disk() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def test_a_full_disk_publishes_nothing_keeps_nothing_and_works_again_once_there_is_room(small_disk: Path, settings_for: Callable[..., FilesSettings]) -> None:
+def test_a_full_disk_publishes_nothing_keeps_nothing_and_works_again_once_there_is_room(
+        small_disk: Path, settings_for: Callable[..., FilesSettings]) -> None:
     place = Place(small_disk, settings_for)
     files = place.connect()
     (small_disk / "ballast").write_bytes(b"x" * 700_000)

@@ -21,7 +21,8 @@ TOKEN = "token-that-nobody-may-see"
 CAME = [  # what came, what it means for a write, what it means for a read
     (httpx.ConnectError("x"), NotNow, NotNow), (httpx.ConnectTimeout("x"), NotNow, NotNow), (httpx.PoolTimeout("x"), NotNow, NotNow),
     (httpx.ReadTimeout("x"), InDoubt, ReadFailed), (httpx.WriteTimeout("x"), InDoubt, ReadFailed), (httpx.ReadError("x"), InDoubt, ReadFailed),
-    (httpx.WriteError("x"), InDoubt, ReadFailed), (httpx.RemoteProtocolError("x"), InDoubt, ReadFailed), (httpx.DecodingError("x"), InDoubt, ReadFailed),
+    (httpx.WriteError("x"), InDoubt, ReadFailed), (httpx.RemoteProtocolError("x"), InDoubt, ReadFailed),
+    (httpx.DecodingError("x"), InDoubt, ReadFailed),
     (httpx.Response(200), None, None), (httpx.Response(204), None, None),
     (httpx.Response(301), InDoubt, ReadFailed), (httpx.Response(400), Refused, Refused), (httpx.Response(401), NotAllowed, NotAllowed),
     (httpx.Response(403), NotAllowed, NotAllowed), (httpx.Response(404), Refused, Refused), (httpx.Response(408), InDoubt, ReadFailed),
@@ -70,8 +71,8 @@ def http(far: FarSide, clock: ManualClock, **more: object) -> Http:
 
 
 LOST = [httpx.Response(503, headers=HTML, content=b"<html>busy</html>"), httpx.Response(500), httpx.ReadTimeout("x"), httpx.ConnectError("x"),
-        httpx.Response(200, headers=HTML, content=b"<html>Please wait</html>"), httpx.Response(200, content=b""), httpx.Response(200, content=b'{"a": 1'),
-        httpx.Response(429)]
+        httpx.Response(200, headers=HTML, content=b"<html>Please wait</html>"), httpx.Response(200, content=b""),
+        httpx.Response(200, content=b'{"a": 1'), httpx.Response(429)]
 LOST_IDS = ["503 html", "500 empty", "read timeout", "refused", "200 html", "200 empty", "200 cut off", "429"]
 
 

@@ -102,7 +102,8 @@ def test_an_unknown_host_and_a_refused_connection_happen_before_anything_does(se
             connect_files(server.settings(tmp_path, **changes), ManualClock()).put("", "a.x12", BODY, "1")
 
 
-@pytest.mark.parametrize("banner", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" * 200, b"SSH-2.0-silent\r\n"], ids=["silent", "no ssh", "silent after hello"])
+@pytest.mark.parametrize("banner", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" * 200, b"SSH-2.0-silent\r\n"],
+                         ids=["silent", "no ssh", "silent after hello"])
 def test_what_answers_but_is_no_ssh_server_is_given_up_in_time(server: Sshd, tmp_path: Path, banner: bytes) -> None:
     lines, clock = [], SystemClock()
 
@@ -293,13 +294,15 @@ def test_a_server_that_lies_about_a_size_does_not_get_a_cut_file_taken_in(awkwar
 
 
 def test_names_that_no_disk_here_could_hold_are_refused_and_the_good_one_still_comes(awkward: AwkwardSftp) -> None:
-    awkward.mood.extra_names = ["../../etc/passwd", "a\0.edi", "x" * 4096, "x" * 4095 + "y", b"\xff\xfe.edi", b"\x80" * 4096, "945\u202e.edi", "", "/etc/x"]
+    awkward.mood.extra_names = ["../../etc/passwd", "a\0.edi", "x" * 4096, "x" * 4095 + "y", b"\xff\xfe.edi", b"\x80" * 4096,
+                                "945\u202e.edi", "", "/etc/x"]
     (awkward.root / "in/good.edi").write_bytes(BODY)
     files = joined(awkward)
     for _ in range(2):
         assert [file.name for file in files.settled("in")] == ["good.edi"]
         refused = files.refused_names("in")
-        assert len(set(refused)) == len(awkward.mood.extra_names) and all(name.isascii() and name.isprintable() and len(name) < 170 for name in refused)
+        assert len(set(refused)) == len(awkward.mood.extra_names)
+        assert all(name.isascii() and name.isprintable() and len(name) < 170 for name in refused)
 
 
 def test_a_listing_without_end_ends(awkward: AwkwardSftp) -> None:

@@ -36,8 +36,8 @@ def _rows(path: Path, sql: str) -> list[tuple]:
 def _orders(count: int) -> dict[str, pd.DataFrame]:
     """`count` orders and twice as many lines: a reader who sees anything else saw half a catalogue."""
     ids = pd.Series(range(count)).astype(str)
-    orders = pd.concat([table("orders", {"connection": "bc-uk"})] * count, ignore_index=True).assign(order_id=ids)
-    lines = pd.concat([table("order_lines", {"connection": "bc-uk", "quantity": 1})] * count, ignore_index=True).assign(order_id=ids)
+    orders = table("orders", {"connection": "bc-uk"}).iloc[[0] * count].reset_index(drop=True).assign(order_id=ids)
+    lines = table("order_lines", {"connection": "bc-uk", "quantity": 1}).iloc[[0] * count].reset_index(drop=True).assign(order_id=ids)
     return {"orders": orders, "order_lines": pd.concat([lines.assign(line_id="1"), lines.assign(line_id="2")], ignore_index=True)}
 
 

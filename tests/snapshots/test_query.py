@@ -42,6 +42,7 @@ ATTACKS = {
     "describe a file": "DESCRIBE SELECT * FROM read_csv('/etc/passwd')",
     "copy to": "COPY (SELECT 1) TO '{folder}/out.csv'",
     "copy to the catalogue": "COPY (SELECT 1) TO '{path}'",
+    "copy over the catalogue": "COPY (SELECT 1) TO '{path}' (FORMAT csv, USE_TMP_FILE false)",
     "copy to the catalogue's log": "COPY (SELECT 1) TO '{path}.wal' (FORMAT csv)",
     "copy to a snapshot": "COPY (SELECT 1) TO '{folder}/snapshots/forged.parquet'",
     "copy from": "COPY orders FROM '/etc/passwd'",
@@ -161,6 +162,15 @@ def test_the_second_wall_stands_without_the_first(path: Path, attack: str) -> No
     with locked._open({"memory": "256MB", "threads": 1, "path": str(path)}) as connection, pytest.raises(duckdb.Error):
         connection.execute(ATTACKS[attack].format(path=path, folder=path.parent)).fetchall()
     assert _everything(path.parent) == before
+
+
+def test_a_locked_read_only_database_alone_would_let_a_query_overwrite_the_catalogue(path: Path, tmp_path: Path) -> None:
+    """Why the syntax tree is checked: ATTACH puts the catalogue's own file on `allowed_paths`, and read-only does not concern COPY."""
+    copy = tmp_path / "copy.duckdb"
+    copy.write_bytes(path.read_bytes())
+    with locked._open({"memory": "256MB", "threads": 1, "path": str(copy)}) as connection:
+        connection.execute(f"COPY (SELECT 1) TO '{copy}' (FORMAT csv, USE_TMP_FILE false)")
+    assert copy.stat().st_size < 10
 
 
 def test_naming_the_snapshots_folder_would_let_a_query_write_there(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Where and when: the command line, the deployments, the demo, the profiles."""

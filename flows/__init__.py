@@ -1,0 +1,1 @@
+"""Sentences: one flow a file, in the user's words."""

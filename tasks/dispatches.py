@@ -1,0 +1,296 @@
+"""Take dispatch advice and acknowledgements in from a warehouse, owe the confirmations to the storefronts, and read them back."""
+
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+from prefect import task
+
+from connectors.house import House
+from connectors.kit.errors import BadDocument
+from connectors.ledger.effects import EffectChanged, Planned
+from connectors.ledger.ledger import Row, Tx
+from connectors.ledger.records import Arrived, sha256
+from connectors.ports import ACKNOWLEDGEMENT, DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, Inbound, Message
+from contracts.base import WHY
+from contracts.dispatches import Dispatches
+from contracts.effects import DispatchConfirmation
+from contracts.exceptions import Finding
+from tasks.opened import RETRY, house
+from tasks.rules.dispatch import place, rows_again, with_carrier
+from tasks.rules.lookup import Mappings
+from tasks.rules.waits import waits_on_mapping
+
+ACTOR = "dispatch_back"
+OF_REQUESTS = (FULFILMENT_REQUEST, FULFILMENT_CHANGE, FULFILMENT_CANCEL)
+ANSWERS = (ACKNOWLEDGEMENT,)
+CONFIRMATIONS = (DISPATCH_CONFIRMATION,)
+PACKAGE = ("advice_id", "reference", "package_id")
+CONTENT = ("carrier", "service", "tracking_number", "request_line", "sku", "quantity", "unit")
+
+
+def take_in_advice(opened: House, warehouse: str) -> Counter:
+    """Everything that lies ready at the warehouse, one transaction a file, filed away after it is committed."""
+    port, counts = opened.warehouse(warehouse), Counter()
+    place_again(opened, warehouse, counts)
+    for inbound in port.inbound():
+        try:
+            messages, error = port.read(inbound), ""
+        except BadDocument as problem:
+            messages, error = [], problem.got
+        with opened.ledger.transaction() as tx:
+            _enter_file(opened, tx, warehouse, inbound, messages, error, counts)
+        port.file_away(inbound)
+    return counts
+
+
+def _enter_file(opened: House, tx: Tx, warehouse: str, inbound: Inbound, messages: list[Message], error: str, counts: Counter) -> None:
+    digest = sha256(inbound.body)
+    opened.ledger.vault.seal(tx, f"partner/{warehouse}", f"inbound:{digest}", inbound.body)
+    if error:
+        counts["quarantined"] += _quarantine(opened, tx, warehouse, inbound, f"{inbound.source}:file:{digest}", "file", digest, error)
+    for message in messages:
+        before = opened.ledger.inbox.seen(tx, message.key)
+        if before == digest:
+            opened.ledger.inbox.enter(tx, Arrived(message.key, inbound.source, inbound.name, message.kind, "duplicate", digest, "the same bytes again"))
+            counts["duplicate"] += 1
+        elif before is not None:
+            why = "its control number came before, with other bytes"
+            counts["quarantined"] += _quarantine(opened, tx, warehouse, inbound, message.key, message.kind, digest, why, "control_number_reused")
+        elif message.errors:
+            counts["quarantined"] += _quarantine(opened, tx, warehouse, inbound, message.key, message.kind, digest, "; ".join(message.errors[:5]))
+        else:
+            _enter_message(opened, tx, warehouse, inbound, message, digest, counts)
+        if message.answer is not None:
+            _owe_answer(opened, tx, warehouse, message.answer, digest)
+
+
+def _quarantine(opened: House, tx: Tx, warehouse: str, inbound: Inbound, key: str, kind: str, digest: str, why: str,
+                type_name: str = "document_malformed") -> int:
+    opened.ledger.exceptions.open(tx, [Finding(type_name, warehouse, inbound.name[:120], f"{type_name}:{key}:{digest[:12]}",
+                                               {"file": inbound.name, "why": why, "sha256": digest, "kept_as": f"inbound:{digest}"})])
+    opened.ledger.inbox.enter(tx, Arrived(key, inbound.source, inbound.name, kind, "quarantined", digest, why))
+    return 1
+
+
+def _enter_message(opened: House, tx: Tx, warehouse: str, inbound: Inbound, message: Message, digest: str, counts: Counter) -> None:
+    state, detail = "processed", ""
+    if message.dispatches is not None:
+        sound, unsound = Dispatches.split(message.dispatches)
+        if len(unsound):
+            counts["quarantined"] += _quarantine(opened, tx, warehouse, inbound, message.key, message.kind, digest, "; ".join(unsound[WHY].unique()[:5]))
+            return
+        new = _not_advised_before(opened, tx, warehouse, sound.to_dict("records"))
+        state, detail = ("processed", f"{len(new)} rows") if new or not len(sound) else ("duplicate", "every package of it was advised before")
+        _place(opened, tx, warehouse, new, message.key, counts)
+    for acknowledgement in message.acknowledgements:
+        counts["acknowledged"] += _acknowledge(opened, tx, warehouse, acknowledgement)
+    opened.ledger.inbox.enter(tx, Arrived(message.key, inbound.source, inbound.name, message.kind, state, digest, detail))
+    counts[state] += 1
+
+
+def _not_advised_before(opened: House, tx: Tx, warehouse: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of packages that are new. A package that was advised before with other contents is a person's to look at."""
+    before: dict[tuple[str, ...], Counter] = {}
+    for line in opened.ledger.books.dispatched(tx, warehouse, {row["reference"] for row in rows}):
+        before.setdefault(tuple(getattr(line, name) for name in PACKAGE), Counter())[tuple(getattr(line, name) for name in CONTENT)] += 1
+    now: dict[tuple[str, ...], Counter] = {}
+    for row in rows:
+        now.setdefault(tuple(row[name] for name in PACKAGE), Counter())[tuple(row[name] for name in CONTENT)] += 1
+    changed = [package for package in now if package in before and before[package] != now[package]]
+    requests = opened.ledger.books.requests(tx, warehouse, {package[1] for package in changed})
+    opened.ledger.exceptions.open(tx, [_advice_changed(warehouse, package, requests.get(package[1])) for package in changed])
+    return [row for row in rows if tuple(row[name] for name in PACKAGE) not in before]
+
+
+def _advice_changed(warehouse: str, package: tuple[str, ...], request: Row | None) -> Finding:
+    connection, record = (request.connection, request.order_id) if request else (warehouse, package[1])
+    return Finding("advice_changed", connection, record, f"advice_changed:{':'.join(package)}", dict(zip(PACKAGE, package, strict=True)))
+
+
+def _place(opened: House, tx: Tx, warehouse: str, rows: list[dict[str, Any]], inbox_key: str, counts: Counter) -> None:
+    books = opened.ledger.books
+    books.enter_dispatch(tx, rows, inbox_key)
+    requests = books.requests(tx, warehouse, {row["reference"].strip() for row in rows})
+    shipped = {(reference, line.number): line.advised for reference in requests for line in books.request_lines(tx, warehouse, reference)}
+    placement = place(Dispatches.frame(_native(row) for row in rows), {reference: row.payload for reference, row in requests.items()}, shipped,
+                      Mappings.of({"carriers": opened.ledger.mappings.current(tx, "carriers")}))
+    for reference, number, units in placement.advised:
+        books.advise(tx, warehouse, reference, number, units)
+    for confirmation in placement.confirmations:
+        counts["confirmations"] += _owe_confirmation(opened, tx, confirmation)
+    for held in placement.held:
+        books.hold_dispatch(tx, _key(held), held.model_dump(), _waits_on(held))
+        opened.ledger.timeline.note(tx, held.connection, held.order_id, "dispatch held", ACTOR, f"carrier {held.carrier} has no mapping")
+        counts["held"] += 1
+    opened.ledger.exceptions.open(tx, placement.findings)
+    counts["findings"] += len(placement.findings)
+    for reference, request in requests.items():
+        _move_request(opened, tx, request, reference in placement.cancelled)
+
+
+def _move_request(opened: House, tx: Tx, request: Row, is_cancelled: bool) -> None:
+    """The request's state after an advice; a cancel that was not obeyed, and a closing that nobody asked for, get an exception."""
+    lines = opened.ledger.books.request_lines(tx, request.warehouse, request.reference)
+    asked_to_cancel = request.state == "cancelling"
+    state = "cancelled" if is_cancelled else "shipped" if all(line.advised >= line.quantity for line in lines) else "partly_shipped"
+    if is_cancelled and not asked_to_cancel:
+        opened.ledger.exceptions.open(tx, [Finding("rejected_by_warehouse", request.connection, request.order_id, f"closed_unshipped:{request.reference}",
+                                                   {"reference": request.reference, "why": "the warehouse closed it without shipping anything"})])
+    elif asked_to_cancel and any(line.advised for line in lines):
+        opened.ledger.exceptions.open(tx, [Finding("cancel_refused", request.connection, request.order_id, f"cancel_refused:{request.reference}",
+                                                   {"reference": request.reference, "why": "it was shipped after the cancel was sent"})])
+    elif not any(line.advised for line in lines) and not is_cancelled:
+        return
+    opened.ledger.books.set_request(tx, request.warehouse, request.reference, state)
+    opened.ledger.timeline.note(tx, request.connection, request.order_id, f"warehouse says {state.replace('_', ' ')}", request.warehouse, request.reference)
+
+
+def _owe_confirmation(opened: House, tx: Tx, confirmation: DispatchConfirmation) -> int:
+    order = f"{confirmation.connection}/{confirmation.order_id}"
+    planned = Planned(DISPATCH_CONFIRMATION, confirmation.connection, _key(confirmation), order, confirmation.connection, confirmation.order_id,
+                      confirmation.model_dump())
+    try:
+        return int(opened.ledger.effects.plan(tx, planned))
+    except EffectChanged:
+        package = (confirmation.advice_id, confirmation.reference, confirmation.package_id)
+        request = opened.ledger.books.requests(tx, confirmation.warehouse, [confirmation.reference])[confirmation.reference]
+        opened.ledger.exceptions.open(tx, [_advice_changed(confirmation.warehouse, package, request)])
+        return 0
+
+
+def _key(confirmation: DispatchConfirmation) -> str:
+    return (f"{confirmation.order_id}/{confirmation.ship_group}/{confirmation.warehouse}/{confirmation.reference}/"
+            f"{confirmation.advice_id}/{confirmation.package_id}")
+
+
+def _waits_on(held: DispatchConfirmation) -> str:
+    return waits_on_mapping("carriers", warehouse=held.warehouse, carrier=held.carrier, service=held.service, connection=held.connection)
+
+
+def _owe_answer(opened: House, tx: Tx, warehouse: str, answer: dict[str, Any], digest: str) -> None:
+    """The acknowledgement we owe for a functional group. The same group again is the same answer: it is not sent twice for the same bytes."""
+    key = f"{answer['partner_control']}/{answer['group_number']}/{digest[:16]}"
+    if opened.ledger.effects.get(tx, f"{ACKNOWLEDGEMENT}:{warehouse}:{key}") is None:
+        opened.ledger.effects.plan(tx, Planned(ACKNOWLEDGEMENT, warehouse, key, f"{warehouse} acknowledgement {key}", warehouse, key[:80], answer))
+
+
+def _acknowledge(opened: House, tx: Tx, warehouse: str, acknowledgement: dict[str, Any]) -> int:
+    effects = [row for row in opened.ledger.effects.by_number(tx, warehouse, acknowledgement["number"]) if row.kind in OF_REQUESTS]
+    if not effects:
+        opened.ledger.exceptions.open(tx, [Finding("advice_before_export", warehouse, f"control number {acknowledgement['number']}",
+                                                   f"ack:{acknowledgement['number']}", {"why": "it acknowledges what we did not send"} | acknowledgement)])
+    for row in effects:
+        if not opened.ledger.effects.prove(tx, row.effect_id):
+            continue
+        order = (row.payload["connection"], row.payload["order_id"])
+        opened.ledger.exceptions.settle(tx, *order, ("unacknowledged",), (), warehouse, "The acknowledgement arrived.")
+        what = "accepted" if acknowledgement["accepted"] else "rejected"
+        opened.ledger.timeline.note(tx, *order, f"{row.kind} {what}", warehouse, f"acknowledged under control number {row.number}")
+        if not acknowledgement["accepted"]:
+            kind = {FULFILMENT_CHANGE: "edited_after_export", FULFILMENT_CANCEL: "cancel_refused"}.get(row.kind, "rejected_by_warehouse")
+            opened.ledger.exceptions.open(tx, [Finding(kind, *order, f"{kind}:{row.effect_id}", {"reference": row.payload["reference"]} | acknowledgement)])
+            if row.kind == FULFILMENT_REQUEST:
+                opened.ledger.books.set_request(tx, warehouse, row.payload["reference"], "rejected")
+    return len(effects)
+
+
+def place_again(opened: House, warehouse: str, counts: Counter) -> None:
+    """Advice that came before its order was known to us: placed now, where the order has turned up since."""
+    with opened.ledger.transaction() as tx:
+        early = [row for row in opened.ledger.exceptions.open_of(tx, "advice_before_export", warehouse) if row.evidence.get("rows")]
+        known = opened.ledger.books.requests(tx, warehouse, {row.evidence["reference"] for row in early})
+        for row in early:
+            if row.evidence["reference"] in known:
+                rows = rows_again(row.evidence).to_dict("records")
+                opened.ledger.books.forget_dispatch(tx, warehouse, row.evidence["reference"], row.evidence["advice_id"])
+                _place(opened, tx, warehouse, rows, f"placed again {row.exception_id}", counts)
+                opened.ledger.exceptions.resolve(tx, row.exception_id, ACTOR, "The order is known now; the advice was placed.")
+
+
+def release_held(opened: House, storefront: str) -> int:
+    """Owe the confirmations of exactly those packages whose carrier has a mapping by now."""
+    released = 0
+    with opened.ledger.transaction() as tx:
+        mappings = Mappings.of({"carriers": opened.ledger.mappings.current(tx, "carriers")})
+        for row in opened.ledger.books.held_dispatches(tx, storefront):
+            ready = with_carrier(row.payload, mappings)
+            if ready is None:
+                continue
+            released += _owe_confirmation(opened, tx, ready)
+            opened.ledger.books.release_dispatch(tx, row.business_key)
+            cause = f"carrier_unmapped:{ready.warehouse}:{ready.carrier}:{ready.service}:{ready.reference}:{ready.advice_id}:{ready.package_id}"
+            opened.ledger.exceptions.settle_cause(tx, "carrier_unmapped", storefront, ready.order_id, cause, ACTOR, "A carrier mapping was added.")
+            opened.ledger.timeline.note(tx, storefront, ready.order_id, "dispatch freed", ACTOR, f"carrier {ready.carrier} is mapped now")
+    return released
+
+
+def read_back(opened: House, storefront: str) -> Counter:
+    """Look at every confirmed but unproven dispatch at the storefront itself. What it does not show in time is an exception (D8)."""
+    port, ledger, counts = opened.storefront(storefront), opened.ledger, Counter()
+    by_order: dict[str, list[Row]] = {}
+    for row in ledger.effects.unproven(storefront, (DISPATCH_CONFIRMATION,)):
+        by_order.setdefault(row.record, []).append(row)
+    for order_id, rows in by_order.items():
+        shown = {one["remote_id"]: one for one in port.shown_dispatches(order_id)}
+        with ledger.transaction() as tx:
+            for row in rows:
+                counts[_prove(opened, tx, row, shown.get(row.remote_id))] += 1
+    return counts
+
+
+def _prove(opened: House, tx: Tx, row: Row, shown: dict[str, Any] | None) -> str:
+    asked = {(line["line_id"], line["quantity"]) for line in row.payload["lines"]}
+    order = (row.connection, row.record)
+    if shown and shown["tracking_number"] == row.payload["tracking_number"] and {(line["line_id"], line["quantity"]) for line in shown["lines"]} == asked:
+        opened.ledger.effects.prove(tx, row.effect_id)
+        opened.ledger.exceptions.settle_cause(tx, "tracking_not_taken", *order, f"tracking_not_taken:{row.effect_id}", ACTOR, "The storefront shows it now.")
+        opened.ledger.timeline.note(tx, *order, "dispatch read back", ACTOR, f"shipment {row.remote_id} shows the parcel")
+        return "proven"
+    if row.verify_by > opened.clock.now():
+        return "not yet"
+    opened.ledger.exceptions.open(tx, [Finding("tracking_not_taken", *order, f"tracking_not_taken:{row.effect_id}",
+                                               {"effect": row.effect_id, "shipment": row.remote_id, "shown": "another content" if shown else "nothing"})])
+    return "not taken"
+
+
+def watch_acknowledgements(opened: House, warehouse: str) -> int:
+    """Requests whose acknowledgement is overdue, each with an exception (invariant 22). How many."""
+    late = [row for row in opened.ledger.effects.unproven(warehouse, OF_REQUESTS) if row.verify_by <= opened.clock.now()]
+    with opened.ledger.transaction() as tx:
+        open_already = {row.record for row in opened.ledger.exceptions.open_of(tx, "unacknowledged")}
+        opened.ledger.exceptions.open(tx, [Finding("unacknowledged", row.connection, row.record, f"unacknowledged:{row.effect_id}",
+                                                   {"reference": row.payload["reference"], "control_number": row.number, "sent": row.sent_at.isoformat()})
+                                           for row in late if row.record not in open_already])
+    return len(late)
+
+
+def _native(row: dict[str, Any]) -> dict[str, Any]:
+    shipped_at = row["shipped_at"]
+    return row | {"shipped_at": shipped_at if type(shipped_at) is datetime else shipped_at.to_pydatetime()}
+
+
+@task(name="take in advice", task_run_name="take in dispatch advice of {warehouse}", **RETRY)
+def take_in_advice_of(warehouse: str) -> dict[str, int]:
+    """Every file or message that lies ready, into the ledger; what cannot be read is set aside with its bytes."""
+    return dict(take_in_advice(house(), warehouse))
+
+
+@task(name="release held dispatches", task_run_name="release held dispatches for {storefront}", **RETRY)
+def release_held_of(storefront: str) -> int:
+    """Exactly those that a new carrier mapping frees."""
+    return release_held(house(), storefront)
+
+
+@task(name="read back dispatches", task_run_name="read back dispatches at {storefront}", **RETRY)
+def read_back_at(storefront: str) -> dict[str, int]:
+    """Every confirmation, looked at where the customer sees it."""
+    return dict(read_back(house(), storefront))
+
+
+@task(name="watch acknowledgements", task_run_name="watch acknowledgements of {warehouse}", **RETRY)
+def watch_acknowledgements_of(warehouse: str) -> int:
+    """What the warehouse has not acknowledged in time."""
+    return watch_acknowledgements(house(), warehouse)
+
+

@@ -1,0 +1,98 @@
+"""What Prefect believes of our runs, put right: a run whose worker was killed does not stay "Running" for ever, nor keep its concurrency slot."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from uuid import UUID
+
+from prefect import get_client, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags, FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import get_current_settings
+from prefect.states import Crashed
+
+from connectors.house import House
+from connectors.kit.errors import NotNow
+from tasks.opened import house
+from tasks.runs import Reaped, reap
+
+OURS = "wharfinger"  # the tag of every deployment of ours
+OPEN = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
+# from Pending to at_work a flow run needs 2-7 s (STACK.md), more on a machine under load
+STRAY_AFTER_SECONDS = 120.0
+PAGE = 200
+
+
+@task(name="take up what dead runs left", cache_policy=NO_CACHE)
+def take_up_dead_runs(stray_after_seconds: float = STRAY_AFTER_SECONDS) -> Reaped:
+    """Reap in this process's house. Never cached: it writes."""
+    return reap_all(house(), stray_after_seconds)
+
+
+def reap_all(opened: House, stray_after_seconds: float = STRAY_AFTER_SECONDS) -> Reaped:
+    """The runs that the ledger knows to be dead, then those that Prefect believes open and the ledger does not. Safe to repeat.
+
+    stray_after_seconds: 0 only where the caller knows that no worker is at work (the supervisor, before it starts one).
+    """
+    reaped = reap(opened, crash)
+    if not _has_server() or reaped.away:
+        return reaped
+    try:
+        reaped.crashed += [run_id for run_id in strays(opened, stray_after_seconds) if crash(run_id, "it has no living process; the next run does its work")]
+    except NotNow as error:
+        reaped.away = error
+    return reaped
+
+
+def crash(run_id: str, message: str) -> bool:
+    """Mark the flow run Crashed if it is still open, which frees its concurrency slot; False when it is not open or not Prefect's.
+
+    Not forced: a run that has ended in this very moment keeps its end. Raises NotNow when Prefect is away.
+    """
+    if not _has_server() or "-" not in run_id:  # our own ids have no dashes, Prefect's have
+        return False
+    with _server(f"marking flow run {run_id} Crashed") as client:
+        try:
+            found = client.read_flow_run(UUID(run_id))
+        except ObjectNotFound:  # another server's, or deleted
+            return False
+        if found.state is None or found.state.type not in OPEN:
+            return False
+        client.set_flow_run_state(found.id, Crashed(message=message))
+        return client.read_flow_run(found.id).state.type == StateType.CRASHED
+
+
+def strays(opened: House, after_seconds: float) -> list[str]:
+    """Flow runs of our deployments, open for longer than `after_seconds`, of which no run at work in the ledger knows anything.
+
+    Their worker was killed before they began, or after they had ended but before they could say so. Raises NotNow when Prefect is away.
+    """
+    before = opened.clock.now() - timedelta(seconds=after_seconds)
+    with _server("looking for flow runs without a process") as client:
+        found = [run for run in _open_runs(client) if run.state is not None and run.state.timestamp <= before]
+    begun = {run.run_id: run for run in opened.ledger.runs.find(str(run.id) for run in found)}
+    lately = {run_id for run_id, run in begun.items() if run.ended_at is None or run.ended_at > before}
+    return [str(run.id) for run in found if str(run.id) not in lately]
+
+
+def _open_runs(client: SyncPrefectClient) -> Iterable[FlowRun]:
+    ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[OURS]))
+    is_open = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(OPEN))))
+    return client.read_flow_runs(deployment_filter=ours, flow_run_filter=is_open, limit=PAGE)
+
+
+def _has_server() -> bool:
+    """Without an address Prefect would start a server of its own, with an empty database."""
+    return bool(get_current_settings().api.url)
+
+
+@contextmanager
+def _server(doing: str) -> Iterator[SyncPrefectClient]:
+    try:
+        with get_client(sync_client=True) as client:
+            yield client
+    except Exception as error:  # Prefect lets its HTTP library's errors through: all of them mean that it is away or overloaded
+        raise NotNow(doing, f"Prefect's API gave {type(error).__name__}", "Look at the Prefect server.") from error
