@@ -25,7 +25,6 @@ STOP_SECONDS = 20
 # history waits in the server's memory for its next flush (1 s, below); stopping at once would lose it
 FLUSH_SECONDS = 2.5
 HEALTH_CHECK_SECONDS = 0.25
-PORT_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -110,20 +109,19 @@ def clean_environment() -> dict[str, str]:
 
 
 def _started(home: Path, wanted_port: int) -> PrefectServer:
-    for attempt in range(PORT_ATTEMPTS):
-        port = wanted_port or _free_port()
-        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-        process = ProcessGroup("prefect-server", command, clean_environment() | server_settings(home, port), home)
-        server = PrefectServer(f"http://127.0.0.1:{port}/api", f"http://127.0.0.1:{port}", home, process)
-        process.start()
-        if _became_healthy(server):
-            return server
+    port = wanted_port or _free_port()
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    process = ProcessGroup("prefect-server", command, clean_environment() | server_settings(home, port), home)
+    server = PrefectServer(f"http://127.0.0.1:{port}/api", f"http://127.0.0.1:{port}", home, process)
+    process.end_leftover()
+    if _is_taken(port):  # asked before the start: a stranger's server would answer our health check in its place
+        raise NotNow("starting the Prefect server", f"port {port} is already in use", "End what listens there, or choose another port.")
+    process.start()
+    if not _became_healthy(server):
         tail = process.log_tail()
         process.kill()
-        taken = "is already in use" in tail[-600:]
-        if wanted_port or not taken or attempt == PORT_ATTEMPTS - 1:
-            break
-    raise NotNow("starting the Prefect server", f"it is not healthy on port {port}; the end of {process.log.name}:\n{tail}", "Read the log's last lines.")
+        raise NotNow("starting the Prefect server", f"it is not healthy on port {port}; the end of {process.log.name}:\n{tail}", "Read the log's last lines.")
+    return server
 
 
 def _became_healthy(server: PrefectServer) -> bool:
@@ -144,6 +142,16 @@ def _is_healthy(api_url: str) -> bool:
             return json.load(answer) is True
     except (urllib.error.URLError, OSError, ValueError):
         return False
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 def _free_port() -> int:

@@ -35,7 +35,7 @@ class ProcessGroup:
     def start(self) -> None:
         """Start it, after ending what an earlier owner left behind."""
         self.kill()
-        self._end_leftover()
+        self.end_leftover()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
@@ -58,18 +58,7 @@ class ProcessGroup:
         self._child = None
         self._note.unlink(missing_ok=True)
 
-    def log_tail(self) -> str:
-        """The last lines of the log, for an error text."""
-        return self.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace") if self.log.exists() else ""
-
-    def _wait(self, seconds: float) -> None:
-        clock = SystemClock()
-        for _ in range(int(seconds / EXIT_CHECK_SECONDS)):
-            if not self.alive():
-                return
-            clock.sleep(EXIT_CHECK_SECONDS)
-
-    def _end_leftover(self) -> None:
+    def end_leftover(self) -> None:
         """Our owner may have been killed: what it had started then still runs. The start time keeps us off a stranger that got its number."""
         try:
             note = json.loads(self._note.read_text())
@@ -80,6 +69,17 @@ class ProcessGroup:
         if started is None or abs(started - noted) < SAME_START:  # gone: then the group can only be what it left
             _kill_group(note["pid"])
         self._note.unlink(missing_ok=True)
+
+    def log_tail(self) -> str:
+        """The last lines of the log, for an error text."""
+        return self.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace") if self.log.exists() else ""
+
+    def _wait(self, seconds: float) -> None:
+        clock = SystemClock()
+        for _ in range(int(seconds / EXIT_CHECK_SECONDS)):
+            if not self.alive():
+                return
+            clock.sleep(EXIT_CHECK_SECONDS)
 
 
 def _kill_group(group: int) -> None:

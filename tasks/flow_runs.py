@@ -23,6 +23,7 @@ OURS = "wharfinger"  # the tag of every deployment of ours
 OPEN = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 # from Pending to at_work a flow run needs 2-7 s (STACK.md), more on a machine under load
 STRAY_AFTER_SECONDS = 120.0
+UNKNOWN_PATIENCE = 30
 PAGE = 200
 
 
@@ -66,16 +67,25 @@ def crash(run_id: str, message: str) -> bool:
 
 
 def strays(opened: House, after_seconds: float) -> list[str]:
-    """Flow runs of our deployments, open for longer than `after_seconds`, of which no run at work in the ledger knows anything.
+    """Flow runs of our deployments that are open for too long and of which no run at work in the ledger knows anything.
 
-    Their worker was killed before they began, or after they had ended but before they could say so. Raises NotNow when Prefect is away.
+    Pending for longer than `after_seconds`: their worker was killed before they began. Running that much longer than they were at work:
+    they could not say that they had ended. Running without ever having been at work (a dry run, a publication): thirty times that long,
+    for they may well live. Raises NotNow when Prefect is away.
     """
-    before = opened.clock.now() - timedelta(seconds=after_seconds)
+    now = opened.clock.now()
     with _server("looking for flow runs without a process") as client:
-        found = [run for run in _open_runs(client) if run.state is not None and run.state.timestamp <= before]
+        found = [run for run in _open_runs(client) if run.state is not None]
     begun = {run.run_id: run for run in opened.ledger.runs.find(str(run.id) for run in found)}
-    lately = {run_id for run_id, run in begun.items() if run.ended_at is None or run.ended_at > before}
-    return [str(run.id) for run in found if str(run.id) not in lately]
+
+    def is_stray(run: FlowRun) -> bool:
+        known = begun.get(str(run.id))
+        if known is not None:
+            return known.ended_at is not None and known.ended_at <= now - timedelta(seconds=after_seconds)
+        patience = after_seconds * (1 if run.state.type == StateType.PENDING else UNKNOWN_PATIENCE)
+        return run.state.timestamp <= now - timedelta(seconds=patience)
+
+    return [str(run.id) for run in found if is_stray(run)]
 
 
 def _open_runs(client: SyncPrefectClient) -> Iterable[FlowRun]:

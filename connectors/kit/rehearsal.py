@@ -35,10 +35,11 @@ CANARY = "Zzcanary"
 class Rehearsal:
     """One system, ready to be held against the suite.
 
-    effects: one sample of each of its kinds, with a canary as recipient where there is one. count: how many times the sandbox's
-    own books hold the outcome of that sample. seed: puts what the samples and the reads need in place. paged: reads that come in
-    pages, and how many records `seed` put there. calls: 'METHOD path' of every request so far. faults / outages: which strike its
-    writes / its reads. once_if_twice: the kinds of which a request that a proxy delivers twice has one outcome all the same.
+    effects: one sample of each of its kinds, a request before its change, with a canary as recipient where there is one. count: how
+    many times the sandbox's own books hold the outcome of that sample. seed: puts what the samples and the reads need in place.
+    paged: reads that come in pages, and how many records `seed` put there. calls: 'METHOD path' of every request so far. faults and
+    outages: which strike its writes, and its reads. once_if_twice: the kinds of which a request that a proxy delivers twice has one
+    outcome all the same.
     """
 
     port: Delivers
@@ -58,6 +59,10 @@ class Rehearsal:
     window: Window | None = None
     order_id: str = ""
     skus: list[str] = field(default_factory=list)
+
+    def number(self, kind: str) -> int:
+        """The control number that the sample of this kind is sent under, counting up in the order of `effects`; 0 where none is needed."""
+        return 1 + list(self.effects).index(kind) if self.port.numbers(kind) else 0
 
 
 class Overheard(httpx.BaseTransport):

@@ -1,27 +1,55 @@
 """The database behind the ledger: SQLite in WAL mode out of the box, PostgreSQL by URL. Transactions are short and hold no I/O."""
 
+import hashlib
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, OperationalError
 
-from connectors.kit.errors import BadConfiguration, NotNow
+from connectors.kit.errors import BadConfiguration, NotNow, WharfingerError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
+IDLE_SECONDS = 300  # PostgreSQL takes its locks back from a process that stopped in the middle of a transaction
+UNIQUE_VIOLATION = "23505"
+# what no waiting mends; texts of SQLite and PostgreSQL, which have no codes for them
+NEVER = {"unable to open database file": "See that its folder exists and may be written.", "readonly database": "See that the file may be written.",
+         "not a database": "Look at the path: that file is no ledger.", "malformed": "Restore a backup (connectors/ledger/README.md).",
+         "password authentication failed": "Correct user and password.", "no password supplied": "Give a password.",
+         "no pg_hba.conf entry": "Let this machine in (pg_hba.conf).", "does not exist": "Make that database and role."}
+LATER = {"database or disk is full": "Free some disk space.", "disk I/O error": "Look at the disk: it may be full or broken.",
+         "No space left on device": "Free some disk space.", "database is locked": "Look for a process that holds the ledger.",
+         "lock timeout": "Look for a process that holds the ledger."}
+
+_migrating = threading.Lock()  # alembic works through module globals
 
 
 def dumps(value: Any) -> str:
     """JSON as the ledger keeps it: sorted and compact, so that equal payloads are equal bytes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair: a text that somebody cut in the middle of an emoji
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return text
+
+
+def shortened(text: str, longest: int) -> str:
+    """The same text when it is short enough for an index, else its beginning and a hash: long keys stay different."""
+    return text if len(text) <= longest else f"{text[:longest - 33]} {hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:32]}"
 
 
 class Database:
@@ -30,7 +58,9 @@ class Database:
     def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS) -> None:
         self.engine = _engine(url, busy_seconds)
         self.is_postgres = self.engine.dialect.name == "postgresql"
-        self._here = threading.local()
+        self._busy_seconds, self._here = busy_seconds, threading.local()
+        # SQLite has one writer, and in memory one connection for all: this process's threads queue here
+        self._writer = nullcontext() if self.is_postgres else _Queue(busy_seconds)
 
     @property
     def in_transaction(self) -> bool:
@@ -39,42 +69,76 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """All or nothing. Raises NotNow when the database is locked, full or away: then nothing was changed."""
-        assert not self.in_transaction, "a transaction inside a transaction"
-        self._here.depth = 1
+        """All or nothing. Raises NotNow when the database is locked, full or away, BadConfiguration when no waiting mends it: nothing was changed then.
+
+        One exception, and the error says so: a PostgreSQL that goes away during COMMIT may or may not have kept it.
+        """
+        if self.in_transaction:
+            raise AssertionError("a transaction inside a transaction")
+        self._here.depth, committing = 1, False
         try:
-            with self.engine.begin() as tx:
+            with self._writer, self.engine.begin() as tx:
                 yield tx
-        except OperationalError as error:
-            raise _unavailable(error) from error
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise _unavailable(error) from error
-            raise
+                committing = True
+        except (DBAPIError, sa.exc.TimeoutError) as error:
+            named = _named(error, in_doubt=committing and self.is_postgres)
+            if named is None:
+                raise
+            raise named from error
         finally:
             self._here.depth = 0
 
     def migrate(self) -> None:
-        """Bring the tables up to date. Safe to call from several processes at once."""
+        """Bring the tables up to date. Safe to call from several threads and processes at once. Raises NotNow, BadConfiguration."""
         config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         try:
-            with self.engine.begin() as tx:
-                if self.is_postgres:
-                    tx.execute(sa.text("SELECT pg_advisory_xact_lock(727001)"))
+            with _migrating, self.transaction() as tx:
+                self.lock(tx, "migrations")
                 config.attributes["connection"] = tx
                 command.upgrade(config, "head")
-        except OperationalError as error:
-            raise _unavailable(error) from error
+        except CommandError as error:
+            raise BadConfiguration("opening the ledger", f"its tables are not ours: {error}", "Was it made by a newer version? Run that one.") from None
 
     def lock(self, tx: Connection, name: str) -> None:
         """Serialise transactions about `name` until this one ends. SQLite has one writer anyway."""
         if self.is_postgres:
-            tx.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+            tx.execute(_LOCK, {"name": name})
+
+    def locks(self, column: sa.Column[str]) -> list[Any]:
+        """The same as one more column of a select: for whoever reads the row and locks its `column` in one go. SQLite: nothing."""
+        return [sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(column, 0)).label("locked")] if self.is_postgres else []
+
+    def insert(self, table: sa.Table) -> "SqliteInsert | PostgresInsert":
+        """An insert that can say what happens on a conflict (both dialects spell it alike)."""
+        return postgres_insert(table) if self.is_postgres else sqlite_insert(table)
+
+    def checkpoint(self) -> None:
+        """SQLite: write the journal (-wal) into the file and empty it, as before a file copy and after a shredding. PostgreSQL: nothing."""
+        if not self.is_postgres:
+            with self._writer, self.engine.connect() as connection:
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+class _Queue:
+    """A lock that is waited for no longer than the database's own."""
+
+    def __init__(self, seconds: float) -> None:
+        self._lock, self._seconds = threading.Lock(), seconds
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=self._seconds):
+            raise NotNow("writing to the ledger", "database is locked (nothing was changed)", "Another thread of this process holds it: is one stuck?")
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
 def _engine(url: str, busy_seconds: float) -> Engine:
@@ -82,12 +146,15 @@ def _engine(url: str, busy_seconds: float) -> Engine:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError:
         raise BadConfiguration("opening the ledger", "its URL cannot be read", "Use sqlite:////path/ledger.db or postgresql+psycopg://…") from None
+    more = {"json_serializer": dumps, "hide_parameters": True}  # an error's text must not quote rows
     if parsed.get_backend_name() == "postgresql":
-        return sa.create_engine(url, json_serializer=dumps, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        engine = sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args={"connect_timeout": 10}, **more)
+        sa.event.listen(engine, "connect", _prepare_postgres(busy_seconds))
+        return engine
     if parsed.get_backend_name() != "sqlite":
         raise BadConfiguration("opening the ledger", f"{parsed.get_backend_name()} is not supported", "Use SQLite or PostgreSQL.")
     kept = {"poolclass": sa.pool.StaticPool} if parsed.database in (None, "", ":memory:") else {}
-    engine = sa.create_engine(url, json_serializer=dumps, connect_args={"timeout": busy_seconds, "check_same_thread": False}, **kept)
+    engine = sa.create_engine(parsed.set(drivername="sqlite"), connect_args={"timeout": busy_seconds, "check_same_thread": False}, **kept, **more)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     # pysqlite begins late and as a reader: two readers that both go on to write would deadlock into 'database is locked'
     sa.event.listen(engine, "begin", lambda tx: tx.exec_driver_sql("BEGIN IMMEDIATE"))
@@ -97,12 +164,35 @@ def _engine(url: str, busy_seconds: float) -> Engine:
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    # secure_delete: what is shredded is overwritten, not only forgotten
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
-def _unavailable(error: DBAPIError) -> NotNow:
-    text = str(error.orig).strip().splitlines()[0][:120] if error.orig else type(error).__name__
-    remedy = {"database or disk is full": "Free some disk space.", "database is locked": "Look for a process that holds the ledger."}
-    return NotNow("writing to the ledger", f"{text} (nothing was changed)", remedy.get(text, "Look at the ledger's database."))
+def _prepare_postgres(busy_seconds: float) -> Callable[[Any, Any], None]:
+    def prepare(connection: Any, _: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET lock_timeout = '{int(busy_seconds * 1000)}ms'")
+            cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+        connection.commit()
+
+    return prepare
+
+
+def _named(error: DBAPIError | sa.exc.TimeoutError, in_doubt: bool) -> WharfingerError | None:
+    """The error as one of ours; None when it is a bug of ours, whatever the weather."""
+    text = str(getattr(error, "orig", None) or error).strip().splitlines()[0][:300]
+    doing = "writing to the ledger"
+    if isinstance(error, IntegrityError):
+        if getattr(error.orig, "sqlstate", "") != UNIQUE_VIOLATION:
+            return None
+        return NotNow(doing, "another process wrote the same record at the same moment (nothing was changed)", "Repeat the step.")
+    for sign, remedy in NEVER.items():
+        if isinstance(error, DatabaseError) and sign in text and not getattr(error.orig, "sqlstate", None):
+            return BadConfiguration("opening the ledger", text, remedy)
+    if isinstance(error, (OperationalError, sa.exc.TimeoutError)) or error.connection_invalidated:
+        kept = "it is not known whether this last step was kept; repeating it is safe" if in_doubt else "nothing was changed"
+        remedy = next((remedy for sign, remedy in LATER.items() if sign in text), "Look at the ledger's database.")
+        return NotNow(doing, f"{text} ({kept})", remedy)
+    return None

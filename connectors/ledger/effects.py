@@ -5,7 +5,8 @@
        │  │         │ ├─────► REJECTED         the far side said no to this record
        │  │         │ └─────► PLANNED          certainly nothing happened (refused connection, 429): later again
        │  └► WITHDRAWN        │
-       └──────────────────────┴── UNKNOWN ──► CONFIRMED | PLANNED (proved absent) | BLOCKED (a person decides)
+       └──────────────────────┴── UNKNOWN ──► CONFIRMED | PLANNED (proved absent) | BLOCKED
+                                  BLOCKED ──► CONFIRMED | PLANNED | WITHDRAWN: only by a person's word
 
 Every change carries the fence of the claim and the state it expects, and must hit exactly one row.
 """
@@ -19,12 +20,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from connectors.kit.clock import Clock
-from connectors.kit.errors import WharfingerError
-from connectors.ledger.database import Database, dumps
+from connectors.kit.errors import BadConfiguration, WharfingerError
+from connectors.ledger.database import Database, dumps, shortened
 from connectors.ledger.tables import BLOCKED, CONFIRMED, IN_FLIGHT, PLANNED, REJECTED, UNKNOWN, WITHDRAWN, control_number, effect
 from connectors.ports import Effect, Receipt
 
 IN_DOUBT = (IN_FLIGHT, UNKNOWN)
+KEY_LONGEST = 400  # what PostgreSQL can still index
+QUIET_SECONDS = 900.0  # for a target whose quiet period nobody gave
+LARGEST = 2**31 - 1
 
 
 class FenceLost(WharfingerError):
@@ -54,7 +58,7 @@ class Planned:
     @property
     def effect_id(self) -> str:
         """The same for ever, on every machine."""
-        return f"{self.kind}:{self.target}:{self.business_key}"
+        return shortened(f"{self.kind}:{self.target}:{self.business_key}", KEY_LONGEST)
 
 
 def payload_hash(payload: dict[str, Any]) -> str:
@@ -67,28 +71,25 @@ class Effects:
 
     def __init__(self, database: Database, clock: Clock, lease_seconds: float = 120) -> None:
         self._database, self._clock, self._lease_seconds = database, clock, lease_seconds
+        self._read_and_lock = sa.select(effect, *database.locks(effect.c.ordering_key)).where(effect.c.effect_id == sa.bindparam("id"))
 
     def plan(self, tx: Connection, planned: Planned) -> bool:
         """Intend this, once. False when it was intended before. Raises EffectChanged when before it was something else."""
         now, digest = self._clock.now(), payload_hash(planned.payload)
-        before = tx.execute(sa.select(effect.c.payload_hash).where(effect.c.effect_id == planned.effect_id)).scalar()
-        if before is not None:
-            if before != digest:
-                raise EffectChanged(f"planning {planned.effect_id}", "it was planned before with another payload", "Report this as a bug.")
-            return False
-        tx.execute(sa.insert(effect).values(
-            effect_id=planned.effect_id, kind=planned.kind, target=planned.target, business_key=planned.business_key,
-            ordering_key=planned.ordering_key, connection=planned.connection, record=planned.record, payload=planned.payload,
-            payload_hash=digest, state=PLANNED, attempt=0, fence=0, number=0, holder="", planned_at=now, not_before=now, remote_id="", evidence={}, error=""))
-        return True
+        if tx.execute(self._database.insert(effect).values(
+            effect_id=planned.effect_id, kind=planned.kind, target=planned.target, business_key=shortened(planned.business_key, KEY_LONGEST),
+            ordering_key=shortened(planned.ordering_key, KEY_LONGEST), connection=planned.connection, record=planned.record, payload=planned.payload,
+            payload_hash=digest, state=PLANNED, attempt=0, fence=0, number=0, holder="", planned_at=now, not_before=now, remote_id="", evidence={}, error="",
+        ).on_conflict_do_nothing(index_elements=[effect.c.effect_id])).rowcount:
+            return True
+        if tx.execute(sa.select(effect.c.payload_hash).where(effect.c.effect_id == planned.effect_id)).scalar() != digest:
+            raise EffectChanged(f"planning {planned.effect_id}", "it was planned before with another payload", "Report this as a bug.")
+        return False
 
     def due(self, target: str, kinds: tuple[str, ...], limit: int = 200) -> list[str]:
         """Ids of effects that may be sent now, oldest first; at most one for each ordering key."""
-        older = effect.alias("older")
-        waits = sa.exists().where(older.c.ordering_key == effect.c.ordering_key, older.c.target == effect.c.target,
-                                  sa.or_(older.c.state.in_(IN_DOUBT), sa.and_(older.c.state == PLANNED, older.c.sequence < effect.c.sequence)))
         wanted = sa.select(effect.c.effect_id).where(
-            effect.c.target == target, effect.c.kind.in_(kinds), effect.c.state == PLANNED, effect.c.not_before <= self._clock.now(), ~waits)
+            effect.c.target == target, effect.c.kind.in_(kinds), effect.c.state == PLANNED, effect.c.not_before <= self._clock.now(), _FREE)
         return self._ids(wanted, limit)
 
     def doubtful(self, target: str, kinds: tuple[str, ...], limit: int = 200) -> list[str]:
@@ -113,18 +114,16 @@ class Effects:
 
     def claim(self, tx: Connection, effect_id: str, holder: str) -> Effect | None:
         """Take one planned effect: PLANNED -> IN_FLIGHT, committed before the call. None when somebody else was quicker."""
-        now, row = self._clock.now(), self._row(tx, effect_id)
-        if row is None:
-            return None
-        self._database.lock(tx, row.ordering_key)
-        busy = sa.exists().where(effect.c.ordering_key == row.ordering_key, effect.c.target == row.target, effect.c.state.in_(IN_DOUBT))
-        if tx.execute(sa.select(busy)).scalar():
-            return None
-        taken = tx.execute(sa.update(effect).where(
-            effect.c.effect_id == effect_id, effect.c.state == PLANNED, effect.c.fence == row.fence, effect.c.not_before <= now,
-        ).values(state=IN_FLIGHT, fence=row.fence + 1, attempt=row.attempt + 1, holder=holder, sent_at=now,
-                 lease_until=now + timedelta(seconds=self._lease_seconds))).rowcount
+        now = self._clock.now()
+        row = tx.execute(self._read_and_lock, {"id": effect_id}).one_or_none()
+        # asked again under the lock: what `due` listed may have been overtaken since
+        taken = row is not None and row.state == PLANNED and tx.execute(_CLAIM, {
+            "id": effect_id, "known_fence": row.fence, "at": now, "by": holder, "until": now + timedelta(seconds=self._lease_seconds)}).rowcount
         return _effect(row, fence=row.fence + 1, attempt=row.attempt + 1, sent_at=now) if taken else None
+
+    def may_send(self, claimed: Effect) -> bool:
+        """Is the lease of this claim still running? A process that was stopped (a laptop's lid, a paused machine) must ask before it sends."""
+        return claimed.sent_at is not None and self._clock.now() < claimed.sent_at + timedelta(seconds=self._lease_seconds)
 
     def claim_doubtful(self, tx: Connection, effect_id: str, holder: str) -> Effect | None:
         """Take one UNKNOWN effect for a read-back; it stays UNKNOWN. None when somebody else was quicker."""
@@ -136,24 +135,24 @@ class Effects:
         return _effect(row, fence=row.fence + 1, attempt=row.attempt, sent_at=row.sent_at) if taken else None
 
     def number(self, tx: Connection, claimed: Effect, stream: str) -> int:
-        """The effect's control number: drawn once from its stream, kept for ever."""
+        """The effect's control number: drawn once from its stream, kept for ever. Raises FenceLost."""
         if claimed.number:
             return claimed.number
-        self._database.lock(tx, f"numbers {stream}")
-        last = tx.execute(sa.select(control_number.c.last).where(control_number.c.stream == stream)).scalar()
-        if last is None:
-            tx.execute(sa.insert(control_number).values(stream=stream, last=1))
-        else:
-            tx.execute(sa.update(control_number).where(control_number.c.stream == stream).values(last=last + 1))
-        number = (last or 0) + 1
-        self._change(tx, claimed, IN_FLIGHT, number=number)
+        drawn = tx.execute(sa.select(effect.c.number).where(effect.c.effect_id == claimed.effect_id, effect.c.fence == claimed.fence)).scalar()
+        if drawn:  # by this same claim: `claimed` is a copy from before
+            return drawn
+        # the row stays locked until we commit, so numbers are used in the order they are drawn, and a roll-back gives its number back
+        tx.execute(self._database.insert(control_number).values(stream=stream, last=1)
+                   .on_conflict_do_update(index_elements=[control_number.c.stream], set_={"last": control_number.c.last + 1}))
+        number = tx.execute(sa.select(control_number.c.last).where(control_number.c.stream == stream)).scalar_one()
+        self._change(tx, claimed, *IN_DOUBT, number=number)
         return number
 
     def confirm(self, tx: Connection, claimed: Effect, receipt: Receipt, verify_seconds: float) -> None:
         """It is there."""
         now = self._clock.now()
-        self._change(tx, claimed, *IN_DOUBT, state=CONFIRMED, remote_id=receipt.remote_id, evidence=receipt.evidence, error="", lease_until=None,
-                     confirmed_at=now, verify_by=now + timedelta(seconds=verify_seconds), doubted_at=None)
+        _hit(claimed, tx.execute(_CONFIRM, {"id": claimed.effect_id, "known_fence": claimed.fence, "at": now, "their_id": receipt.remote_id,
+                                            "seen": receipt.evidence, "by": now + timedelta(seconds=verify_seconds)}).rowcount)
 
     def doubt(self, tx: Connection, claimed: Effect, error: str, quiet_seconds: float) -> None:
         """Nobody knows. Nothing is sent again before a read-back, and none is made before the quiet period is over."""
@@ -178,17 +177,22 @@ class Effects:
         self._change(tx, claimed, *IN_DOUBT, state=BLOCKED, error=error, lease_until=None)
 
     def withdraw(self, tx: Connection, effect_id: str, why: str) -> bool:
-        """Never send it. True when it had not been sent; False when it is too late for that."""
+        """Never send it. True when it had not been sent; False when it is too late for that, or nobody knows (BLOCKED: see `decide`)."""
         row = self._row(tx, effect_id)
-        if row is None or row.state not in (PLANNED, BLOCKED) or (row.state == PLANNED and row.attempt > 0 and row.number):
+        if row is None or row.state != PLANNED or (row.attempt > 0 and row.number):
             return False
-        return bool(tx.execute(sa.update(effect).where(effect.c.effect_id == effect_id, effect.c.state == row.state, effect.c.fence == row.fence)
+        return bool(tx.execute(sa.update(effect).where(effect.c.effect_id == effect_id, effect.c.state == PLANNED, effect.c.fence == row.fence)
                                .values(state=WITHDRAWN, fence=row.fence + 1, error=why)).rowcount)
 
-    def decide(self, tx: Connection, effect_id: str, is_there: bool, actor: str) -> bool:
-        """A person's word on a blocked effect: it is there, or send it again."""
+    def decide(self, tx: Connection, effect_id: str, is_there: bool, actor: str, send_again: bool = True) -> bool:
+        """A person's word on a blocked effect: it is there; or it is not, and is sent again, or never. False when it is not blocked (any more)."""
+        if not actor.strip():
+            raise BadConfiguration(f"deciding about {effect_id}", "there is no name", "Say who decided.")
         now = self._clock.now()
-        values = {"state": CONFIRMED, "confirmed_at": now, "verified_at": now} if is_there else {"state": PLANNED, "not_before": now, "doubted_at": None}
+        if is_there:
+            values = {"state": CONFIRMED, "confirmed_at": now, "verified_at": now}
+        else:
+            values = {"state": PLANNED, "not_before": now, "doubted_at": None} if send_again else {"state": WITHDRAWN}
         return bool(tx.execute(sa.update(effect).where(effect.c.effect_id == effect_id, effect.c.state == BLOCKED)
                                .values(fence=effect.c.fence + 1, error=f"decided by {actor}", **values)).rowcount)
 
@@ -200,12 +204,14 @@ class Effects:
     def expire(self, tx: Connection, quiet: dict[str, float], dead_holders: tuple[str, ...] = ()) -> int:
         """Turn what was in flight with a dead worker into a doubt: an expired lease is never a licence to send again.
 
-        quiet: seconds for each target. dead_holders: runs known to be dead, whose leases need not run out.
+        quiet: seconds for each target, from when it may last have been sent: by a dead run when it claimed, by one of which
+        nobody knows until its lease ended. dead_holders: runs known to be dead, whose leases need not run out.
         """
         now, doubted = self._clock.now(), 0
         lost = sa.or_(effect.c.lease_until <= now, effect.c.holder.in_(dead_holders))
         for row in tx.execute(sa.select(effect).where(effect.c.state == IN_FLIGHT, lost)).all():
-            until = row.sent_at + timedelta(seconds=quiet.get(row.target, 900))
+            last_sent = row.sent_at if row.holder in dead_holders else row.lease_until
+            until = last_sent + timedelta(seconds=quiet.get(row.target, QUIET_SECONDS))
             doubted += tx.execute(sa.update(effect).where(effect.c.effect_id == row.effect_id, effect.c.state == IN_FLIGHT, effect.c.fence == row.fence)
                                   .values(state=UNKNOWN, fence=row.fence + 1, doubted_at=now, not_before=until, lease_until=None,
                                           error="the worker that sent it did not come back")).rowcount
@@ -213,13 +219,25 @@ class Effects:
             tx.execute(sa.update(effect).where(effect.c.state == UNKNOWN, effect.c.holder.in_(dead_holders)).values(lease_until=None))
         return doubted
 
+    def jump_ahead(self, tx: Connection, numbers: int, fences: int) -> int:
+        """After an older backup was restored: see `Ledger.jump_ahead`. How many effects are in doubt because of it."""
+        if numbers < 1 or fences < 1:
+            raise BadConfiguration("jumping ahead after a restore", "numbers and fences must be at least 1", "Give more than were used since the backup.")
+        now = self._clock.now()
+        tx.execute(sa.update(control_number).values(last=control_number.c.last + numbers))
+        tx.execute(sa.update(effect).values(fence=effect.c.fence + fences, lease_until=None))
+        tx.execute(sa.update(effect).where(effect.c.state == PLANNED).values(
+            state=IN_FLIGHT, sent_at=sa.func.coalesce(effect.c.sent_at, sa.literal(now, effect.c.sent_at.type))))
+        return tx.execute(sa.update(effect).where(effect.c.state == IN_FLIGHT).values(
+            state=UNKNOWN, doubted_at=now, not_before=now, error="it was owed when the backup was taken that was restored: it may have been sent since")).rowcount
+
     def get(self, tx: Connection, effect_id: str) -> Row[Any] | None:
         """The whole row."""
         return self._row(tx, effect_id)
 
     def by_number(self, tx: Connection, target: str, number: int) -> list[Row[Any]]:
-        """The effects that carried this control number to this target."""
-        return list(tx.execute(sa.select(effect).where(effect.c.target == target, effect.c.number == number)))
+        """The effects that carried this control number to this target. None for 0, which says: no number."""
+        return [] if not 0 < number <= LARGEST else list(tx.execute(sa.select(effect).where(effect.c.target == target, effect.c.number == number)))
 
     def of_record(self, tx: Connection, connection: str, record: str) -> list[Row[Any]]:
         """Every effect about one record, oldest first."""
@@ -239,10 +257,30 @@ class Effects:
         return tx.execute(sa.select(effect).where(effect.c.effect_id == effect_id)).one_or_none()
 
     def _change(self, tx: Connection, claimed: Effect, *expected: str, **values: Any) -> None:
-        hit = tx.execute(sa.update(effect).where(effect.c.effect_id == claimed.effect_id, effect.c.fence == claimed.fence, effect.c.state.in_(expected))
-                         .values(**values)).rowcount
-        if hit != 1:
-            raise FenceLost(f"writing the outcome of {claimed.effect_id}", f"fence {claimed.fence} is no longer the current one")
+        _hit(claimed, tx.execute(sa.update(effect).where(
+            effect.c.effect_id == claimed.effect_id, effect.c.fence == claimed.fence, effect.c.state.in_(expected)).values(**values)).rowcount)
+
+
+_older = effect.alias("older")
+# nothing of the same ordering key is in doubt or waits before it
+_FREE = ~sa.exists().where(_older.c.ordering_key == effect.c.ordering_key, _older.c.target == effect.c.target,
+                           sa.or_(_older.c.state.in_(IN_DOUBT), sa.and_(_older.c.state == PLANNED, _older.c.sequence < effect.c.sequence))).correlate(effect)
+
+# built once: SQLAlchemy takes longer to put these two together than SQLite to carry them out
+_CLAIM = sa.update(effect).where(
+    effect.c.effect_id == sa.bindparam("id"), effect.c.state == PLANNED, effect.c.fence == sa.bindparam("known_fence"),
+    effect.c.not_before <= sa.bindparam("at"), _FREE,
+).values(state=IN_FLIGHT, fence=effect.c.fence + 1, attempt=effect.c.attempt + 1, holder=sa.bindparam("by"), sent_at=sa.bindparam("at"),
+         lease_until=sa.bindparam("until"))
+_CONFIRM = sa.update(effect).where(
+    effect.c.effect_id == sa.bindparam("id"), effect.c.fence == sa.bindparam("known_fence"), effect.c.state.in_(IN_DOUBT),
+).values(state=CONFIRMED, remote_id=sa.bindparam("their_id"), evidence=sa.bindparam("seen"), error="", lease_until=None, doubted_at=None,
+         confirmed_at=sa.bindparam("at"), verify_by=sa.bindparam("by"))
+
+
+def _hit(claimed: Effect, rows: int) -> None:
+    if rows != 1:
+        raise FenceLost(f"writing the outcome of {claimed.effect_id}", f"fence {claimed.fence} is no longer the current one")
 
 
 def _effect(row: Row[Any], fence: int, attempt: int, sent_at: datetime) -> Effect:

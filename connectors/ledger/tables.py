@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -41,25 +41,40 @@ class Utc(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
+class Words(TypeDecorator[str]):
+    """Text that comes from outside, of any length: a limit that SQLite ignores and PostgreSQL enforces would stop a whole feed for one long SKU.
+
+    What JSON allows and a database refuses (a NUL, half of a surrogate pair) becomes U+FFFD.
+    """
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if not value or value.isascii() and "\x00" not in value:
+            return value
+        return value.replace("\x00", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 metadata = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"})
 
 effect = Table(
     "effect", metadata,
     Column("sequence", Integer, primary_key=True, autoincrement=True),
-    Column("effect_id", String(250), nullable=False, unique=True),
+    Column("effect_id", Words, nullable=False, unique=True),
     Column("kind", String(40), nullable=False),
-    Column("target", String(80), nullable=False),
-    Column("business_key", String(250), nullable=False),
-    Column("ordering_key", String(200), nullable=False),
-    Column("connection", String(80), nullable=False),
-    Column("record", String(80), nullable=False),
+    Column("target", Words, nullable=False),
+    Column("business_key", Words, nullable=False),
+    Column("ordering_key", Words, nullable=False),
+    Column("connection", Words, nullable=False),
+    Column("record", Words, nullable=False),
     Column("payload", sa.JSON, nullable=False),
     Column("payload_hash", String(64), nullable=False),
     Column("state", String(10), nullable=False),
     Column("attempt", Integer, nullable=False, default=0),
     Column("fence", Integer, nullable=False, default=0),
     Column("number", Integer, nullable=False, default=0),
-    Column("holder", String(80), nullable=False, default=""),
+    Column("holder", Words, nullable=False, default=""),
     Column("planned_at", Utc, nullable=False),
     Column("not_before", Utc, nullable=False),
     Column("sent_at", Utc),
@@ -68,9 +83,9 @@ effect = Table(
     Column("confirmed_at", Utc),
     Column("verify_by", Utc),
     Column("verified_at", Utc),
-    Column("remote_id", String(250), nullable=False, default=""),
+    Column("remote_id", Words, nullable=False, default=""),
     Column("evidence", sa.JSON, nullable=False, default=dict),
-    Column("error", Text, nullable=False, default=""),
+    Column("error", Words, nullable=False, default=""),
     UniqueConstraint("kind", "target", "business_key"),
     sa.CheckConstraint(f"state IN ({', '.join(repr(s) for s in STATES)})", name="ck_effect_state"),
     Index("ix_effect_due", "target", "state", "sequence"),
@@ -81,15 +96,15 @@ effect = Table(
 
 watermark = Table(
     "watermark", metadata,
-    Column("feed", String(200), primary_key=True),
+    Column("feed", Words, primary_key=True),
     Column("reached_at", Utc, nullable=False),
     Column("updated_at", Utc, nullable=False),
 )
 
 order_book = Table(
     "order_book", metadata,
-    Column("connection", String(80), primary_key=True),
-    Column("order_id", String(64), primary_key=True),
+    Column("connection", Words, primary_key=True),
+    Column("order_id", Words, primary_key=True),
     Column("order", sa.JSON, nullable=False),
     Column("lines", sa.JSON, nullable=False),
     Column("ship_groups", sa.JSON, nullable=False),
@@ -105,17 +120,17 @@ order_book = Table(
 
 request = Table(
     "request", metadata,
-    Column("warehouse", String(80), primary_key=True),
-    Column("reference", String(22), primary_key=True),
-    Column("connection", String(80), nullable=False),
-    Column("order_id", String(64), nullable=False),
-    Column("ship_group", String(64), nullable=False),
-    Column("facility", String(80), nullable=False),
-    Column("carrier", String(10), nullable=False),
-    Column("service", String(80), nullable=False),
+    Column("warehouse", Words, primary_key=True),
+    Column("reference", Words, primary_key=True),
+    Column("connection", Words, nullable=False),
+    Column("order_id", Words, nullable=False),
+    Column("ship_group", Words, nullable=False),
+    Column("facility", Words, nullable=False),
+    Column("carrier", Words, nullable=False),
+    Column("service", Words, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("state", String(20), nullable=False),
-    Column("effect_id", String(250), nullable=False),
+    Column("effect_id", Words, nullable=False),
     Column("payload", sa.JSON, nullable=False),
     Column("created_at", Utc, nullable=False),
     Index("ix_request_order", "connection", "order_id"),
@@ -123,14 +138,14 @@ request = Table(
 
 request_line = Table(
     "request_line", metadata,
-    Column("warehouse", String(80), primary_key=True),
-    Column("reference", String(22), primary_key=True),
+    Column("warehouse", Words, primary_key=True),
+    Column("reference", Words, primary_key=True),
     Column("number", Integer, primary_key=True),
-    Column("line_id", String(64), nullable=False),
-    Column("sku", String(100), nullable=False),
-    Column("warehouse_sku", String(100), nullable=False),
+    Column("line_id", Words, nullable=False),
+    Column("sku", Words, nullable=False),
+    Column("warehouse_sku", Words, nullable=False),
     Column("quantity", Integer, nullable=False),
-    Column("unit", String(10), nullable=False),
+    Column("unit", Words, nullable=False),
     Column("factor", Integer, nullable=False),
     Column("advised", Integer, nullable=False, default=0),
 )
@@ -138,53 +153,53 @@ request_line = Table(
 dispatch_line = Table(
     "dispatch_line", metadata,
     Column("sequence", Integer, primary_key=True, autoincrement=True),
-    Column("warehouse", String(80), nullable=False),
-    Column("advice_id", String(80), nullable=False),
-    Column("reference", String(80), nullable=False),
-    Column("package_id", String(80), nullable=False),
-    Column("carrier", String(40), nullable=False),
-    Column("service", String(80), nullable=False),
-    Column("tracking_number", String(80), nullable=False),
-    Column("request_line", String(40), nullable=False),
-    Column("sku", String(100), nullable=False),
+    Column("warehouse", Words, nullable=False),
+    Column("advice_id", Words, nullable=False),
+    Column("reference", Words, nullable=False),
+    Column("package_id", Words, nullable=False),
+    Column("carrier", Words, nullable=False),
+    Column("service", Words, nullable=False),
+    Column("tracking_number", Words, nullable=False),
+    Column("request_line", Words, nullable=False),
+    Column("sku", Words, nullable=False),
     Column("quantity", Integer, nullable=False),
-    Column("unit", String(10), nullable=False),
-    Column("line_status", String(10), nullable=False),
-    Column("facility", String(80), nullable=False),
+    Column("unit", Words, nullable=False),
+    Column("line_status", Words, nullable=False),
+    Column("facility", Words, nullable=False),
     Column("shipped_at", Utc, nullable=False),
-    Column("inbox_key", String(250), nullable=False),
+    Column("inbox_key", Words, nullable=False),
     Index("ix_dispatch_line_reference", "warehouse", "reference"),
 )
 
 held_dispatch = Table(
     "held_dispatch", metadata,
-    Column("business_key", String(250), primary_key=True),
-    Column("connection", String(80), nullable=False),
-    Column("order_id", String(64), nullable=False),
-    Column("waits_on", String(250), nullable=False),
+    Column("business_key", Words, primary_key=True),
+    Column("connection", Words, nullable=False),
+    Column("order_id", Words, nullable=False),
+    Column("waits_on", Words, nullable=False),
     Column("payload", sa.JSON, nullable=False),
     Column("held_at", Utc, nullable=False),
 )
 
 exception = Table(
     "exception", metadata,
-    Column("exception_id", String(32), primary_key=True),
+    Column("exception_id", Words, primary_key=True),
     Column("type", String(40), nullable=False),
     Column("owner", String(30), nullable=False),
     Column("severity", String(10), nullable=False),
-    Column("connection", String(80), nullable=False),
-    Column("record", String(120), nullable=False),
-    Column("cause", String(250), nullable=False),
+    Column("connection", Words, nullable=False),
+    Column("record", Words, nullable=False),
+    Column("cause", Words, nullable=False),
     Column("evidence", sa.JSON, nullable=False),
-    Column("waits_on", String(250), nullable=False, default=""),
+    Column("waits_on", Words, nullable=False, default=""),
     Column("count", Integer, nullable=False, default=1),
     Column("state", String(10), nullable=False),
     Column("opened_at", Utc, nullable=False),
     Column("last_seen_at", Utc, nullable=False),
     Column("due_at", Utc, nullable=False),
     Column("resolved_at", Utc),
-    Column("resolved_by", String(120), nullable=False, default=""),
-    Column("reason", Text, nullable=False, default=""),
+    Column("resolved_by", Words, nullable=False, default=""),
+    Column("reason", Words, nullable=False, default=""),
     Index("ix_exception_open", "type", "connection", "record", "cause", unique=True, sqlite_where=sa.text("state = 'open'"),
           postgresql_where=sa.text("state = 'open'")),
     Index("ix_exception_record", "connection", "record", "state"),
@@ -194,53 +209,53 @@ mapping = Table(
     "mapping", metadata,
     Column("mapping_id", Integer, primary_key=True, autoincrement=True),
     Column("table_name", String(40), nullable=False),
-    Column("key", String(400), nullable=False),
+    Column("key", Words, nullable=False),
     Column("fields", sa.JSON, nullable=False),
     Column("valid_from", Utc, nullable=False),
     Column("valid_to", Utc),
-    Column("actor", String(120), nullable=False),
+    Column("actor", Words, nullable=False),
     Index("ix_mapping_now", "table_name", "key", unique=True, sqlite_where=sa.text("valid_to IS NULL"), postgresql_where=sa.text("valid_to IS NULL")),
 )
 
 item = Table(
     "item", metadata,
-    Column("warehouse", String(80), primary_key=True),
-    Column("sku", String(60), primary_key=True),
+    Column("warehouse", Words, primary_key=True),
+    Column("sku", Words, primary_key=True),
     Column("fields", sa.JSON, nullable=False),
     Column("seen_at", Utc, nullable=False),
 )
 
 inbox = Table(
     "inbox", metadata,
-    Column("key", String(250), primary_key=True),
-    Column("source", String(120), nullable=False),
-    Column("name", String(250), nullable=False),
+    Column("key", Words, primary_key=True),
+    Column("source", Words, nullable=False),
+    Column("name", Words, nullable=False),
     Column("kind", String(40), nullable=False),
     Column("state", String(12), nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("received_at", Utc, nullable=False),
-    Column("detail", Text, nullable=False, default=""),
+    Column("detail", Words, nullable=False, default=""),
     sa.CheckConstraint("state IN ('processed', 'quarantined', 'duplicate')", name="ck_inbox_state"),
     Index("ix_inbox_sha", "sha256"),
 )
 
 control_number = Table(
     "control_number", metadata,
-    Column("stream", String(200), primary_key=True),
+    Column("stream", Words, primary_key=True),
     Column("last", Integer, nullable=False),
 )
 
 vault_key = Table(
     "vault_key", metadata,
-    Column("subject", String(160), primary_key=True),
+    Column("subject", Words, primary_key=True),
     Column("wrapped", LargeBinary, nullable=False),
     Column("created_at", Utc, nullable=False),
 )
 
 vault_item = Table(
     "vault_item", metadata,
-    Column("subject", String(160), primary_key=True),
-    Column("name", String(300), primary_key=True),
+    Column("subject", Words, primary_key=True),
+    Column("name", Words, primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
     Column("sealed_at", Utc, nullable=False),
 )
@@ -249,9 +264,9 @@ access_log = Table(
     "access_log", metadata,
     Column("sequence", Integer, primary_key=True, autoincrement=True),
     Column("at", Utc, nullable=False),
-    Column("subject", String(160), nullable=False),
-    Column("actor", String(120), nullable=False),
-    Column("why", String(300), nullable=False),
+    Column("subject", Words, nullable=False),
+    Column("actor", Words, nullable=False),
+    Column("why", Words, nullable=False),
     Column("previous", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
 )
@@ -260,20 +275,20 @@ timeline = Table(
     "timeline", metadata,
     Column("sequence", Integer, primary_key=True, autoincrement=True),
     Column("at", Utc, nullable=False),
-    Column("connection", String(80), nullable=False),
-    Column("order_id", String(80), nullable=False),
-    Column("what", String(60), nullable=False),
-    Column("actor", String(120), nullable=False),
-    Column("detail", Text, nullable=False, default=""),
+    Column("connection", Words, nullable=False),
+    Column("order_id", Words, nullable=False),
+    Column("what", Words, nullable=False),
+    Column("actor", Words, nullable=False),
+    Column("detail", Words, nullable=False, default=""),
     Index("ix_timeline_order", "connection", "order_id"),
 )
 
 run = Table(
     "run", metadata,
-    Column("run_id", String(80), primary_key=True),
+    Column("run_id", Words, primary_key=True),
     Column("flow", String(80), nullable=False),
-    Column("about", String(160), nullable=False),
-    Column("host", String(120), nullable=False),
+    Column("about", Words, nullable=False),
+    Column("host", Words, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("started_at", Utc, nullable=False),
     Column("beat_at", Utc, nullable=False),

@@ -13,8 +13,8 @@ _COLUMNS = {
     "request_lines": "warehouse reference number:BIGINT line_id sku warehouse_sku quantity:BIGINT unit factor:BIGINT advised:BIGINT",
     "effects": "effect_id kind target business_key state attempt:BIGINT number:BIGINT remote_id error planned_at:TIMESTAMPTZ sent_at:TIMESTAMPTZ "
                "confirmed_at:TIMESTAMPTZ verified_at:TIMESTAMPTZ",
-    "dispatches": "warehouse advice_id reference package_id carrier service tracking_number request_line sku quantity:BIGINT unit line_status facility "
-                  "shipped_at:TIMESTAMPTZ inbox_key",
+    "dispatches": "warehouse advice_id reference package_id carrier service tracking_number request_line sku quantity:BIGINT unit line_status "
+                  "facility shipped_at:TIMESTAMPTZ inbox_key",
     "exceptions": "exception_id type owner severity connection record cause state count:BIGINT opened_at:TIMESTAMPTZ last_seen_at:TIMESTAMPTZ "
                   "due_at:TIMESTAMPTZ resolved_at:TIMESTAMPTZ resolved_by reason waits_on",
     "mappings": "table_name key fields valid_from:TIMESTAMPTZ valid_to:TIMESTAMPTZ actor",

@@ -74,7 +74,12 @@ class AwkwardSftp:
     def close(self) -> None:
         """No more connections, and the open ones end."""
         self._socket.close()
-        for transport in self.transports:
+        self.drop_all()
+
+    def drop_all(self) -> None:
+        """Break every line there is now; one that is made meanwhile stands."""
+        dropped, self.transports = self.transports, []
+        for transport in dropped:
             transport.close()
 
     def _listen(self) -> None:
@@ -202,8 +207,7 @@ class _Disk(paramiko.SFTPServerInterface):
         return SFTP_OK
 
     def _drop(self) -> int:
-        for transport in self._awkward.transports:
-            transport.close()
+        self._awkward.drop_all()
         return SFTP_FAILURE
 
     def _real(self, path: str) -> str:

@@ -75,8 +75,7 @@ def ready(rehearsal: Rehearsal, kind: str, clock: ManualClock) -> Effect:
     """The sample effect as the ledger would hand it out: numbered, its document frozen. What must come before it has been sent."""
     if kind in (FULFILMENT_CHANGE, FULFILMENT_CANCEL):
         deliver(rehearsal, ready(rehearsal, FULFILMENT_REQUEST, clock), clock)
-    number = 1 + sorted(rehearsal.effects).index(kind)
-    effect = replace(rehearsal.effects[kind], number=number if rehearsal.port.numbers(kind) else 0, planned_at=clock.now())
+    effect = replace(rehearsal.effects[kind], number=rehearsal.number(kind), planned_at=clock.now())
     return replace(effect, document=rehearsal.port.prepare(effect))
 
 
@@ -108,6 +107,21 @@ def after(rehearsal: Rehearsal, effect: Effect, error: WharfingerError, clock: M
         return None
     clock.sleep(rehearsal.port.quiet_seconds)
     return rehearsal.port.find(effect)
+
+
+def plain_secrets(settings: Any) -> Any:
+    """The same settings with the secret itself wherever there was a reference."""
+    if isinstance(settings, dict):
+        return {key: plain_secrets(value) for key, value in settings.items()}
+    return "the secret itself" if str(settings).startswith("env:") else settings
+
+
+def unknown_keys(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The same settings with a key too many, at every depth."""
+    yield settings | {"no_such_setting": 1}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from (settings | {key: deeper} for deeper in unknown_keys(value))
 
 
 def writes(rehearsal: Rehearsal, since: int = 0) -> int:

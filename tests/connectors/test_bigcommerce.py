@@ -320,6 +320,17 @@ def test_two_connections_to_one_account_share_its_budget() -> None:
     assert rig.sandbox.books()["refused_429"] == 0 and len(rig.calls) > 24
 
 
+def test_what_one_connection_learned_holds_for_the_other() -> None:
+    """Unshared, the second would have sent into the reserve that the first one knew of."""
+    rig = Rig(quota=8)
+    one, other = rig.connect("bc-uk", reserve=2), rig.connect("bc-fr", reserve=2)
+    for _ in range(6):
+        one.channels()
+    assert rig.clock.now() == rig.began
+    other.channels()
+    assert rig.clock.now() >= rig.began + timedelta(seconds=30)
+
+
 def test_when_others_use_the_account_up_it_waits_and_reads_on() -> None:
     rig = Rig(quota=10)
     placed = rig.place(9)

@@ -188,7 +188,8 @@ def test_naming_the_snapshots_folder_would_let_a_query_write_there(tmp_path: Pat
     "SELECT * FROM analytics.main.orders", "SELECT o.* FROM Main.Orders o JOIN ORDER_LINES l USING (connection, order_id)",
     "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 5) SELECT sum(i) FROM n",
     "SELECT * FROM orders WHERE order_id IN (SELECT order_id FROM order_lines) -- the rest",
-    "SELECT unnest([1, 2]), x FROM generate_series(1, 3) t(x)", "SELECT stands, count(*) FROM order_status GROUP BY ALL HAVING count(*) > 0 ORDER BY 2",
+    "SELECT unnest([1, 2]), x FROM generate_series(1, 3) t(x)",
+    "SELECT stands, count(*) FROM order_status GROUP BY ALL HAVING count(*) > 0 ORDER BY 2",
     "SELECT * FROM orders UNION BY NAME SELECT * FROM orders", "SELECT row_number() OVER (ORDER BY order_id) FROM orders",
     "SELECT * FROM dictionary", "SELECT ';' AS x", "SELECT 'read_text(''/etc/passwd'')'"])
 def test_what_analysts_do_is_answered(path: Path, sql: str) -> None:
@@ -210,7 +211,8 @@ def test_money_never_becomes_a_float(path: Path) -> None:
 
 def test_times_are_utc_and_text_is_text(path: Path) -> None:
     frame = query("SELECT placed_at, order_id FROM orders ORDER BY order_id", path)
-    assert str(frame["placed_at"].dtype) == "datetime64[us, UTC]" and frame["placed_at"][0] == NOW and frame["order_id"].tolist() == ["100", "101", "102"]
+    assert str(frame["placed_at"].dtype) == "datetime64[us, UTC]" and frame["placed_at"][0] == NOW
+    assert frame["order_id"].tolist() == ["100", "101", "102"]
 
 
 def test_no_rows_are_a_frame_with_columns(path: Path) -> None:
@@ -224,6 +226,16 @@ def test_the_same_column_twice_is_shown_twice(path: Path) -> None:
 def test_a_catalogue_that_is_not_there_yet_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(NotNow, match="publish_analytics"):
         query("SELECT 1", tmp_path / "analytics.duckdb")
+
+
+def test_an_answer_that_is_too_big_says_so(path: Path) -> None:
+    with pytest.raises(QueryRefused, match="larger than 64 MB"):
+        query("SELECT repeat('x', 1000000 + i::INTEGER) FROM range(80) t(i)", path)
+
+
+def test_a_change_inside_a_query_is_refused_before_the_database_sees_it(path: Path) -> None:
+    with pytest.raises(QueryRefused, match="only one SELECT"):
+        query(ATTACKS["delete in a CTE"], path)
 
 
 def test_a_mistake_is_explained_in_words(path: Path) -> None:

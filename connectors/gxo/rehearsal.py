@@ -1,0 +1,120 @@
+"""GXO as the conformance suite plays with it: over a folder that fails on request, with one sample of each kind."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from connectors.gxo.mapping_csv import items_frame
+from connectors.gxo.mapping_order import NEW, order_document
+from connectors.gxo.profile import CsvAdvice, Profile
+from connectors.gxo.sandbox import GxoSandbox
+from connectors.gxo.warehouse import Settings, connect
+from connectors.kit.clock import Clock, ManualClock
+from connectors.kit.exchange import Exchange
+from connectors.kit.files import FilesSettings
+from connectors.kit.folder import LocalDisk
+from connectors.kit.http import parse
+from connectors.kit.rehearsal import FILE_FAULTS, FILE_WRITES, Golden, Rehearsal, UnsteadyDisk, canary_recipient
+from connectors.kit.sandbox import CONNECT_REFUSED
+from connectors.ports import ACKNOWLEDGEMENT, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, Effect, Inbound, Message, Warehouse
+from contracts.effects import Acknowledgement, FulfilmentRequest, RequestLine, SetAnswer
+
+NAME, PASSWORD = "gxo-north", "gxo-password-4711"
+PARTNER = {"our_id": "MERCHANT", "partner_id": "GXOWH01", "usage": "T"}
+ITEMS = """sku,description,active,unit,barcode,hs_code,origin,customs_value,customs_currency
+GX-001,Mooring line,yes,EA,5000000000011,560750,GB,12.50,GBP
+GX-002,Fender,yes,CA,,,,,
+GX-003,Sold out,no,EA,,,,,
+"""
+SHIPPED_BEFORE = 3
+
+
+def rehearse(clock: Clock, folder: Path) -> Rehearsal:
+    """A fresh site, its exchange below `folder`. Two looks at a file need no wait here: the sandbox renames."""
+    settings = Settings(partner=Profile(**PARTNER), files=FilesSettings(kind="folder", path=str(folder), settle_seconds=0))
+    sandbox = GxoSandbox(folder, clock, settings.partner, {"GX-001", "GX-002"}, {"NORTH"}, kinds={"packages": 1})
+    disk = UnsteadyDisk(LocalDisk(folder), sandbox.faults)
+    port = connect(NAME, settings, clock, Exchange(disk, clock, settings.files.settle_seconds))
+    answer = Acknowledgement(warehouse=NAME, partner_control="000000077", group_code="SW", group_number="77", status="A",
+                             sets=[SetAnswer(set_id="945", set_number="0001", accepted=True)])
+    effects = {FULFILMENT_REQUEST: _request(FULFILMENT_REQUEST, 1, 3), FULFILMENT_CHANGE: _request(FULFILMENT_CHANGE, 2, 4),
+               FULFILMENT_CANCEL: _request(FULFILMENT_CANCEL, 2, 3),
+               ACKNOWLEDGEMENT: Effect(f"{ACKNOWLEDGEMENT}:{NAME}:77", ACKNOWLEDGEMENT, NAME, f"{NAME}:77", answer.model_dump())}
+    sftp = {"kind": "sftp", "host": "sftp.example.com", "username": "wharfinger", "password": "env:GXO_PASSWORD", "host_key": f"SHA256:{'A' * 43}"}
+    rehearsal = Rehearsal(
+        port=port, sandbox=sandbox, settings=Settings, settings_example={"partner": PARTNER, "files": sftp}, secrets={"GXO_PASSWORD": PASSWORD},
+        effects=effects, seed=partial(_seed, sandbox, port, clock, folder), count=lambda kind: _count(rehearsal, kind), calls=disk.calls,
+        faults=FILE_FAULTS, outages=(CONNECT_REFUSED,), writes=FILE_WRITES)
+    return rehearsal
+
+
+def read_example(path: Path) -> dict[str, Golden]:
+    """The rows that a file of the partner becomes, and the 940 that a request becomes."""
+    partner = Profile(**PARTNER, csv_advice=CsvAdvice(columns={
+        "advice_id": "shipment", "reference": "order", "sku": "item", "quantity": "qty", "carrier": "scac", "tracking_number": "tracking",
+        "shipped_at": "shipped", "request_line": "line"}))
+    if path.match("items*.csv"):
+        sound, unreadable = items_frame(NAME, path.read_bytes(), path.name)
+        return {"items": sound, "unreadable": pd.DataFrame(unreadable, columns=["record", "why"])}
+    if path.match("request*.json"):
+        given = parse(path.read_bytes())
+        order = order_document(NEW, FulfilmentRequest.model_validate(given["payload"]), given["recipient"], partner, 1,
+                               datetime(2026, 1, 15, 9, 0, tzinfo=UTC))
+        return {"940.edi": order.decode("ascii")}
+    if path.match("advice*.csv") or path.suffix == ".edi":
+        port = connect(NAME, Settings(partner=partner, files=FilesSettings(kind="folder", path=".")), ManualClock())
+        return _messages(port.read(Inbound(NAME, path.name, path.read_bytes())))
+    return {}
+
+
+def _messages(read: list[Message]) -> dict[str, Golden]:
+    rows = [message.dispatches for message in read if message.dispatches is not None]
+    said = [{"key": message.key, **one} for message in read for one in message.acknowledgements]
+    errors = [{"key": message.key, "why": why} for message in read for why in message.errors]
+    owed = [{"key": message.key, "answer": json.dumps(message.answer)} for message in read if message.answer]
+    tables = {"dispatches": pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(), "acknowledgements": pd.DataFrame(said),
+              "errors": pd.DataFrame(errors), "owed": pd.DataFrame(owed)}
+    return {name: table for name, table in tables.items() if len(table)}
+
+
+def _request(kind: str, revision: int, quantity: int, order_id: str = "700") -> Effect:
+    lines = [RequestLine(number=n, line_id=f"7{n}", sku=sku.lower(), warehouse_sku=sku, quantity=quantity, unit=unit, factor=1, currency="GBP")
+             for n, (sku, unit) in enumerate((("GX-001", "EA"), ("GX-002", "CA")), 1)]
+    request = FulfilmentRequest(
+        connection="bigcommerce-uk", order_id=order_id, ship_group="1", reference=f"BCUK-{order_id}-1", warehouse=NAME, facility="NORTH", channel="1",
+        ship_method="Next day", carrier="DPDL", service="ND", country="GB", currency="GBP", placed_on="2026-01-14", order_total_minor=4550, lines=lines,
+        revision=revision)
+    return Effect(effect_id=f"{kind}:bigcommerce-uk:{order_id}:1:{revision}", kind=kind, target=NAME,
+                  business_key=f"bigcommerce-uk:{order_id}:1:{revision}", payload=request.model_dump(),
+                  recipient=canary_recipient("bigcommerce-uk", order_id, "1"))
+
+
+def _seed(sandbox: GxoSandbox, port: Warehouse, clock: Clock, folder: Path) -> None:
+    """An items file, and other people's orders that were acknowledged and shipped: what the reads read."""
+    (folder / "items.csv").write_text(ITEMS)
+    for n in range(1, SHIPPED_BEFORE + 1):
+        effect = replace(_request(FULFILMENT_REQUEST, 1, n + 1, str(n)), number=900 + n, planned_at=clock.now(), sent_at=clock.now())
+        port.send(replace(effect, document=port.prepare(effect)))
+        sandbox.step()
+        clock.sleep(60)
+        sandbox.step()
+
+
+def _count(rehearsal: Rehearsal, kind: str) -> int:
+    """How many files of this control number the site took in and did; it takes in whatever lies there first."""
+    rehearsal.sandbox.step()
+    books, payload = rehearsal.sandbox.books(), rehearsal.effects[kind].payload
+    taken = sum(file["control"] == rehearsal.number(kind) and not file["verdict"] for file in books["received"])
+    if kind == ACKNOWLEDGEMENT:
+        return min(taken, books["acknowledged"].count(payload["group_number"]))
+    orders = books["orders"].get(payload["reference"], [])
+    if kind == FULFILMENT_REQUEST:
+        return sum(order["control"] == rehearsal.number(kind) and order["state"] != "refused" for order in orders)
+    if kind == FULFILMENT_CANCEL:
+        return taken if all(order["state"] in ("cancelling", "cancelled") for order in orders) else 0
+    wanted = [line["quantity"] for line in payload["lines"]]
+    return taken if all([line["quantity"] for line in order["lines"].values()] == wanted for order in orders) else 0

@@ -1,0 +1,232 @@
+"""A GXO site to play with: reads our files, picks and ships by its clock, and writes 997s and 945s, with faults on demand.
+
+It reads our 940s in its own way, not with our mapping, and keeps its own books. As such partners do, it need not notice a repeated
+control number, nor a second order under the same reference (`nastiness='lenient'`): it then makes a second order.
+"""
+
+import random
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from connectors.gxo.profile import Profile
+from connectors.gxo.sandbox_files import Shelf, elements_of
+from connectors.gxo.sandbox_writing import Parcel, acknowledgement_sets, advice_set, envelope_of
+from connectors.gxo.x12_write import write
+from connectors.kit.clock import Clock
+from connectors.kit.sandbox import Faults
+
+SETS_PER_FILE = 50
+KINDS = {"complete": 68, "packages": 10, "unnumbered": 8, "partial": 8, "other carrier": 3, "repeated": 3}  # of 100 orders
+
+
+@dataclass
+class Order:
+    """One order as this warehouse has it."""
+
+    reference: str
+    storefront_order: str
+    facility: str
+    carrier: str
+    service: str
+    control: int
+    received_at: datetime
+    lines: dict[str, dict[str, Any]]
+    has_address: bool
+    state: str = "open"
+    pick_at: datetime | None = None
+    parcels: list[Parcel] = field(default_factory=list)
+
+
+class GxoSandbox:
+    """One site. `step()` does what is due; `books()` is its own record. pick/rest/acknowledge seconds are by its clock."""
+
+    def __init__(self, root: Path, clock: Clock, profile: Profile, skus: set[str], facilities: set[str], seed: int = 0, nastiness: str = "strict",
+                 faults: Faults | None = None, pick_seconds: float = 60, rest_seconds: float = 60, acknowledge_seconds: float = 0,
+                 other_carrier: str = "TUFF", kinds: dict[str, int] | None = None) -> None:
+        self.name, self.faults = f"gxo {profile.partner_id}", faults or Faults()
+        self._clock, self._profile, self._skus, self._facilities = clock, profile, skus, facilities
+        self._seed, self._is_lenient = seed, nastiness == "lenient"
+        self._pick, self._rest, self._acknowledge = timedelta(seconds=pick_seconds), timedelta(seconds=rest_seconds), timedelta(seconds=acknowledge_seconds)
+        self._other_carrier, self._kinds = other_carrier, kinds or KINDS
+        self._shelf = Shelf(root, profile, clock, self.faults)
+        self._orders: dict[str, list[Order]] = {}
+        self._owed: list[tuple[datetime, list[tuple[str, ...]]]] = []  # 997 sets, and from when
+        self._controls: dict[int, str] = {}
+        self._received: list[dict[str, Any]] = []
+        self._acknowledged: list[str] = []
+        self._next_control, self._next_shipment = 1, 1
+
+    def handle(self, request: httpx.Request) -> httpx.Response:
+        """It has no HTTP."""
+        return httpx.Response(404)
+
+    def step(self) -> None:
+        """Take in what came, answer, pick, ship."""
+        self._shelf.finish()
+        for name, body in self._shelf.arrived():
+            self._take(name, body)
+        self._send_acknowledgements()
+        self._ship()
+
+    def is_idle(self) -> bool:
+        """Nothing lies unread, nothing is to be picked, shipped or answered."""
+        waiting = any(order.state in ("open", "partly shipped") for copies in self._orders.values() for order in copies)
+        return not (waiting or self._owed or self._shelf.has_unread() or self._shelf.is_busy())
+
+    def books(self) -> dict[str, Any]:
+        """orders {reference: [copies]}, parcels, files received, files written, control numbers, our acknowledgements."""
+        orders = {reference: [{"state": o.state, "facility": o.facility, "carrier": o.carrier, "service": o.service, "storefront_order": o.storefront_order,
+                               "control": o.control, "lines": o.lines, "has_address": o.has_address, "parcels": [vars(p) for p in o.parcels]}
+                              for o in copies] for reference, copies in self._orders.items()}
+        return deepcopy({"orders": orders, "received": self._received, "written": self._shelf.written, "acknowledged": self._acknowledged,
+                         "controls": sorted(self._controls), "unread": self._shelf.unread_names()})
+
+    def _take(self, name: str, body: bytes) -> None:
+        segments = elements_of(body)
+        verdict = self._envelope_fault(segments)
+        control = int(segments[0][13]) if not verdict else 0
+        if not verdict and control in self._controls:
+            verdict = "duplicate control number" if self._profile.detects_duplicates else ""
+        self._received.append({"file": name, "control": control, "verdict": verdict, "at": self._clock.now()})
+        if verdict:
+            self._shelf.file(name, bad=True)
+            return
+        self._controls[control] = name
+        if segments[1][1] == "FA":
+            self._acknowledged += [segment[2] for segment in segments if segment[0] == "AK1"]
+        else:
+            self._take_orders(segments, control)
+        self._shelf.file(name)
+
+    def _envelope_fault(self, segments: list[list[str]]) -> str:
+        """What this site checks of an envelope: the parties, the counts and that numbers agree."""
+        if len(segments) < 4 or segments[0][0] != "ISA" or segments[-1][0] != "IEA" or segments[0][13] != segments[-1][2]:
+            return "no whole interchange"
+        if (segments[0][6].strip(), segments[0][8].strip()) != (self._profile.our_id, self._profile.partner_id):
+            return "not for us"
+        starts = [at for at, segment in enumerate(segments) if segment[0] == "ST"]
+        ends = [at for at, segment in enumerate(segments) if segment[0] == "SE"]
+        if len(starts) != len(ends) or any(segments[end][1:3] != [str(end - start + 1), segments[start][2]] for start, end in zip(starts, ends, strict=True)):
+            return "counts do not agree"
+        return ""
+
+    def _take_orders(self, segments: list[list[str]], control: int) -> None:
+        group, answers, current = segments[1], [], []
+        for segment in segments:
+            if segment[0] == "ST":
+                current = [segment]
+            elif segment[0] == "SE":
+                fault = self._take_order(current, control)
+                answers.append((current[0][1], current[0][2], fault))
+            else:
+                current.append(segment)
+        if self._profile.acknowledges:
+            self._owed.append((self._clock.now() + self._acknowledge, acknowledgement_sets(group[1], group[6], answers)))
+
+    def _take_order(self, segments: list[list[str]], control: int) -> str:
+        """One 940; returns why it is refused, or ''."""
+        order = self._read(segments, control)
+        status, copies = _first(segments, "W05", 1), self._orders.get(order.reference, [])
+        if status == "N" and copies and not self._is_lenient:
+            return "there is an order under this reference"
+        if status == "N":
+            unknown = [line["sku"] for line in order.lines.values() if line["sku"] not in self._skus]
+            order.state = "refused" if unknown or order.facility not in self._facilities or not order.has_address else "open"
+            order.pick_at = self._clock.now() + self._pick
+            self._orders.setdefault(order.reference, []).append(order)
+            return "unknown item, facility or address" if order.state == "refused" else ""
+        open_copies = [copy for copy in copies if copy.state == "open" and not copy.parcels]
+        if not open_copies:
+            return "too late" if copies else "no such order"
+        for copy in open_copies:
+            if status == "F":
+                copy.state, copy.pick_at = "cancelling", self._clock.now()
+            else:
+                copy.lines, copy.facility, copy.carrier, copy.service = order.lines, order.facility, order.carrier, order.service
+        return ""
+
+    def _read(self, segments: list[list[str]], control: int) -> Order:
+        lines: dict[str, dict[str, Any]] = {}
+        for segment in segments:
+            if segment[0] == "W01":
+                pairs = dict(zip(segment[4::2], segment[5::2], strict=False))
+                lines[f"?{len(lines)}"] = {"sku": pairs.get(self._profile.order.sku_qualifier, ""), "quantity": int(segment[1]), "unit": segment[2], "shipped": 0}
+            elif segment[:2] == ["N9", "LI"] and lines:
+                last = list(lines)[-1]
+                lines = {segment[2] if key == last else key: line for key, line in lines.items()}
+        facility = next((s[4] for s in segments if s[:2] == ["N1", self._profile.order.warehouse]), "")
+        return Order(_first(segments, "W05", 2), next((s[2] for s in segments if s[:2] == ["N9", "SO"]), ""), facility, _first(segments, "W66", 10),
+                     _first(segments, "W66", 5), control, self._clock.now(), lines,
+                     any(s[:2] == ["N1", "ST"] for s in segments) and any(s[0] == "N4" for s in segments))
+
+    def _send_acknowledgements(self) -> None:
+        due = [sets for at, sets in self._owed if at <= self._clock.now()]
+        self._owed = [(at, sets) for at, sets in self._owed if at > self._clock.now()]
+        for start in range(0, len(due), SETS_PER_FILE):
+            self._write("997", "FA", [("997", sets) for sets in due[start:start + SETS_PER_FILE]])
+
+    def _ship(self) -> None:
+        sets, again = [], False
+        for copies in self._orders.values():
+            for order in copies:
+                if order.state in ("open", "partly shipped", "cancelling") and order.pick_at <= self._clock.now():
+                    kind = self._kind_of(order.reference)
+                    again = again or kind == "repeated"
+                    sets.append(self._close_unshipped(order) if order.state == "cancelling" else self._pack(order, kind))
+                if len(sets) == SETS_PER_FILE:
+                    self._write("945", "SW", sets, again)
+                    sets, again = [], False
+        if sets:
+            self._write("945", "SW", sets, again)
+
+    def _kind_of(self, reference: str) -> str:
+        """How this order will be shipped: decided by seed and reference, whenever it is asked."""
+        return random.Random(f"{self._seed}:{reference}").choices(list(self._kinds), list(self._kinds.values()))[0]
+
+    def _pack(self, order: Order, kind: str) -> tuple[str, list[tuple[str, ...]]]:
+        left = {key: line["quantity"] - line["shipped"] for key, line in order.lines.items()}
+        is_first = order.state == "open"
+        now = {key: (units + 1) // 2 for key, units in left.items()} if kind == "partial" and is_first and sum(left.values()) > 1 else left
+        if kind == "packages" and sum(now.values()) > 1:
+            one = {key: (units + 1) // 2 for key, units in now.items()}
+            contents = [one, {key: now[key] - one[key] for key in now}]
+        else:
+            contents = [now]
+        carrier = self._other_carrier if kind == "other carrier" else order.carrier
+        shipment = f"SHP{self._next_shipment:07}"
+        self._next_shipment += 1
+        parcels = [self._parcel(order, carrier, shipment, place, content) for place, content in enumerate(contents, 1) if any(content.values())]
+        for key, units in now.items():
+            order.lines[key]["shipped"] += units
+        order.parcels += parcels
+        done = all(line["shipped"] == line["quantity"] for line in order.lines.values())
+        order.state, order.pick_at = ("shipped", None) if done else ("partly shipped", self._clock.now() + self._rest)
+        return "945", advice_set(order, shipment, parcels, self._clock.now(), numbered=kind != "unnumbered")
+
+    def _parcel(self, order: Order, carrier: str, shipment: str, place: int, content: dict[str, int]) -> Parcel:
+        serial = self._next_shipment * 100 + place
+        return Parcel(shipment, f"00{10_000_000_000_000_000 + serial:018}"[-20:], carrier, order.service, f"{carrier}{serial:010}GB",
+                      {key: units for key, units in content.items() if units})
+
+    def _close_unshipped(self, order: Order) -> tuple[str, list[tuple[str, ...]]]:
+        order.state = "cancelled"
+        shipment = f"SHP{self._next_shipment:07}"
+        self._next_shipment += 1
+        return "945", advice_set(order, shipment, [], self._clock.now(), numbered=True)
+
+    def _write(self, set_id: str, group: str, sets: list[tuple[str, list[tuple[str, ...]]]], again: bool = False) -> None:
+        control = self._next_control
+        self._next_control += 1
+        body = write(envelope_of(self._profile, control, self._clock.now()), group, sets)
+        self._shelf.put(f"{set_id}_{control:09}.edi", body)
+        if again:
+            self._shelf.put(f"{set_id}_{control:09}_again.edi", body)
+
+
+def _first(segments: list[list[str]], segment_id: str, element: int) -> str:
+    return next((s[element] if element < len(s) else "" for s in segments if s[0] == segment_id), "")

@@ -1,0 +1,154 @@
+"""The port: GXO as a trading partner. Joins the file transport, the X12 and CSV mappings and the partner profile. No GXO API is claimed."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from connectors.gxo.mapping import acknowledgement_document, group_messages, note_messages
+from connectors.gxo.mapping_csv import advice_messages, items_frame
+from connectors.gxo.mapping_order import CANCEL, CHANGE, NEW, order_document
+from connectors.gxo.profile import Profile
+from connectors.gxo.x12 import parse
+from connectors.gxo.x12_write import Unwritable
+from connectors.kit.clock import Clock
+from connectors.kit.errors import BadDocument, InDoubt, NotNow, Refused
+from connectors.kit.exchange import MAX_FILES
+from connectors.kit.files import Files, FilesSettings, connect_files
+from connectors.ports import ACKNOWLEDGEMENT, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, Effect, Inbound, Message, Receipt, Warehouse
+from contracts.effects import Acknowledgement, FulfilmentRequest
+
+STATUS = {FULFILMENT_REQUEST: NEW, FULFILMENT_CHANGE: CHANGE, FULFILMENT_CANCEL: CANCEL}
+
+
+class Settings(BaseModel):
+    """One trading partner: the agreed profile, and where the files lie. items_folder is '' when the items file is in the root."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    partner: Profile
+    files: FilesSettings
+    items_folder: str = ""
+    items_file: str = "items.csv"
+    quiet_seconds: float = Field(120, ge=0)
+    read_max: int = Field(500, ge=1, description="files taken in by one run")
+
+    @model_validator(mode="after")
+    def _limits(self) -> "Settings":
+        if not self.partner.accepts_cancels and self.partner.accepts_changes:
+            raise ValueError("a partner that follows changes but not cancels is not known; check accepts_changes and accepts_cancels")
+        return self
+
+
+def connect(name: str, settings: Settings, clock: Clock, transport: Files | None = None) -> Warehouse:
+    """A connection called `name`, over `transport` where one is given (tests, simulator), else over the folder or SFTP of the settings."""
+    return Gxo(name, settings, transport or connect_files(settings.files, clock))
+
+
+class Gxo:
+    """A Warehouse (connectors.ports)."""
+
+    kinds = (FULFILMENT_REQUEST, FULFILMENT_CHANGE, FULFILMENT_CANCEL, ACKNOWLEDGEMENT)
+
+    def __init__(self, name: str, settings: Settings, files: Files) -> None:
+        partner = settings.partner
+        self.name, self.account = name, partner.account
+        self.quiet_seconds, self.verify_seconds = settings.quiet_seconds, partner.acknowledgement_seconds
+        self.follows_changes, self.follows_cancels, self.acknowledges = partner.accepts_changes, partner.accepts_cancels, partner.acknowledges
+        self._settings, self._partner, self._files = settings, partner, files
+
+    def numbers(self, kind: str) -> str:
+        """One stream for every interchange that leaves the account (ISA13 and GS06 alike)."""
+        return f"gxo {self.account}"
+
+    def prepare(self, effect: Effect) -> bytes:
+        """The interchange: a 940 (new, change, cancel) or a 997, dated when it is first sent. Raises Refused with element and reason."""
+        try:
+            if effect.kind == ACKNOWLEDGEMENT:
+                return acknowledgement_document(Acknowledgement.model_validate(effect.payload), self._partner, effect.number, self._at(effect))
+            request = FulfilmentRequest.model_validate(effect.payload)
+            return order_document(STATUS[effect.kind], request, effect.recipient, self._partner, effect.number, self._at(effect))
+        except Unwritable as why:
+            raise Refused(f"writing {effect.effect_id} for {self.name}", str(why), "Correct it in the order.") from None
+
+    def send(self, effect: Effect) -> Receipt:
+        """Put the frozen bytes into the partner's inbound folder, under a temporary name first. Raises what `Files.put` raises."""
+        name, body = self._name(effect), effect.document or b""
+        self._files.put(self._partner.to_partner, name, body, str(effect.fence))
+        return self._receipt(effect, self._partner.to_partner)
+
+    def find(self, effect: Effect) -> Receipt | None:
+        """Look for the file by its name, where we put it and where the partner files it. None: it is surely not there.
+
+        When the partner's archive cannot be listed, a file that is gone may have been taken: then only a partner that refuses
+        repeated control numbers may be sent the same bytes again; else InDoubt, until its 997 or a person tells.
+        """
+        partner, name = self._partner, self._name(effect)
+        folders = [partner.to_partner, *(f for f in (partner.partner_archive, partner.partner_error) if f and partner.is_partner_archive_listable)]
+        for folder in folders:
+            listed = self._files.list(folder)
+            found = next((file for file in listed if file.name == name), None)
+            if found and found.size == len(effect.document or b""):
+                return self._receipt(effect, folder)
+            if found or len(listed) >= MAX_FILES:
+                why = f"{name} in {folder} has {found.size} bytes, not ours" if found else f"{folder} has too many files to be sure"
+                raise InDoubt(f"looking for {effect.effect_id} at {self.name}", why, "Ask the partner which file it has.")
+        if partner.is_partner_archive_listable or partner.detects_duplicates:
+            return None
+        raise InDoubt(f"looking for {effect.effect_id} at {self.name}", "the file is gone, and what the partner took cannot be listed",
+                      "Ask the partner whether it has the control number.")
+
+    def items(self) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+        """The item master from the partner's items file. A missing file is an error (NotNow), never 'no items'."""
+        body = self._files.read(self._settings.items_folder, self._settings.items_file)
+        sound, bad = items_frame(self.name, body, self._settings.items_file)
+        if not len(sound):
+            raise BadDocument(f"reading the items of {self.name}", "no row of the file is sound", "Ask the partner for a whole file.")
+        return sound, bad
+
+    def inbound(self) -> Iterator[Inbound]:
+        """Whole files in the partner's outbound folder, oldest first."""
+        for file in self._files.settled(self._partner.from_partner)[:self._settings.read_max]:
+            try:
+                yield Inbound(self.name, file.name, self._files.read(self._partner.from_partner, file.name))
+            except NotNow:
+                continue  # another reader has filed it away since we looked
+
+    def read(self, inbound: Inbound) -> list[Message]:
+        """X12 when it begins like it, else the profile's CSV. Raises BadDocument: an envelope fault refuses the whole file."""
+        if inbound.body.lstrip()[:3] != b"ISA":
+            return advice_messages(self.name, self._partner, inbound.body, inbound.name)
+        messages = []
+        for interchange in parse(inbound.body, inbound.name):
+            self._check_parties(interchange, inbound.name)
+            messages += note_messages(self._partner, interchange)
+            for group in interchange.groups:
+                messages += group_messages(self.name, self._partner, interchange, group)
+        return messages
+
+    def file_away(self, inbound: Inbound) -> None:
+        """Move it to our archive. Twice is harmless."""
+        self._files.move(self._partner.from_partner, inbound.name, self._partner.archive)
+
+    def close(self) -> None:
+        """Let go of the transport."""
+        self._files.close()
+
+    def _check_parties(self, interchange, name: str) -> None:
+        partner = self._partner
+        if (interchange.sender, interchange.receiver) != (partner.partner_id.strip(), partner.our_id.strip()):
+            raise BadDocument(f"reading {name}", f"it is from {interchange.sender!r} to {interchange.receiver!r}, not between us and the partner", "Ask the partner.")
+        if interchange.usage != partner.usage:
+            raise BadDocument(f"reading {name}", f"it is marked {interchange.usage!r} (ISA15) and this account is {partner.usage!r}", "Ask the partner.")
+
+    def _at(self, effect: Effect):
+        return (effect.sent_at or effect.planned_at).astimezone(UTC)
+
+    def _name(self, effect: Effect) -> str:
+        return self._partner.name_of("997" if effect.kind == ACKNOWLEDGEMENT else "940", effect.number)
+
+    def _receipt(self, effect: Effect, folder: str) -> Receipt:
+        body = effect.document or b""
+        return Receipt(f"{effect.number:09}", {"file": self._name(effect), "folder": folder, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()})
