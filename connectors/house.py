@@ -7,13 +7,16 @@ home folder. A wrong key is refused with its name.
 import importlib
 import importlib.util
 import os
+import threading
 import tomllib
 from datetime import time
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from connectors.kit.clock import Clock, SystemClock
 from connectors.kit.errors import BadConfiguration
@@ -23,6 +26,8 @@ from connectors.ports import Storefront, Warehouse
 from connectors.snapshots.snapshots import Snapshots
 
 PROFILE = "WHARFINGER_PROFILE"
+SIDES = ("storefront", "warehouse")
+ConnectionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]  # it is part of effect ids and of subjects in the vault
 
 
 class _Part(BaseModel):
@@ -30,10 +35,23 @@ class _Part(BaseModel):
 
 
 class LedgerSettings(_Part):
-    """Where the ledger is, and how long a worker may hold an effect."""
+    """Where the ledger is, and how long a worker may hold an effect. The password of a PostgreSQL goes into `password`, by reference."""
 
     url: str = "sqlite:///{home}/ledger.db"
+    password: Secret | None = None
     lease_seconds: float = Field(120, gt=0)
+
+    @field_validator("url")
+    @classmethod
+    def _without_password(cls, url: str) -> str:
+        if _url(url).password is not None or "password" in _url(url).query:
+            raise ValueError("it holds a password: give that as `password = \"env:NAME\"`")
+        return url
+
+    @property
+    def full_url(self) -> str:
+        """The URL with its password. Not for logs."""
+        return self.url if self.password is None else _url(self.url).set(password=self.password.get_secret_value()).render_as_string(hide_password=False)
 
 
 class VaultSettings(_Part):
@@ -47,7 +65,7 @@ class ConnectionSettings(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    system: str = Field(pattern=r"^[a-z_]+$")
+    system: str = Field(pattern=r"^[a-z0-9_]+$")
     reference_prefix: str = Field("", pattern=r"^[A-Z0-9]{0,6}$")
     overlap_seconds: float = Field(300, ge=0)
     first_days: float = Field(30, gt=0)
@@ -57,6 +75,13 @@ class ConnectionSettings(BaseModel):
         """What belongs to the system, not to the house."""
         return dict(self.model_extra or {})
 
+    @field_validator("system")
+    @classmethod
+    def _exists(cls, system: str) -> str:
+        if not any(_has(system, side) for side in SIDES):
+            raise ValueError(f"there is no system {system!r}")
+        return system
+
 
 class Profile(_Part):
     """Everything a house needs to know."""
@@ -65,19 +90,21 @@ class Profile(_Part):
     cut_off: time = time(15, 0)
     ledger: LedgerSettings = LedgerSettings()
     vault: VaultSettings
-    connections: dict[str, ConnectionSettings] = {}
+    connections: dict[ConnectionName, ConnectionSettings] = {}
 
 
 def read_profile(path: Path) -> Profile:
     """Read and check a profile. Raises BadConfiguration that names the file and the key."""
     doing = f"reading the profile {path.name}"
     try:
-        raw = tomllib.loads(path.read_text())
+        raw = tomllib.loads(path.read_bytes().decode())
     except OSError as error:
         raise BadConfiguration(doing, error.strerror or "it cannot be read", f"Set {PROFILE} to a profile file.") from None
+    except UnicodeDecodeError:
+        raise BadConfiguration(doing, "it is not UTF-8", "Save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
-        raise BadConfiguration(doing, f"it is not TOML ({error})") from None
-    home = Path(os.environ.get("WHARFINGER_HOME") or raw.get("home") or ".wharfinger").absolute()
+        raise BadConfiguration(doing, f"it is not TOML ({error})", "Correct that line.") from None
+    home = Path(os.environ.get("WHARFINGER_HOME") or str(raw.get("home") or ".wharfinger")).expanduser().absolute()
     try:
         return Profile.model_validate(_placed(raw | {"home": str(home)}, str(home)))
     except ValidationError as error:
@@ -90,13 +117,22 @@ class House:
     def __init__(self, profile: Profile, clock: Clock | None = None, transports: dict[str, Any] | None = None, make_id: Any = None) -> None:
         self.profile, self.clock = profile, clock or SystemClock()
         self._transports, self._make_id, self._open = transports or {}, make_id, {}
+        self._opening = threading.RLock()  # two threads must not open one account twice: they would not share its rate budget
+
+    @property
+    def ledger(self) -> Ledger:
+        """The effect ledger. Raises BadConfiguration, NotNow."""
+        with self._opening:
+            return self._ledger
 
     @cached_property
-    def ledger(self) -> Ledger:
-        """The effect ledger."""
-        self.profile.home.mkdir(parents=True, exist_ok=True)
+    def _ledger(self) -> Ledger:
+        try:
+            self.profile.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadConfiguration("opening the house", f"its home {self.profile.home} cannot be made: {error.strerror}", "Set `home` to a folder.") from None
         more = {"make_id": self._make_id} if self._make_id else {}
-        return Ledger(self.profile.ledger.url, self.clock, self.profile.vault.key, self.profile.ledger.lease_seconds, **more)
+        return Ledger(self.profile.ledger.full_url, self.clock, self.profile.vault.key, self.profile.ledger.lease_seconds, **more)
 
     @cached_property
     def snapshots(self) -> Snapshots:
@@ -120,29 +156,48 @@ class House:
 
     def names(self, side: str) -> list[str]:
         """The connections on one side ('storefront' or 'warehouse')."""
-        return sorted(name for name, settings in self.profile.connections.items() if importlib.util.find_spec(f"connectors.{settings.system}.{side}"))
+        return sorted(name for name, settings in self.profile.connections.items() if _has(settings.system, side))
 
     def close(self) -> None:
-        """Close what was opened."""
-        for port in self._open.values():
-            getattr(port, "close", lambda: None)()
-        if "ledger" in self.__dict__:
-            self.ledger.close()
+        """Close what was opened. Asked for again, a part is opened anew."""
+        with self._opening:
+            while self._open:
+                getattr(self._open.popitem()[1], "close", lambda: None)()
+            if "_ledger" in self.__dict__:
+                self.__dict__.pop("_ledger").close()
 
     def _connection(self, name: str, side: str) -> Any:
-        if name not in self._open:
-            settings = self.settings(name)
-            doing = f"opening the connection {name!r}"
-            try:
-                module = importlib.import_module(f"connectors.{settings.system}.{side}")
-            except ModuleNotFoundError:
-                raise BadConfiguration(doing, f"there is no system {settings.system!r} that is a {side}") from None
-            try:
-                options = module.Settings.model_validate(settings.options)
-            except ValidationError as error:
-                raise BadConfiguration(doing, _first(error), "Correct that key in the profile.") from None
-            self._open[name] = module.connect(name, options, self.clock, self._transports.get(name))
-        return self._open[name]
+        with self._opening:
+            if (name, side) not in self._open:
+                self._open[name, side] = self._connect(name, side)
+            return self._open[name, side]
+
+    def _connect(self, name: str, side: str) -> Any:
+        settings = self.settings(name)
+        doing = f"opening the connection {name!r}"
+        if not _has(settings.system, side):
+            raise BadConfiguration(doing, f"there is no system {settings.system!r} that is a {side}", "Correct `system` in the profile.")
+        module = importlib.import_module(f"connectors.{settings.system}.{side}")
+        try:
+            options = module.Settings.model_validate(settings.options)
+        except ValidationError as error:
+            raise BadConfiguration(doing, _first(error), "Correct that key in the profile.") from None
+        return module.connect(name, options, self.clock, self._transports.get(name))
+
+
+def _has(system: str, side: str) -> bool:
+    """Is there a folder for this system, and is it on this side? Looked up without opening it."""
+    try:
+        return importlib.util.find_spec(f"connectors.{system}.{side}") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _url(text: str) -> URL:
+    try:
+        return make_url(text)
+    except ArgumentError:
+        raise ValueError("it is not a database URL: sqlite:////path/ledger.db or postgresql+psycopg://user@host/name") from None
 
 
 def _placed(value: Any, home: str) -> Any:

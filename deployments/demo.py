@@ -22,7 +22,7 @@ from connectors.kit.clock import Clock, SystemClock
 from connectors.kit.errors import WharfingerError
 from connectors.kit.sandbox import serve
 from connectors.ledger.vault import new_master_key
-from deployments.demo_checks import Books, check_all, outcome
+from deployments.demo_checks import Books, outcome
 from deployments.demo_orders import DemoOrder, Period
 from deployments.demo_warehouse import open_warehouse
 from deployments.demo_world import (
@@ -38,6 +38,7 @@ QUOTA = 4000  # requests in 30 s, as an enterprise plan may have; Standard has 1
 ROUNDS = 3
 DRAIN_MAX = 12
 RUN_SECONDS_MAX = 3600.0
+REGISTERED_SECONDS_MAX = 180.0
 CANCEL_ONE_IN, EDIT_ONE_IN = 90, 110
 ORDERS, DISPATCHES = f"orders-to-warehouse/{STOREFRONT} → {WAREHOUSE}", f"dispatch-back/{WAREHOUSE} → {STOREFRONT}"
 CHANGE, PUBLISH = "change-mapping/change a mapping table", "publish-analytics/publish for analysts"
@@ -105,8 +106,20 @@ def stage(period: Period, home: Path, say: Say, port: int = 0, live: bool = Fals
         worker.watch()
         stack.callback(worker.stop)
         stack.enter_context(temporary_settings({PREFECT_API_URL: server.api_url}))
+        _await_deployments(worker)
         say(f"Prefect UI: {server.ui_url}   worker process: {worker.pid}")
         yield Stage(home, house, storefront, warehouse, lock, server, worker, say)
+
+
+def _await_deployments(worker: Worker) -> None:
+    """Until the worker has registered them. Raises WharfingerError with where to look."""
+    until = time.monotonic() + REGISTERED_SECONDS_MAX
+    with get_client(sync_client=True) as client:
+        while time.monotonic() < until:
+            if {PUBLISH.split("/")[1], ORDERS.split("/")[1]} <= {deployment.name for deployment in client.read_deployments()}:
+                return
+            time.sleep(0.5)
+    raise WharfingerError("starting the worker", f"no deployment after {REGISTERED_SECONDS_MAX:.0f} s", f"Look at {worker.log}.")
 
 
 def _furnish(home: Path, bigcommerce: str) -> House:

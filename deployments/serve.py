@@ -6,13 +6,15 @@
 import argparse
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 import yaml
-from prefect import serve
+from prefect import Flow, serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.deployments.runner import RunnerDeployment
+from prefect.flows import load_flow_from_entrypoint
 from prefect.schedules import Cron, Interval, Schedule
+from prefect.utilities.callables import ParameterSchema, parameter_schema
 
 from connectors.kit.errors import BadConfiguration
 from tasks.flow_runs import STRAY_AFTER_SECONDS, reap_all
@@ -97,11 +99,29 @@ def _for_routes(written: list[dict[str, Any]], routes: list[Route]) -> list[dict
 
 def _deployment(entry: dict[str, Any], paused: bool) -> RunnerDeployment:
     limit = entry.get("concurrency_limit")
-    return RunnerDeployment.from_entrypoint(
+    made = RunnerDeployment.from_entrypoint(
         entry["entrypoint"], name=entry["name"], description=entry["description"], tags=entry["tags"], parameters=entry.get("parameters", {}),
         schedules=[_schedule(written, paused) for written in entry.get("schedules", [])],
         concurrency_limit=ConcurrencyLimitConfig(**limit) if limit else None,
     )
+    made._parameter_openapi_schema = _form(load_flow_from_entrypoint(entry["entrypoint"]))
+    return made
+
+
+class _Form(ParameterSchema):
+    """A flow's parameters as a form that takes no others: Prefect would accept them, and the run would end Crashed without saying why."""
+
+    additionalProperties: bool = False  # JSON schema's own spelling
+
+
+def _form(flow: Flow[..., Any]) -> _Form:
+    """Prefect 3.8 keeps only the descriptions of an 'Args:' section; those of `Annotated[…, Field(description=…)]` are put back here."""
+    form = _Form(**parameter_schema(flow).model_dump(), additionalProperties=False)
+    for name, hint in get_type_hints(flow.fn, include_extras=True).items():
+        said = [extra.description for extra in getattr(hint, "__metadata__", ()) if getattr(extra, "description", None)]
+        if said and name in form.properties:
+            form.properties[name].setdefault("description", said[0])
+    return form
 
 
 def _schedule(written: dict[str, Any], paused: bool) -> Schedule:

@@ -27,6 +27,8 @@ SYSTEMS_MAY = {"connectors.kit", "connectors.ports", "contracts", "httpx", "para
 CLOCK = "connectors/kit/clock.py"
 # files in which a process really waits, or really looks at the machine's clock, and why that is right there
 REAL_TIME: dict[str, str] = {
+    "deployments/demo.py": "waits for a Prefect server and its workers, and says how long all of it took",
+    "deployments/sandboxes.py": "moves its sandboxes on while real time passes",
     "tests/flows/test_prefect_runs.py": "compares with the moment at which the kernel started a real process",
 }
 CLOCK_AND_DICE = re.compile(

@@ -41,7 +41,7 @@ BROKEN = [
     (rules.clock_and_dice_only_in_kit_clock, "tasks/orders.py", "import pandas as pd\nx = pd.Timestamp.now()"),
     (rules.clock_and_dice_only_in_kit_clock, "connectors/kit/http.py", "from time import sleep\nsleep(1)"),
     (rules.clock_and_dice_only_in_kit_clock, "connectors/gxo/client.py", "import uuid\nx = uuid.uuid4()"),
-    (rules.clock_and_dice_only_in_kit_clock, "deployments/demo.py", "import random\nx = random.random()"),
+    (rules.clock_and_dice_only_in_kit_clock, "deployments/cli.py", "import random\nx = random.random()"),
     (rules.clock_and_dice_only_in_kit_clock, "tests/test_x.py", "from random import choice\nx = choice([1])"),
     (rules.functions_are_short, "tasks/orders.py", LONG),
     (rules.public_names_have_docstrings, "tasks/orders.py", "x = 1"),

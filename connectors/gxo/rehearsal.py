@@ -1,6 +1,5 @@
 """GXO as the conformance suite plays with it: over a folder that fails on request, with one sample of each kind."""
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from connectors.gxo.mapping import acknowledgement_document
 from connectors.gxo.mapping_csv import items_frame
 from connectors.gxo.mapping_order import NEW, order_document
 from connectors.gxo.profile import CsvAdvice, Profile
@@ -31,6 +31,7 @@ GX-002,Fender,yes,CA,,,,,
 GX-003,Sold out,no,EA,,,,,
 """
 SHIPPED_BEFORE = 3
+WRITTEN_AT = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 
 
 def rehearse(clock: Clock, folder: Path) -> Rehearsal:
@@ -62,23 +63,23 @@ def read_example(path: Path) -> dict[str, Golden]:
         return {"items": sound, "unreadable": pd.DataFrame(unreadable, columns=["record", "why"])}
     if path.match("request*.json"):
         given = parse(path.read_bytes())
-        order = order_document(NEW, FulfilmentRequest.model_validate(given["payload"]), given["recipient"], partner, 1,
-                               datetime(2026, 1, 15, 9, 0, tzinfo=UTC))
+        order = order_document(NEW, FulfilmentRequest.model_validate(given["payload"]), given["recipient"], partner, 1, WRITTEN_AT)
         return {"940.edi": order.decode("ascii")}
     if path.match("advice*.csv") or path.suffix == ".edi":
         port = connect(NAME, Settings(partner=partner, files=FilesSettings(kind="folder", path=".")), ManualClock())
-        return _messages(port.read(Inbound(NAME, path.name, path.read_bytes())))
+        return _messages(port.read(Inbound(NAME, path.name, path.read_bytes())), partner)
     return {}
 
 
-def _messages(read: list[Message]) -> dict[str, Golden]:
+def _messages(read: list[Message], partner: Profile) -> dict[str, Golden]:
+    """The rows, what could not be read, and the 997 that we owe."""
     rows = [message.dispatches for message in read if message.dispatches is not None]
-    said = [{"key": message.key, **one} for message in read for one in message.acknowledgements]
-    errors = [{"key": message.key, "why": why} for message in read for why in message.errors]
-    owed = [{"key": message.key, "answer": json.dumps(message.answer)} for message in read if message.answer]
-    tables = {"dispatches": pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(), "acknowledgements": pd.DataFrame(said),
-              "errors": pd.DataFrame(errors), "owed": pd.DataFrame(owed)}
-    return {name: table for name, table in tables.items() if len(table)}
+    tables = {"dispatches": pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(),
+              "acknowledgements": pd.DataFrame([{"key": message.key, **one} for message in read for one in message.acknowledgements]),
+              "errors": pd.DataFrame([{"key": message.key, "why": why} for message in read for why in message.errors])}
+    owed = [Acknowledgement.model_validate(message.answer) for message in read if message.answer]
+    answers = {"997.edi": acknowledgement_document(owed[0], partner, 1, WRITTEN_AT).decode("ascii")} if owed else {}
+    return {name: table for name, table in tables.items() if len(table)} | answers
 
 
 def _request(kind: str, revision: int, quantity: int, order_id: str = "700") -> Effect:

@@ -9,7 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from connectors.kit.clock import Clock
+from connectors.ledger.database import Database, shortened
 from connectors.ledger.tables import dispatch_line, held_dispatch, order_book, request, request_line
+
+KEY_LONGEST = 400
 
 
 @dataclass(frozen=True)
@@ -29,17 +32,18 @@ class OrderEntry:
 class Books:
     """The order book, the requests made of warehouses, and what the warehouses said they shipped."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
 
     def take_in(self, tx: Connection, entry: OrderEntry) -> str:
         """Enter an order: 'new', 'changed', 'same', or 'older' (then nothing was changed)."""
         values = {"order": entry.order, "lines": entry.lines, "ship_groups": entry.ship_groups, "fingerprint": entry.fingerprint,
                   "addressed": entry.addressed, "modified_at": entry.modified_at, "taken_in_at": self._clock.now()}
-        before = self.order(tx, entry.connection, entry.order_id)
-        if before is None:
-            tx.execute(sa.insert(order_book).values(connection=entry.connection, order_id=entry.order_id, state="new", asked_hash="", replan=True, **values))
+        if tx.execute(self._database.insert(order_book).values(
+                connection=entry.connection, order_id=entry.order_id, state="new", asked_hash="", replan=True, **values).on_conflict_do_nothing()).rowcount:
             return "new"
+        # locked until we commit: between our look and our write nobody enters a newer one (PostgreSQL; SQLite has one writer)
+        before = tx.execute(sa.select(order_book).where(*_is(entry.connection, entry.order_id)).with_for_update()).one()
         if entry.modified_at < before.modified_at:
             return "older"
         same = (before.order | {"modified_at": ""}, before.lines, before.ship_groups, before.fingerprint, before.addressed) == (
@@ -75,6 +79,8 @@ class Books:
         if not tx.execute(sa.update(request).where(*where).values(**values)).rowcount:
             tx.execute(sa.insert(request).values(warehouse=payload["warehouse"], reference=payload["reference"], created_at=self._clock.now(), **values))
         tx.execute(sa.delete(request_line).where(request_line.c.warehouse == payload["warehouse"], request_line.c.reference == payload["reference"]))
+        if not payload["lines"]:
+            return
         tx.execute(sa.insert(request_line), [
             {"warehouse": payload["warehouse"], "reference": payload["reference"], "advised": advised.get(line["number"], 0)}
             | {name: line[name] for name in ("number", "line_id", "sku", "warehouse_sku", "quantity", "unit", "factor")} for line in payload["lines"]])
@@ -119,9 +125,9 @@ class Books:
 
     def hold_dispatch(self, tx: Connection, business_key: str, payload: dict[str, Any], waits_on: str) -> None:
         """A package whose confirmation cannot be made yet."""
-        if tx.execute(sa.select(held_dispatch.c.business_key).where(held_dispatch.c.business_key == business_key)).scalar() is None:
-            tx.execute(sa.insert(held_dispatch).values(business_key=business_key, connection=payload["connection"], order_id=payload["order_id"],
-                                                       waits_on=waits_on, payload=payload, held_at=self._clock.now()))
+        tx.execute(self._database.insert(held_dispatch).values(
+            business_key=shortened(business_key, KEY_LONGEST), connection=payload["connection"], order_id=payload["order_id"], waits_on=waits_on,
+            payload=payload, held_at=self._clock.now()).on_conflict_do_nothing())
 
     def held_dispatches(self, tx: Connection, connection: str) -> list[Row[Any]]:
         """Packages of this storefront that wait for a mapping."""
@@ -129,7 +135,7 @@ class Books:
 
     def release_dispatch(self, tx: Connection, business_key: str) -> None:
         """It waits no longer."""
-        tx.execute(sa.delete(held_dispatch).where(held_dispatch.c.business_key == business_key))
+        tx.execute(sa.delete(held_dispatch).where(held_dispatch.c.business_key == shortened(business_key, KEY_LONGEST)))
 
 
 def _is(connection: str, order_id: str) -> tuple[Any, Any]:

@@ -111,7 +111,8 @@ class Database:
 
     def insert(self, table: sa.Table) -> "SqliteInsert | PostgresInsert":
         """An insert that can say what happens on a conflict (both dialects spell it alike)."""
-        return postgres_insert(table) if self.is_postgres else sqlite_insert(table)
+        # asked for, since SQLAlchemy otherwise forgets an insert's rowcount (it answers -1 on PostgreSQL, which is true)
+        return (postgres_insert(table) if self.is_postgres else sqlite_insert(table)).inline().execution_options(preserve_rowcount=True)
 
     def checkpoint(self) -> None:
         """SQLite: write the journal (-wal) into the file and empty it, as before a file copy and after a shredding. PostgreSQL: nothing."""

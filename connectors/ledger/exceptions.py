@@ -9,11 +9,12 @@ from sqlalchemy.engine import Connection, Row
 
 from connectors.kit.clock import Clock
 from connectors.kit.errors import BadConfiguration
-from connectors.ledger.database import Database
+from connectors.ledger.database import Database, shortened
 from connectors.ledger.tables import exception
 from contracts.exceptions import CUT_OFF, TYPES, Finding, due_at
 
 OPEN, RESOLVED = "open", "resolved"
+RECORD_LONGEST, CAUSE_LONGEST = 120, 250
 
 
 class Exceptions:
@@ -27,23 +28,28 @@ class Exceptions:
         now, opened = self._clock.now(), 0
         for finding in findings:
             kind = TYPES[finding.type]
-            cause = finding.cause[:250]
-            same = (exception.c.type == finding.type, exception.c.connection == finding.connection, exception.c.record == finding.record,
+            record, cause = shortened(finding.record, RECORD_LONGEST), shortened(finding.cause, CAUSE_LONGEST)
+            same = (exception.c.type == finding.type, exception.c.connection == finding.connection, exception.c.record == record,
                     exception.c.cause == cause, exception.c.state == OPEN)
             values = {"evidence": finding.evidence, "last_seen_at": now, "waits_on": finding.waits_on}
-            if tx.execute(sa.update(exception).where(*same).values(count=exception.c.count + 1, **values)).rowcount:
+            again = sa.update(exception).where(*same).values(count=exception.c.count + 1, **values)
+            if tx.execute(again).rowcount:
                 continue
-            tx.execute(sa.insert(exception).values(
+            if tx.execute(self._database.insert(exception).values(
                 exception_id=self._make_id(), type=finding.type, owner=kind.owner, severity=kind.severity, connection=finding.connection,
-                record=finding.record, cause=cause, state=OPEN, count=1, opened_at=now, due_at=due_at(finding.type, now, self._cut_off), **values))
-            opened += 1
+                record=record, cause=cause, state=OPEN, count=1, opened_at=now, due_at=due_at(finding.type, now, self._cut_off), **values,
+            ).on_conflict_do_nothing(index_elements=["type", "connection", "record", "cause"], index_where=sa.text("state = 'open'"))).rowcount:
+                opened += 1
+            else:  # another process opened it between our two steps (PostgreSQL)
+                tx.execute(again)
         return opened
 
     def settle(self, tx: Connection, connection: str, record: str, types: Iterable[str], keep: Iterable[tuple[str, str]], actor: str, reason: str) -> int:
         """Resolve what no longer holds for this record: open, of these types, and not among `keep` (type, cause)."""
-        kept, settled = {(kind, cause[:250]) for kind, cause in keep}, 0
+        kept, settled = {(kind, shortened(cause, CAUSE_LONGEST)) for kind, cause in keep}, 0
         for row in tx.execute(sa.select(exception).where(
-                exception.c.connection == connection, exception.c.record == record, exception.c.state == OPEN, exception.c.type.in_(list(types)))).all():
+                exception.c.connection == connection, exception.c.record == shortened(record, RECORD_LONGEST), exception.c.state == OPEN,
+                exception.c.type.in_(list(types)))).all():
             if (row.type, row.cause) not in kept:
                 settled += self.resolve(tx, row.exception_id, actor, reason)
         return settled
@@ -67,9 +73,15 @@ class Exceptions:
         wanted = sa.select(exception).where(exception.c.type == type_name, exception.c.state == OPEN).order_by(exception.c.opened_at, exception.c.exception_id)
         return list(tx.execute(wanted.where(exception.c.connection == connection) if connection else wanted))
 
+    def get(self, tx: Connection, exception_id: str) -> Row[Any] | None:
+        """One exception, open or not."""
+        return tx.execute(sa.select(exception).where(exception.c.exception_id == exception_id)).one_or_none()
+
     def waiting(self, tx: Connection, prefix: str = "") -> list[Row[Any]]:
         """Open exceptions that something outside the record would free, oldest first."""
-        return list(tx.execute(sa.select(exception).where(exception.c.state == OPEN, exception.c.waits_on != "", exception.c.waits_on.startswith(prefix))
+        # not LIKE: it takes '_' for any letter, and SQLite's takes 'a' for 'A'
+        begins = sa.func.substr(exception.c.waits_on, 1, len(prefix)) == prefix
+        return list(tx.execute(sa.select(exception).where(exception.c.state == OPEN, exception.c.waits_on != "", begins)
                                .order_by(exception.c.opened_at)))
 
     def listed(self, only_open: bool = True, owner: str = "", connection: str = "") -> list[Row[Any]]:

@@ -10,8 +10,9 @@ from sqlalchemy.engine import Connection as Tx
 from sqlalchemy.engine import Row
 
 from connectors.kit.clock import Clock, new_id
+from connectors.kit.errors import WharfingerError
 from connectors.ledger.books import Books
-from connectors.ledger.database import Database
+from connectors.ledger.database import BUSY_SECONDS, Database
 from connectors.ledger.effects import Effects
 from connectors.ledger.exceptions import Exceptions
 from connectors.ledger.records import Inbox, ItemMasters, Mappings, Runs, Timeline, Watermarks
@@ -24,13 +25,18 @@ __all__ = ["Ledger", "Row", "Tx"]  # Tx and Row: so that nobody above needs to k
 class Ledger:
     """Opens the database, brings its tables up to date, and holds the parts that work on it."""
 
-    def __init__(self, url: str, clock: Clock, master_key: SecretStr, lease_seconds: float = 120, make_id: Callable[[], str] = new_id) -> None:
-        self.database = Database(url)
-        self.database.migrate()
+    def __init__(self, url: str, clock: Clock, master_key: SecretStr, lease_seconds: float = 120, make_id: Callable[[], str] = new_id,
+                 busy_seconds: float = BUSY_SECONDS) -> None:
+        self.database = Database(url, busy_seconds)
+        try:
+            self.database.migrate()
+        except WharfingerError:
+            self.database.close()
+            raise
         self.effects = Effects(self.database, clock, lease_seconds)
         self.exceptions = Exceptions(self.database, clock, make_id)
-        self.books = Books(clock)
-        self.watermarks = Watermarks(clock)
+        self.books = Books(self.database, clock)
+        self.watermarks = Watermarks(self.database, clock)
         self.mappings = Mappings(self.database, clock)
         self.items = ItemMasters(clock)
         self.inbox = Inbox(clock)
@@ -51,6 +57,16 @@ class Ledger:
         with self.transaction() as tx:
             found = tx.execute(sa.select(metadata.tables[name]))
             return pd.DataFrame(found.mappings().all(), columns=list(found.keys()))
+
+    def jump_ahead(self, numbers: int, fences: int) -> int:
+        """Call once after an older backup was restored, before any flow runs. How many effects are in doubt because of it.
+
+        Every stream of control numbers jumps by `numbers` and every fence by `fences` (give more than can have been used since the
+        backup), so that no number is used twice and no worker of before the restore can write an outcome. What the backup says is
+        owed may have been sent since: it is read back before it is sent. Raises BadConfiguration for a jump below 1.
+        """
+        with self.transaction() as tx:
+            return self.effects.jump_ahead(tx, numbers, fences)
 
     def close(self) -> None:
         """Give the connections back."""

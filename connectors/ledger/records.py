@@ -11,21 +11,22 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from connectors.kit.clock import Clock
-from connectors.kit.errors import NotNow
-from connectors.ledger.database import Database, dumps
+from connectors.kit.errors import BadConfiguration, NotNow
+from connectors.ledger.database import Database, dumps, shortened
 from connectors.ledger.tables import inbox, item, mapping, run, timeline, watermark
 from contracts.items import Items
 from contracts.mappings import TABLES
 
 
+KEY_LONGEST = 400
 AT_WORK = "at work"  # a run's outcome while its turn lasts; '' while it waits for it
 
 
 class Watermarks:
     """How far each feed has been taken in. Never passes an unprocessed record, never goes back."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
 
     def read(self, tx: Connection, feed: str) -> datetime | None:
         """None: never taken in."""
@@ -33,11 +34,9 @@ class Watermarks:
 
     def reach(self, tx: Connection, feed: str, reached_at: datetime) -> None:
         """Everything before this moment is in the ledger."""
-        before = self.read(tx, feed)
-        if before is None:
-            tx.execute(sa.insert(watermark).values(feed=feed, reached_at=reached_at, updated_at=self._clock.now()))
-        else:
-            tx.execute(sa.update(watermark).where(watermark.c.feed == feed).values(reached_at=max(before, reached_at), updated_at=self._clock.now()))
+        reaches = self._database.insert(watermark).values(feed=feed, reached_at=reached_at, updated_at=self._clock.now())
+        further = sa.case((reaches.excluded.reached_at > watermark.c.reached_at, reaches.excluded.reached_at), else_=watermark.c.reached_at)
+        tx.execute(reaches.on_conflict_do_update(index_elements=[watermark.c.feed], set_={"reached_at": further, "updated_at": reaches.excluded.updated_at}))
 
 
 class Mappings:
@@ -56,13 +55,17 @@ class Mappings:
         return {table: self.current(tx, table) for table in TABLES}
 
     def change(self, tx: Connection, table: str, remove: Iterable[dict[str, str]], add: Iterable[dict[str, str]], actor: str) -> None:
-        """End the rows of `remove` (by key) and begin those of `add`. The history keeps both."""
+        """End the rows of `remove` (by key) and begin those of `add`. The history keeps both. Raises BadConfiguration when a key would hold twice."""
         now, contract = self._clock.now(), TABLES[table]
         self._database.lock(tx, f"mapping {table}")
         for row in remove:
             tx.execute(sa.update(mapping).where(mapping.c.table_name == table, mapping.c.key == _key(contract.KEY, row), mapping.c.valid_to.is_(None)).values(valid_to=now))
         for row in add:
-            tx.execute(sa.insert(mapping).values(table_name=table, key=_key(contract.KEY, row), fields=dict(row), valid_from=now, actor=actor))
+            if not tx.execute(self._database.insert(mapping).values(
+                table_name=table, key=_key(contract.KEY, row), fields=dict(row), valid_from=now, actor=actor,
+            ).on_conflict_do_nothing(index_elements=["table_name", "key"], index_where=sa.text("valid_to IS NULL"))).rowcount:
+                raise BadConfiguration(f"changing the mapping table {table}", f"the key {_key(contract.KEY, row)} is there already",
+                                       "Was it changed meanwhile? Take the table out anew.")
 
     def history(self, tx: Connection, table: str) -> list[Row[Any]]:
         """Every row that ever held, oldest first."""
@@ -113,15 +116,16 @@ class Inbox:
 
     def seen(self, tx: Connection, key: str) -> str | None:
         """The hash this key came with before, or None."""
-        return tx.execute(sa.select(inbox.c.sha256).where(inbox.c.key == key[:250])).scalar()
+        return tx.execute(sa.select(inbox.c.sha256).where(inbox.c.key == shortened(key, KEY_LONGEST))).scalar()
 
     def enter(self, tx: Connection, arrived: Arrived) -> None:
         """Keep it. A repeated key is entered under a key of its own, so that no arrival is lost."""
-        key, again = arrived.key[:220], 1
+        first = key = shortened(arrived.key, KEY_LONGEST)
+        again = 1
         while self.seen(tx, key) is not None:
             again += 1
-            key = f"{arrived.key[:220]} again {again}"
-        tx.execute(sa.insert(inbox).values(key=key, source=arrived.source, name=arrived.name[:250], kind=arrived.kind, state=arrived.state,
+            key = f"{first} again {again}"
+        tx.execute(sa.insert(inbox).values(key=key, source=arrived.source, name=arrived.name, kind=arrived.kind, state=arrived.state,
                                            sha256=arrived.sha256, received_at=self._clock.now(), detail=arrived.detail))
 
     def counts(self, tx: Connection, source: str) -> dict[str, int]:
@@ -204,4 +208,4 @@ def sha256(content: bytes) -> str:
 
 
 def _key(names: tuple[str, ...], row: dict[str, str]) -> str:
-    return dumps([row[name] for name in names])
+    return shortened(dumps([row[name] for name in names]), KEY_LONGEST)

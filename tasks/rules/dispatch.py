@@ -99,7 +99,8 @@ def _before_export(reference: str, warehouse: str, rows: list[Row], request: dic
     findings = []
     for advice_id, kept in advices.items():
         found = Findings(warehouse, reference or advice_id)
-        found.add("advice_before_export", f"{warehouse}:{reference}:{advice_id}", {"reference": reference, "advice_id": advice_id, "why": why, "rows": kept})
+        evidence = {"reference": reference, "advice_id": advice_id, "why": why, "rows": kept}
+        found.add("advice_before_export", f"{warehouse}:{reference}:{advice_id}", evidence)
         findings += found.listed()
     return findings
 

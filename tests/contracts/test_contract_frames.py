@@ -19,10 +19,12 @@ ROWS = {Orders: order(), OrderLines: line(), Items: item(), Dispatches: advice()
 
 
 @pytest.mark.parametrize(("contract", "column", "value"), [
-    (OrderLines, "quantity", 12.9), (OrderLines, "quantity", 12.0), (OrderLines, "quantity", "12"), (OrderLines, "quantity", True), (OrderLines, "quantity", None),
+    (OrderLines, "quantity", 12.9), (OrderLines, "quantity", 12.0), (OrderLines, "quantity", "12"), (OrderLines, "quantity", True),
+    (OrderLines, "quantity", None),
     (OrderLines, "is_shippable", "False"), (OrderLines, "is_shippable", 0), (OrderLines, "is_shippable", None), (Orders, "total_minor", 19.99),
     (Orders, "total_minor", float("nan")), (Orders, "order_id", 100), (Orders, "po_number", None), (Orders, "po_number", float("nan")),
-    (Orders, "placed_at", datetime(2026, 1, 1)), (Orders, "placed_at", "2026-01-01"), (Orders, "placed_at", datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1)))),
+    (Orders, "placed_at", datetime(2026, 1, 1)), (Orders, "placed_at", "2026-01-01"),
+    (Orders, "placed_at", datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1)))),
     (Items, "is_active", "yes"), (Dispatches, "shipped_at", 20260101),
 ])
 def test_a_value_of_another_type_stops_the_run_instead_of_being_bent_to_fit(contract, column, value):
@@ -45,7 +47,8 @@ def test_an_empty_frame_has_every_column_and_every_type_and_joins_a_full_one(con
     empty = contract.frame()
     sound, unsound = contract.split(empty)
     assert (len(sound), len(unsound), list(unsound.columns)) == (0, 0, [*contract.columns(), WHY])
-    assert {name: str(dtype) for name, dtype in empty.dtypes.items()} == {name: str(c.dtype).removesuffix("[pyarrow]") for name, c in contract.to_schema().columns.items()}
+    expected = {name: str(column.dtype).removesuffix("[pyarrow]") for name, column in contract.to_schema().columns.items()}
+    assert {name: str(dtype) for name, dtype in empty.dtypes.items()} == expected
     if contract in ROWS:
         full = contract.frame([ROWS[contract]])
         assert pd.concat([empty, full]).dtypes.equals(full.dtypes)
@@ -61,7 +64,8 @@ UNSOUND = [
     (Orders, {"status": "shiped"}, "status"), (Orders, {"currency": "gbp"}, "currency"), (Orders, {"order_id": "a b"}, "order_id"),
     (Orders, {"order_id": "x" * 65}, "order_id"), (Orders, {"order_id": "1\n"}, "order_id"), (Orders, {"connection": ""}, "connection"),
     (OrderLines, {"quantity": -1}, "quantity"), (OrderLines, {"line_id": ""}, "line_id"), (Items, {"sku": "X", "unit": "EACH"}, "unit"),
-    (Items, {"sku": " A"}, "sku"), (Items, {"sku": "X", "hs_code": "12.34"}, "hs_code"), (Dispatches, {"quantity": -3}, "quantity"), (Dispatches, {"advice_id": ""}, "advice_id"),
+    (Items, {"sku": " A"}, "sku"), (Items, {"sku": "X", "hs_code": "12.34"}, "hs_code"), (Dispatches, {"quantity": -3}, "quantity"),
+    (Dispatches, {"advice_id": ""}, "advice_id"),
 ]
 
 
@@ -84,7 +88,7 @@ def test_all_rows_of_a_duplicate_key_are_set_aside():
     assert (sound["sku"].tolist(), unsound["sku"].tolist()) == (["B"], ["A", "A"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(-2, 2), st.sampled_from(["GBP", "gbp", ""]), st.sampled_from(["1", ""])), max_size=12))
 def test_every_row_is_in_exactly_one_part(cells):
     frame = OrderLines.frame(line(str(at)) | {"name": str(at), "quantity": q, "currency": c, "line_id": i} for at, (q, c, i) in enumerate(cells))

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from deployments.prefect_server import PrefectServer, prefect_server
 from deployments.worker import Worker
 
 ROOT = Path(__file__).resolve().parents[2]
+CHECK_SECONDS = 0.4
 TINY = "tests.flows.tiny_flows"
 
 
@@ -29,7 +31,8 @@ class Site:
     profile: Path
     notes: Path
     server: PrefectServer
-    _managed: list = field(default_factory=list)
+    client: SyncPrefectClient
+    _stack: ExitStack
 
     def environment(self) -> dict[str, str]:
         """For a worker of this site."""
@@ -48,13 +51,7 @@ class Site:
 
     def restart_server(self) -> None:
         """Start it again, on the same home and port, after it was killed."""
-        again = prefect_server(self.home, self.server.port)
-        self.server = again.__enter__()
-        self._managed.append(again)
-
-    def client(self) -> SyncPrefectClient:
-        """Prefect's API."""
-        return get_client(sync_client=True)
+        self.server = self._stack.enter_context(prefect_server(self.home, self.server.port))
 
 
 def tiny(name: str, flow: str, **more: object) -> dict:
@@ -65,10 +62,10 @@ def tiny(name: str, flow: str, **more: object) -> dict:
 def eventually(claim: Callable[[], object], seconds: float, what: str) -> object:
     """The claim's first true answer; fails the test when there is none within `seconds`."""
     clock = SystemClock()
-    for _ in range(int(seconds / 0.2)):
+    for _ in range(int(seconds / CHECK_SECONDS)):
         if answer := claim():
             return answer
-        clock.sleep(0.2)
+        clock.sleep(CHECK_SECONDS)
     return pytest.fail(f"after {seconds} s it is still not so: {what}")
 
 
@@ -81,11 +78,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     profile.write_text(f'home = "{home / "house"}"\n[ledger]\nurl = "sqlite:///{{home}}/ledger.db"\n[vault]\nkey = "file:{home / "key"}"\n')
     notes = home / "notes"
     notes.mkdir()
-    first = prefect_server(home)
-    made = Site(home, profile, notes, first.__enter__(), [first])
-    try:
-        with temporary_settings({PREFECT_API_URL: made.server.api_url, PREFECT_HOME: home / "client"}):
-            yield made
-    finally:
-        for managed in reversed(made._managed):
-            managed.__exit__(None, None, None)
+    with ExitStack() as stack:
+        server = stack.enter_context(prefect_server(home))
+        stack.enter_context(temporary_settings({PREFECT_API_URL: server.api_url, PREFECT_HOME: home / "client"}))
+        made = Site(home, profile, notes, server, stack.enter_context(get_client(sync_client=True)), stack)
+        yield made

@@ -41,9 +41,8 @@ def served() -> list[RunnerDeployment]:
 def forms(site: Site, served: list[RunnerDeployment]) -> dict[str, dict]:
     """Entrypoint -> the parameter schema as the server keeps it: what the form in the UI is made from."""
     schemas = {}
-    with site.client() as client:
-        for made in served:
-            schemas[made.entrypoint.split(".")[1]] = client.read_deployment(made.apply()).parameter_openapi_schema
+    for made in served:
+        schemas[made.entrypoint.split(".")[1]] = site.client.read_deployment(made.apply()).parameter_openapi_schema
     return schemas
 
 
@@ -114,7 +113,13 @@ def test_the_forms_offer_a_choice_where_there_is_one_and_ask_for_what_is_needed(
     assert set(forms["change_mapping"]["required"]) == {"table", "csv", "actor"}
     for flow in ("orders_to_warehouse", "dispatch_back"):
         assert set(forms[flow]["required"]) == {"storefront", "warehouse"}
+    for flow in ("orders_to_warehouse", "change_mapping"):
         assert forms[flow]["properties"]["dry_run"] | {"type": "boolean", "default": False} == forms[flow]["properties"]["dry_run"]
+
+
+@pytest.mark.prefect
+def test_no_form_takes_a_parameter_that_the_flow_does_not_know(forms: dict[str, dict]) -> None:
+    assert [form["additionalProperties"] for form in forms.values()] == [False] * len(LISTED)
 
 
 @pytest.mark.prefect
@@ -134,8 +139,7 @@ def test_prefect_deploy_reads_the_same_list(site: Site, served: list[RunnerDeplo
     done = subprocess.run([*prefect, "deploy", "--all", "--prefect-file", str(FILE)], env=environment, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert FILE.read_bytes() == before
-    with site.client() as client:
-        found = {one.name: one for one in client.read_deployments() if OURS in one.tags and "test" not in one.tags}
+    found = {one.name: one for one in site.client.read_deployments() if OURS in one.tags and "test" not in one.tags}
     assert set(found) == {made.name for made in served}
     for made in served:
         one = found[made.name]

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import IntervalSchedule
+from prefect.exceptions import PrefectHTTPStatusError
 from tests.flows.conftest import Site, eventually, tiny
 from tests.flows.tiny_flows import noted
 
@@ -28,7 +29,7 @@ def worker(site: Site) -> Iterator[Worker]:
     """Serves a ticking flow, and two that are at work on connections that they share."""
     folder = {"folder": str(site.notes)}
     listed = (
-        tiny("ticks", "tick", parameters=folder, schedules=[{"interval": 10, "slug": "ticks"}]),
+        tiny("ticks", "tick", parameters=folder, schedules=[{"interval": 15, "slug": "ticks"}], concurrency_limit=ONE | {"collision_strategy": "CANCEL_NEW"}),
         tiny(UK, "hold", parameters=folder | {"storefront": "bigcommerce-uk", "warehouse": "gxo-uk"}, concurrency_limit=ONE),
         tiny("bigcommerce-uk → gxo-north", "hold", parameters=folder | {"storefront": "bigcommerce-uk", "warehouse": "gxo-north"}, concurrency_limit=ONE),
     )
@@ -51,18 +52,15 @@ def open_gate(site: Site) -> None:
 
 
 def deployments_of(site: Site) -> dict[str, object]:
-    with site.client() as client:
-        return {deployment.name: deployment for deployment in client.read_deployments() if "test" in deployment.tags}
+    return {deployment.name: deployment for deployment in site.client.read_deployments() if "test" in deployment.tags}
 
 
 def start(site: Site, name: str, **parameters: object) -> UUID:
-    with site.client() as client:
-        return client.create_flow_run_from_deployment(deployments_of(site)[name].id, parameters=parameters).id
+    return site.client.create_flow_run_from_deployment(deployments_of(site)[name].id, parameters=parameters).id
 
 
 def look(site: Site, run_id: UUID) -> FlowRun:
-    with site.client() as client:
-        return client.read_flow_run(run_id)
+    return site.client.read_flow_run(run_id)
 
 
 def is_now(site: Site, run_id: UUID, *states: str) -> bool:
@@ -71,8 +69,7 @@ def is_now(site: Site, run_id: UUID, *states: str) -> bool:
 
 def slots(site: Site, name: str) -> int:
     """Taken concurrency slots of the deployment."""
-    with site.client() as client:
-        return client.read_global_concurrency_limit_by_name(f"deployment:{deployments_of(site)[name].id}").active_slots
+    return site.client.read_global_concurrency_limit_by_name(f"deployment:{deployments_of(site)[name].id}").active_slots
 
 
 def holding(site: Site, run_id: UUID) -> int:
@@ -94,12 +91,11 @@ def lose_an_effect(site: Site, holder: UUID) -> str:
 def test_a_schedule_makes_a_run_and_the_worker_runs_it(site: Site, worker: Worker) -> None:
     """With SQLAlchemy 2.1 schedules never fired while runs by hand worked: a smoke test missed it."""
     deployment = deployments_of(site)["ticks"]
-    assert deployment.schedules[0].schedule == IntervalSchedule(interval=10, anchor_date=deployment.schedules[0].schedule.anchor_date, timezone="UTC")
+    assert deployment.schedules[0].schedule == IntervalSchedule(interval=15, anchor_date=deployment.schedules[0].schedule.anchor_date, timezone="UTC")
     eventually(lambda: any(name.startswith("tick ") for name in noted(str(site.notes))), 120, "a scheduled run left its note")
     ran = {name.split()[1] for name in noted(str(site.notes)) if name.startswith("tick ")}
     assert all(look(site, UUID(run_id)).auto_scheduled and look(site, UUID(run_id)).name == "tick" for run_id in ran)
-    with site.client() as client:
-        client.pause_deployment(deployment.id)
+    site.client.pause_deployment(deployment.id)
 
 
 def test_a_killed_worker_leaves_no_run_running_no_slot_taken_no_orphan_and_no_effect_in_flight(site: Site, worker: Worker) -> None:
@@ -142,13 +138,14 @@ def test_two_deployments_that_share_a_connection_are_not_at_work_at_once(site: S
     assert is_now(site, first, "Completed")
 
 
-def test_an_unknown_parameter_is_refused_and_says_which(site: Site, worker: Worker) -> None:
-    """Prefect accepts it when the run is made; the run must not quietly go without it."""
-    run_id = start(site, UK, dry_runn=True)
-    eventually(lambda: look(site, run_id).state.is_final(), 120, "the run ended")
-    assert look(site, run_id).state.name == "Failed"
-    assert "dry_runn" in look(site, run_id).state.message
-    assert not list(site.notes.glob(f"began * {run_id}"))
+def test_an_unknown_parameter_is_refused_when_the_run_is_asked_for(site: Site, worker: Worker) -> None:
+    """Prefect accepts it by itself, and the run ends Crashed with 'Process exited with a general error'."""
+    with pytest.raises(PrefectHTTPStatusError) as refused:
+        start(site, UK, dry_runn=True)
+    assert refused.value.response.status_code == 409 and "dry_runn" in refused.value.response.text
+    with pytest.raises(PrefectHTTPStatusError) as refused:
+        start(site, UK, gate="ajar")
+    assert "ajar" in refused.value.response.text
 
 
 def test_a_killed_server_stops_no_work_and_after_its_restart_work_goes_on(site: Site, worker: Worker) -> None:
@@ -169,9 +166,8 @@ def test_a_killed_server_stops_no_work_and_after_its_restart_work_goes_on(site: 
 
 def test_a_run_that_was_killed_before_it_began_is_crashed_by_the_reaper(site: Site, worker: Worker) -> None:
     """Killed between Pending and its first line, a run is in no ledger: only Prefect knows it, for ever."""
-    with site.client() as client:
-        run_id = start(site, "bigcommerce-uk → gxo-north", gate="closed")
-        eventually(lambda: look(site, run_id).state.type.value in ("PENDING", "RUNNING"), 120, "the worker took the run")
+    run_id = start(site, "bigcommerce-uk → gxo-north", gate="closed")
+    eventually(lambda: look(site, run_id).state.type.value in ("PENDING", "RUNNING"), 120, "the worker took the run")
     worker.kill()
     assert not list(site.notes.glob(f"began * {run_id}"))
     eventually(lambda: is_now(site, run_id, "Crashed"), 90, "the stray is Crashed")

@@ -47,7 +47,8 @@ NO_EDITS = {
     "a name was corrected": _requests(lines=[line("1", "A", 6, name="Holder"), line("2", "B", 2)]),
     "the lines came in another order": _requests(lines=LINES[::-1]),
     "it was sent again": plan(lines=LINES, master=MASTER, revision=2).requests,
-    "a route changed": _requests(tables={"routes": [{"connection": "*", "channel": "*", "country": "*", "sku": "*", "warehouse": WAREHOUSE, "facility": "X"}]}),
+    "a route changed": _requests(tables={"routes": [
+        {"connection": "*", "channel": "*", "country": "*", "sku": "*", "warehouse": WAREHOUSE, "facility": "X"}]}),
 }
 
 

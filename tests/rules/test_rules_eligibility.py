@@ -26,7 +26,8 @@ def test_an_order_that_the_marketplace_fulfils_is_never_ours_whatever_is_release
 
 
 @pytest.mark.parametrize(("releasable", "verdict"), [
-    (("awaiting_fulfilment", "awaiting_pickup"), "plan"), (("8",), "plan"), (["9", "11"], "not_yet"), ((), "not_yet"), (("partially_shipped",), "not_yet"),
+    (("awaiting_fulfilment", "awaiting_pickup"), "plan"), (("8",), "plan"), (["9", "11"], "not_yet"), ((), "not_yet"),
+    (("partially_shipped",), "not_yet"),
 ])
 def test_any_states_can_be_released_in_our_words_or_in_the_storefronts_codes(releasable, verdict):
     assert _sorted([order(status="awaiting_pickup", status_code="8")], [line()], releasable=releasable)["verdict"].tolist() == [verdict]
@@ -39,7 +40,8 @@ def test_a_storefronts_code_that_reads_like_one_of_our_words_releases_nothing():
 
 
 @pytest.mark.parametrize(("lines", "verdict"), [
-    ([line(quantity=2, quantity_shipped=2)], "done"), ([line(quantity=2, quantity_shipped=1)], "plan"), ([line(quantity=2, quantity_shipped=3)], "done"),
+    ([line(quantity=2, quantity_shipped=2)], "done"), ([line(quantity=2, quantity_shipped=1)], "plan"),
+    ([line(quantity=2, quantity_shipped=3)], "done"),
     ([line("1", quantity=1, quantity_shipped=1), line("2")], "plan"), ([line("1", quantity=0), line("2", quantity=1, quantity_shipped=1)], "done"),
     ([line(quantity=0)], "plan"), ([], "plan"),
 ])

@@ -28,7 +28,8 @@ def test_leading_zeros_stay_and_outer_spacing_goes():
 
 @pytest.mark.parametrize("text", [
     "\ufeff" + SKUS + "bc-uk,00123,gxo-uk,123\r\n", "warehouse_sku,sku,connection,warehouse\n123,00123,bc-uk,gxo-uk",
-    SKUS + "\r\nbc-uk,00123,gxo-uk,123\r\n,,,\r\n\r\n", SKUS + '"bc-uk","00123","gxo-uk","123"', " connection , sku,warehouse,warehouse_sku\nbc-uk,00123,gxo-uk,123\n",
+    SKUS + "\r\nbc-uk,00123,gxo-uk,123\r\n,,,\r\n\r\n", SKUS + '"bc-uk","00123","gxo-uk","123"',
+    " connection , sku,warehouse,warehouse_sku\nbc-uk,00123,gxo-uk,123\n",
 ])
 def test_a_byte_order_mark_another_column_order_quotes_and_blank_lines_are_fine(text):
     frame, problems = read_csv("skus", text)
@@ -108,7 +109,8 @@ def test_what_is_written_reads_back_the_same(rows):
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_table_goes_out_and_in(table):
-    values = {"factor": "12", "quantity": "2", "po_required": "yes", "organisation_required": "no", "country": "GB", "carrier": "UPSN", "warehouse_unit": "EA"}
+    values = {"factor": "12", "quantity": "2", "po_required": "yes", "organisation_required": "no", "country": "GB", "carrier": "UPSN",
+              "warehouse_unit": "EA"}
     frame = TABLES[table].frame([{column: values.get(column, f"-{column}") for column in TABLES[table].columns()}])
     again, problems = read_csv(table, write_csv(table, frame))
     assert (problems, again.to_dict("records")) == ([], frame.to_dict("records"))
@@ -125,7 +127,8 @@ def test_a_table_that_is_none_of_ours_is_an_error():
 def test_what_changed_is_told_by_key():
     kept, altered, gone, new = (ROW | {"sku": sku} for sku in ("kept", "altered", "gone", "new"))
     after = altered | {"warehouse_sku": "other"}
-    assert changed(_skus(gone, kept, altered), _skus(after, new, kept)) == {"added": [new], "removed": [gone], "altered": [{"before": altered, "after": after}]}
+    changes = changed(_skus(gone, kept, altered), _skus(after, new, kept))
+    assert changes == {"added": [new], "removed": [gone], "altered": [{"before": altered, "after": after}]}
 
 
 def _added(*rows):

@@ -83,7 +83,8 @@ def test_while_something_is_missing_only_what_is_whole_is_confirmed(data, ask, b
     confirmed = {}
     for confirmed, shipped, _ in _played(ask, rows, batches) if rows else ():
         units = {line["number"]: shipped.get((ask["reference"], line["number"]), 0) for line in ask["lines"]}
-        whole = {line_id: min(units[line["number"]] // line["factor"] for line in ask["lines"] if line["line_id"] == line_id) for line_id in _ordered(ask)}
+        whole = {line_id: min(units[line["number"]] // line["factor"] for line in ask["lines"] if line["line_id"] == line_id)
+                 for line_id in _ordered(ask)}
         assert confirmed == {line_id: count for line_id, count in whole.items() if count}
     assert sum(row["quantity"] for row in rows) == (sum(shipped.values()) if rows else 0)
 

@@ -16,6 +16,7 @@ from tests.rules.rule_cases import AT, FACILITY, SHOP, TYPICAL, WAREHOUSE, group
 
 KIT = [{"connection": SHOP, "sku": "KIT", "component": c, "quantity": q} for c, q in (("A", "2"), ("B", "1"))]
 CASE = {"connection": SHOP, "sku": "*", "unit": "CA", "warehouse": WAREHOUSE, "warehouse_unit": "EA", "factor": "12"}
+PO_RULE = {"connection": SHOP, "channel": "*", "customer_group": "*", "po_required": "no", "organisation_required": "no"}
 ROUTE = {"connection": SHOP, "channel": "*", "country": "*", "sku": "*", "warehouse": WAREHOUSE, "facility": FACILITY}
 
 
@@ -53,7 +54,7 @@ def test_what_is_no_goods_never_reaches_a_request_and_is_counted():
     planned = plan(lines=lines)
     assert _asked(planned) == [("BC100", [("1", "85123A", 1)])]
     assert [line_id for *_, line_id in planned.non_stock] == ["2", "3", "4", "8"]
-    assert ([x[2] for x in planned.not_shippable], [x[2] for x in planned.zero_quantity], [x[2] for x in planned.already_shipped]) == (["5"], ["6"], ["7"])
+    assert [[x[2] for x in part] for part in (planned.not_shippable, planned.zero_quantity, planned.already_shipped)] == [["5"], ["6"], ["7"]]
 
 
 @pytest.mark.parametrize("lines", [
@@ -101,9 +102,8 @@ HELD = [
     _one("facility_unmapped", tables={"routes": []}),
     _one("facility_unmapped", groups=[group(country="")]),
     _one("ship_method_unmapped", groups=[group(ship_method="Drone")]),
-    _one("po_missing", tables={"po_rules": [{"connection": SHOP, "channel": "*", "customer_group": "*", "po_required": "yes", "organisation_required": "no"}]}),
-    _one("organisation_missing",
-         tables={"po_rules": [{"connection": SHOP, "channel": "*", "customer_group": "*", "po_required": "no", "organisation_required": "yes"}]}),
+    _one("po_missing", tables={"po_rules": [PO_RULE | {"po_required": "yes"}]}),
+    _one("organisation_missing", tables={"po_rules": [PO_RULE | {"organisation_required": "yes"}]}),
     _one("customs_missing", groups=[group(country="IE")], stock=[item(hs_code="")]),
     _one("customs_missing", groups=[group(country="IE")], stock=[item(origin="")]),
     _one("customs_missing", groups=[group(country="IE")], lines=[line(unit_price_minor=0)]),
@@ -127,7 +127,8 @@ def test_one_thing_amiss_holds_the_whole_order_and_only_that_order(finding_type,
     groups = [*world.get("groups", [group()]), group(connection="bc-us")]
     addressed = {*world.get("addressed", {(SHOP, "100", "a")}), ("bc-us", "100", "a")}
     master = items(*world.get("stock", [item()]), item("FINE"))
-    planned = plan(orders, lines, groups, tables=tables, master=master, addressed=addressed, prefixes={SHOP: "BC", "bc-us": "US"} | world.get("prefixes", {}))
+    prefixes = {SHOP: "BC", "bc-us": "US"} | world.get("prefixes", {})
+    planned = plan(orders, lines, groups, tables=tables, master=master, addressed=addressed, prefixes=prefixes)
     assert types(planned.findings) == [finding_type]
     assert planned.held == [(SHOP, "100")]
     assert [one.reference for one in planned.requests] == ["US100"]
@@ -141,7 +142,7 @@ def test_every_kind_of_finding_that_planning_makes_is_in_the_closed_list():
 
 
 def test_all_that_is_wrong_with_an_order_is_said_at_once():
-    rules = [{"connection": SHOP, "channel": "*", "customer_group": "*", "po_required": "yes", "organisation_required": "yes"}]
+    rules = [PO_RULE | {"po_required": "yes", "organisation_required": "yes"}]
     lines = [line("1", "UNKNOWN"), line("2", "85123a"), line("3", unit="CA"), line("4", "NOHS"), line("5", "85123A", ship_group="b"),
              line("6", "X1", ship_group="c"), line("7", "X2", ship_group="c")]
     groups = [group(country="IE", ship_method="Drone"), group("b"), group("c", country="")]
@@ -156,7 +157,8 @@ def test_the_same_cause_is_one_finding_with_all_its_lines():
     planned = plan(lines=[line("1", "85123a"), line("2"), line("3", "85123a")])
     finding, = planned.findings
     assert finding.cause == f"sku_spelling:{WAREHOUSE}:85123a"
-    assert finding.evidence == {"sku": "85123a", "warehouse": WAREHOUSE, "warehouse_sku": "85123a", "did_you_mean": ["85123A"], "line_ids": ["1", "3"]}
+    assert finding.evidence == {"sku": "85123a", "warehouse": WAREHOUSE, "warehouse_sku": "85123a", "did_you_mean": ["85123A"],
+                                "line_ids": ["1", "3"]}
 
 
 def test_a_missing_route_is_one_finding_however_many_lines_miss_it():
@@ -193,7 +195,9 @@ def test_a_country_that_is_not_listed_as_home_is_international(country, is_inter
     assert plan(groups=[group(country=country)]).requests[0].is_international is is_international
 
 
-@pytest.mark.parametrize(("unit", "quantity", "asked"), [("", 3, (3, "EA", 1)), ("EA", 3, (3, "EA", 1)), ("CA", 3, (36, "EA", 12)), (" CA ", 1, (12, "EA", 12))])
+@pytest.mark.parametrize(("unit", "quantity", "asked"), [
+    ("", 3, (3, "EA", 1)), ("EA", 3, (3, "EA", 1)), ("CA", 3, (36, "EA", 12)), (" CA ", 1, (12, "EA", 12)),
+])
 def test_the_factor_of_a_unit_is_applied_exactly_once(unit, quantity, asked):
     entry = plan(lines=[line(unit=unit, quantity=quantity)], tables={"units": [CASE]}).requests[0].lines[0]
     assert (entry.quantity, entry.unit, entry.factor) == asked
@@ -289,7 +293,8 @@ def test_every_order_is_in_exactly_one_part_of_the_plan():
     ({"groups": [group(country="FR")], "tables": {"routes": []}}, "routes", ROUTE | {"country": "FR", "sku": "85*"}),
     ({"groups": [group(ship_method="Drone")]}, "ship_methods",
      {"connection": SHOP, "ship_method": "Drone", "warehouse": WAREHOUSE, "carrier": "UPSN", "service": ""}),
-    ({"groups": [group(country="IE")], "master": items(item(hs_code=""))}, "home_countries", {"warehouse": WAREHOUSE, "facility": FACILITY, "country": "IE"}),
+    ({"groups": [group(country="IE")], "master": items(item(hs_code=""))}, "home_countries",
+     {"warehouse": WAREHOUSE, "facility": FACILITY, "country": "IE"}),
     ({"groups": [group(country="IE")], "master": items(item(hs_code=""))}, "items", item()),
 ])
 def test_the_row_that_mends_a_finding_is_the_row_it_waits_on(world, table, row):

@@ -109,7 +109,8 @@ def test_a_crash_before_the_rename_leaves_the_old_one_and_is_swept_later(tmp_pat
     path = publish(_orders(10), tmp_path, CLOCK)
     before = path.read_bytes()
     code = ("import os, sys; from pathlib import Path; from connectors.kit.clock import ManualClock\n"
-            "from connectors.snapshots.publish import publish; from tests.snapshots.rows import NOW\nos.replace = lambda *_: os._exit(9)\npublish({}, Path(sys.argv[1]), ManualClock(NOW))")
+            "from connectors.snapshots.publish import publish; from tests.snapshots.rows import NOW\n"
+            "os.replace = lambda *_: os._exit(9)\npublish({}, Path(sys.argv[1]), ManualClock(NOW))")
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, timeout=60).returncode == 9
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 2
     publish(_orders(11), tmp_path, ManualClock(NOW + timedelta(hours=7)))

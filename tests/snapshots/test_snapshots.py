@@ -72,7 +72,8 @@ def test_the_newest_is_by_when_it_was_true_in_whatever_order_it_came(kept: Snaps
 
 def test_a_frame_comes_back_as_its_contract_has_it(kept: Snapshots) -> None:
     said = Orders.frame([{column: "x" for column in Orders.columns()} | {
-        "placed_at": NOW, "modified_at": NOW, "total_minor": 2**53 + 1, "shipping_minor": 0, "tax_minor": 0, "discount_minor": -1, "connection": "it's; \"quoted\"\n"}])
+        "placed_at": NOW, "modified_at": NOW, "total_minor": 2**53 + 1, "shipping_minor": 0, "tax_minor": 0, "discount_minor": -1,
+        "connection": "it's; \"quoted\"\n"}])
     kept.keep("orders", "bc-uk", NOW, said, "k")
     pd.testing.assert_frame_equal(kept.latest("orders", "bc-uk"), said)
     pd.testing.assert_frame_equal(kept.latest("orders", "bc-de"), Orders.frame())
@@ -99,6 +100,8 @@ def test_a_file_from_before_the_contract_grew_is_still_read(kept: Snapshots) -> 
         connection.execute("COPY older TO ? (FORMAT parquet)", [str(path)])
     frame = kept.latest("items", "gxo")
     assert kept.diff("items", "gxo", KEYS, NOW, NOW).empty
+    kept.keep("items", "gxo", NOW + HOUR, items("A"), "k2")
+    assert kept.diff("items", "gxo", KEYS, NOW, NOW + HOUR)["changed_columns"].tolist() == ["customs_value_minor"]  # unknown became 0
     assert list(frame.columns) == Items.columns() and frame["barcode"].tolist() == [""] and frame["customs_value_minor"].isna().all()
 
 
