@@ -146,6 +146,7 @@ class Warehouse(Delivers, Protocol):
 
     follows_changes: bool  # may an order be changed after export?
     follows_cancels: bool
+    acknowledges: bool  # does it send acknowledgements? If not, a read-back proves what it has
 
     def items(self) -> tuple[pd.DataFrame, list[dict[str, str]]]:
         """The item master (contract Items, sound rows), and the rows that could not be read: [{record, why}]."""

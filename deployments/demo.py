@@ -76,6 +76,8 @@ def play_live(period: Period, home: Path, say: Say, port: int = 4200) -> None:
     """The same, and then on: schedules are active, an order comes in now and then, until interrupted."""
     with stage(period, home, say, port, live=True) as up:
         play(up, period)
+        with up.lock:
+            up.warehouse.is_picking = True
         up.say(f"Prefect UI: {up.server.ui_url}   Stop with Ctrl-C. The schedules are active now.")
         for order in _again(period):
             time.sleep(20)
@@ -96,6 +98,7 @@ def stage(period: Period, home: Path, say: Say, port: int = 0, live: bool = Fals
         say("Starting the sandboxes …")
         url = stack.enter_context(serve(storefront, clock))
         warehouse = stack.enter_context(_stepping(open_warehouse(home / "partner", item_master(period.orders), clock), lock))
+        warehouse.is_picking = False
         house = _furnish(home, url)
         stack.callback(house.close)
         say("Starting Prefect (its server takes a while the first time) …")
@@ -138,14 +141,17 @@ def _furnish(home: Path, bigcommerce: str) -> House:
 def play(up: Stage, period: Period) -> None:
     """Customers order, change their minds and cancel; the warehouse picks and ships; an operator mends what was forgotten."""
     parts = _parts(period.orders, ROUNDS)
+    before: list[DemoOrder] = []
     for number, orders in enumerate(parts, 1):
         up.say(f"Round {number} of {len(parts)}: {len(orders)} orders are placed, {orders[0].placed_at:%d %b %Y} to {orders[-1].placed_at:%d %b %Y}")
+        _change_minds(up, before)  # every second round before the pick, else too late
         _place(up, orders)
         run(up, ORDERS)
-        _change_minds(up, orders)
-        run(up, ORDERS)
-        _let_ship(up)
-        run(up, DISPATCHES)
+        if number % 2 == 0 or number == len(parts):
+            _let_ship(up)
+            run(up, DISPATCHES)
+        before = orders
+    _change_minds(up, before)
     up.say("An operator adds the shipping method and the carrier that were forgotten")
     for table in ("ship_methods", "carriers"):
         run(up, CHANGE, table=table, csv=tables(mended=True)[table], actor="demo operator")
@@ -199,14 +205,18 @@ def _change_minds(up: Stage, orders: list[DemoOrder]) -> None:
             up.storefront.edit_order(number, quantities={line_id: line["quantity"] + 1})
 
 
-def _let_ship(up: Stage, seconds_max: float = 60.0) -> None:
-    """Wait until the warehouse has taken what lies ready, picked and shipped it."""
+def _let_ship(up: Stage, seconds_max: float = 120.0) -> None:
+    """A shift at the warehouse: it takes what lies ready, picks and ships all of it."""
     until = time.monotonic() + seconds_max
+    with up.lock:
+        up.warehouse.is_picking = True
     while time.monotonic() < until:
         with up.lock:
             if up.warehouse.is_idle():
-                return
+                break
         time.sleep(0.2)
+    with up.lock:
+        up.warehouse.is_picking = False
 
 
 def _is_drained(up: Stage) -> bool:

@@ -15,7 +15,7 @@ PARTNER = {"our_id": "WHARFINGER", "partner_id": "GXODEMO", "usage": "T", "ackno
 def open_warehouse(root: Path, items: pd.DataFrame, clock: Clock) -> GxoSandbox:
     """A site that picks within seconds and ships a part of its orders in the awkward ways that sites do."""
     sandbox = GxoSandbox(root, clock, Profile(**PARTNER), set(items["sku"]), {UK_FACILITY, EU_FACILITY}, seed=7, nastiness="lenient",
-                         pick_seconds=12, rest_seconds=3)
+                         pick_seconds=0, rest_seconds=1)
     rows = [{"sku": row.sku, "description": row.description, "active": "yes" if row.is_active else "no", "unit": row.unit, "barcode": row.barcode,
              "hs_code": row.hs_code, "origin": row.origin, "customs_value": "", "customs_currency": ""} for row in items.itertuples()]
     pd.DataFrame(rows).to_csv(root / "items.csv", index=False)

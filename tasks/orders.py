@@ -26,7 +26,7 @@ ACTOR = "orders_to_warehouse"
 GONE = ("withdrawn", "cancelled", "rejected")
 SHIPPING = ("partly_shipped", "shipped")
 PLANNING_TYPES = ("sku_unknown", "sku_spelling", "unit_unmapped", "facility_unmapped", "ship_method_unmapped", "po_missing", "organisation_missing",
-                  "customs_missing", "address_missing", "record_unsound", "edited_after_export")
+                  "customs_missing", "address_missing", "record_unsound")
 
 
 @dataclass

@@ -46,6 +46,7 @@ class Quayside:
     kinds = (FULFILMENT_REQUEST, FULFILMENT_CHANGE, FULFILMENT_CANCEL)
     follows_changes = True
     follows_cancels = True
+    acknowledges = False
 
     def __init__(self, name: str, account: str, settings: Settings, client: Client) -> None:
         self.name, self.account, self._client = name, account, client

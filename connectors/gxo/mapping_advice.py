@@ -19,8 +19,11 @@ class Unsound(ValueError):
 
 
 def utc(naive: datetime | None, profile: Profile) -> datetime | None:
-    """The partner's local time -> UTC."""
-    return naive.replace(tzinfo=ZoneInfo(profile.timezone)).astimezone(UTC) if naive else None
+    """The partner's local time -> UTC; None when there is none, or none that a calendar holds."""
+    try:
+        return naive.replace(tzinfo=ZoneInfo(profile.timezone)).astimezone(UTC) if naive else None
+    except OverflowError:
+        return None
 
 
 def dispatch_rows(warehouse: str, profile: Profile, group: Group, document: TransactionSet) -> list[dict[str, Any]]:
@@ -48,7 +51,8 @@ def _shipped_at(advice: ShippingAdvice, profile: Profile, group: Group) -> datet
                 raise Unsound(f"{path}: not a date")
             return at
     at = utc(moment(group.date, group.time), profile)
-    assert at is not None, "the envelope was checked"
+    if at is None:
+        raise Unsound(f"segment {advice.header[0].number} (W06): neither {' nor '.join(profile.advice.shipped_at)} nor GS04 gives a date")
     return at
 
 

@@ -62,9 +62,9 @@ def _advice_row(warehouse: str, profile: Profile, layout: CsvAdvice, row: dict[s
         raise ValueError(f"{layout.columns['quantity']} is not a whole number")
     try:
         shipped_at = datetime.strptime(said["shipped_at"], layout.date_format)
-    except ValueError:
+        shipped_at = (shipped_at if shipped_at.tzinfo else shipped_at.replace(tzinfo=ZoneInfo(profile.timezone))).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ValueError(f"{layout.columns['shipped_at']} is not a date in the form {layout.date_format}") from None
-    shipped_at = (shipped_at if shipped_at.tzinfo else shipped_at.replace(tzinfo=ZoneInfo(profile.timezone))).astimezone(UTC)
     defaults = {name: "" for name in Dispatches.columns()} | {"warehouse": warehouse, "unit": layout.unit}
     whole = defaults | {field: value for field, value in said.items() if value} | {"quantity": int(said["quantity"]), "shipped_at": shipped_at}
     return whole | {"package_id": whole["package_id"] or whole["tracking_number"] or whole["advice_id"]}

@@ -53,6 +53,7 @@ class GxoSandbox:
         self._seed, self._is_lenient = seed, nastiness == "lenient"
         self._pick, self._rest, self._acknowledge = timedelta(seconds=pick_seconds), timedelta(seconds=rest_seconds), timedelta(seconds=acknowledge_seconds)
         self._other_carrier, self._kinds = other_carrier, kinds or KINDS
+        self.is_picking = True  # between two shifts nothing is picked
         self._shelf = Shelf(root, profile, clock, self.faults)
         self._orders: dict[str, list[Order]] = {}
         self._owed: list[tuple[datetime, list[tuple[str, ...]]]] = []  # 997 sets, and from when
@@ -171,6 +172,8 @@ class GxoSandbox:
             self._write("997", "FA", [("997", sets) for sets in due[start:start + SETS_PER_FILE]])
 
     def _ship(self) -> None:
+        if not self.is_picking:
+            return
         sets, again = [], False
         for copies in self._orders.values():
             for order in copies:

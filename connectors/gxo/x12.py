@@ -161,7 +161,7 @@ class _Reader:
             raise self.fault(f"more than {MAX_SEGMENTS} segments", segment)
         if len(segment.elements) > MAX_ELEMENTS:
             raise self.fault(f"more than {MAX_ELEMENTS} elements", segment)
-        if _CONTROL_CHARACTER.search(raw.replace(self.separators.component, "")):
+        if _CONTROL_CHARACTER.search(raw.replace(self.separators.element, "").replace(self.separators.component, "")):
             raise self.fault("a control character inside the segment", segment)
         self.last = segment.id
         return segment
