@@ -12,6 +12,7 @@ FULFILMENT_REQUEST = "fulfilment_request"
 FULFILMENT_CHANGE = "fulfilment_change"
 FULFILMENT_CANCEL = "fulfilment_cancel"
 DISPATCH_CONFIRMATION = "dispatch_confirmation"
+ORDER_COMPLETION = "order_completion"
 ACKNOWLEDGEMENT = "acknowledgement"
 
 

@@ -86,6 +86,13 @@ class DispatchConfirmation(Payload):
     lines: list[ConfirmedLine]
 
 
+class OrderCompletion(Payload):
+    """Everything that is goods has been shipped and shown; what is left of the order is postage and the like: the order is Shipped."""
+
+    connection: str
+    order_id: str
+
+
 class SetAnswer(Payload):
     """What we say of one transaction set."""
 

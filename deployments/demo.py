@@ -221,7 +221,7 @@ def _let_ship(up: Stage, seconds_max: float = 120.0) -> None:
 
 def _is_drained(up: Stage) -> bool:
     counts = up.house.ledger.effects.counts
-    owed = [counts(WAREHOUSE, ("fulfilment_request", "fulfilment_change", "fulfilment_cancel", "acknowledgement")), counts(STOREFRONT, ("dispatch_confirmation",))]
+    owed = [counts(WAREHOUSE, ("fulfilment_request", "fulfilment_change", "fulfilment_cancel", "acknowledgement")), counts(STOREFRONT, ("dispatch_confirmation", "order_completion"))]
     with up.lock:
         return up.warehouse.is_idle() and not any(found.get(state) for found in owed for state in ("PLANNED", "IN_FLIGHT", "UNKNOWN"))
 

@@ -116,7 +116,8 @@ def no_confirmed_effect_without_its_order(e: Evidence, found: Found) -> None:
     shipments = {str(shipment["id"]) for shipment in e.shipments}
     for row in e.effects:
         if row.state == "CONFIRMED":
-            found.look(row.number in files if row.target == WAREHOUSE else row.remote_id in shipments, f"{row.effect_id} is confirmed, and not there")
+            there = row.number in files if row.target == WAREHOUSE else row.remote_id in shipments
+            found.look(there or row.kind == "order_completion", f"{row.effect_id} is confirmed, and not there")
 
 
 def units_asked_equal_units_ordered(e: Evidence, found: Found) -> None:
@@ -182,6 +183,14 @@ def every_parcel_is_read_at_the_storefront_once(e: Evidence, found: Found) -> No
             right = shipment and shown[key] == 1 and mails[shipment["id"]] == 1 and provider in ("", shipment["shipping_provider"]) \
                 and slug in ("", shipment["tracking_carrier"])
             found.look(bool(right), f"order {order_id}, {parcel['tracking']}: {shown[key]} shipments")
+
+
+def shipped_orders_are_shown_as_shipped(e: Evidence, found: Found) -> None:
+    """D1: when all goods of an order have left and are shown, its status is Shipped."""
+    for number, order in e.orders.items():
+        goods = e.goods(order).values()
+        if goods and all(line["quantity_shipped"] >= line["quantity"] for line in goods) and str(number) not in e.cancelled:
+            found.look(order["status_id"] == 2, f"order {number} has status {order['status_id']}")
 
 
 def no_shipment_without_a_parcel(e: Evidence, found: Found) -> None:
@@ -267,7 +276,7 @@ def personal_data_is_only_in_the_vault(e: Evidence, found: Found) -> None:
 CHECKS: tuple[Callable[[Evidence, Found], None], ...] = (
     each_order_at_the_warehouse_once_or_held, no_warehouse_order_without_an_effect, no_confirmed_effect_without_its_order, units_asked_equal_units_ordered,
     no_non_stock_line_on_a_request, held_orders_are_not_sent_in_part, shipped_never_exceeds_ordered, storefront_shipped_what_the_warehouse_shipped,
-    every_parcel_is_read_at_the_storefront_once, no_shipment_without_a_parcel, cancelled_orders_are_answered, control_numbers_are_used_once,
+    every_parcel_is_read_at_the_storefront_once, shipped_orders_are_shown_as_shipped, no_shipment_without_a_parcel, cancelled_orders_are_answered, control_numbers_are_used_once,
     every_request_is_acknowledged_or_chased, every_file_is_in_one_state, our_acknowledgements_reached_the_warehouse, nothing_is_left_in_doubt,
     confirmations_were_read_back, exceptions_have_owner_due_time_and_reason, personal_data_is_only_in_the_vault,
 )

@@ -120,7 +120,8 @@ def _started(home: Path, wanted_port: int) -> PrefectServer:
     if not _became_healthy(server):
         tail = process.log_tail()
         process.kill()
-        raise NotNow("starting the Prefect server", f"it is not healthy on port {port}; the end of {process.log.name}:\n{tail}", "Read the log's last lines.")
+        got = f"it is not healthy on port {port}; the end of {process.log.name}:\n{tail}"
+        raise NotNow("starting the Prefect server", got, "Read the log's last lines.")
     return server
 
 

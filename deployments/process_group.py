@@ -38,7 +38,8 @@ class ProcessGroup:
         self.end_leftover()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            self._child = subprocess.Popen(self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            self._child = subprocess.Popen(
+                self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         started = process_started_at(self._child.pid) or SystemClock().now()
         self._note.write_text(json.dumps({"pid": self._child.pid, "started_at": started.isoformat()}))
 

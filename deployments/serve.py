@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
 import yaml
-from prefect import Flow, serve
+from prefect import Flow, get_client, serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.deployments.runner import RunnerDeployment
 from prefect.flows import load_flow_from_entrypoint
@@ -62,7 +62,8 @@ def entries(file: Path = FILE) -> list[dict[str, Any]]:
     for entry in written:
         unknown = sorted(set(entry) - KEYS)
         if unknown:
-            raise BadConfiguration(f"reading {file.name}", f"the deployment {entry.get('name')!r} has unknown keys: {', '.join(unknown)}", "Correct them.")
+            got = f"the deployment {entry.get('name')!r} has unknown keys: {', '.join(unknown)}"
+            raise BadConfiguration(f"reading {file.name}", got, "Correct them.")
     return written
 
 
@@ -70,18 +71,28 @@ def main(arguments: list[str] | None = None) -> None:
     """Reap what an earlier worker left, then serve until stopped."""
     options = _options().parse_args(arguments)
     served = deployments(map(Route.read, options.route), options.paused_schedules, options.file)
+    keep_paused(served)
     print(reap_all(house(), 0.0 if options.sole_worker else STRAY_AFTER_SECONDS), flush=True)
     # pause_on_shutdown would leave every schedule off after a restart
     serve(*served, limit=options.limit, query_seconds=options.poll_seconds, pause_on_shutdown=False, print_starting_message=False)
 
 
+def keep_paused(served: Iterable[RunnerDeployment]) -> None:
+    """A deployment that a person has paused stays paused: registering it again would set it going, and a worker may restart at any time."""
+    with get_client(sync_client=True) as client:
+        paused = {(client.read_flow(there.flow_id).name, there.name) for there in client.read_deployments() if there.paused}
+    for made in served:
+        if (made.flow_name, made.name) in paused:
+            made.paused = True
+
+
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deployments.serve", description="Serve every deployment of prefect.yaml from one process.")
-    parser.add_argument("--route", action="append", default=[], metavar="STOREFRONT:WAREHOUSE", help="instead of the routes in the file; may be repeated")
+    parser.add_argument("--route", action="append", default=[], metavar="STOREFRONT:WAREHOUSE", help="instead of the file's routes; may be repeated")
     parser.add_argument("--paused-schedules", action="store_true", help="register the schedules, but let nothing run by itself")
     parser.add_argument("--limit", type=int, default=LIMIT, help="flow runs at once (default: %(default)s)")
     parser.add_argument("--poll-seconds", type=int, default=POLL_SECONDS, help="how often to ask Prefect for work (default: %(default)s)")
-    parser.add_argument("--sole-worker", action="store_true", help="no other worker serves these deployments: open flow runs without a process are dead")
+    parser.add_argument("--sole-worker", action="store_true", help="no other worker serves these: open flow runs without a process are dead")
     parser.add_argument("--file", type=Path, default=FILE, help="another list than deployments/prefect.yaml")
     return parser
 

@@ -94,7 +94,8 @@ class Worker:
                     continue
                 self._quick_deaths = self._quick_deaths + 1 if self._clock.now() - self._started_at < QUICK else 0
                 if self._quick_deaths > QUICK_DEATHS_MAX:
-                    _log.error("the worker died %s times at its start; it stays down. The end of %s:\n%s", self._quick_deaths, self.log.name, self._group.log_tail())
+                    tail = self._group.log_tail()
+                    _log.error("the worker died %s times at its start; it stays down. The end of %s:\n%s", self._quick_deaths, self.log.name, tail)
                     return
                 _log.warning("the worker died; it is started again, and what it left is taken up")
                 self.restart()

@@ -24,7 +24,8 @@ def dispatch_back(
         freed = release_held_of(storefront)
         delivered = deliver_all("storefront", storefront, list(CONFIRMATIONS), run_id)
         seen = read_back_at(storefront)
+        completed = deliver_all("storefront", storefront, list(CONFIRMATIONS), run_id)
         report(f"confirmed {warehouse} {storefront}", delivered["records"], f"Parcels that {storefront} was told of in this run.")
         held = report_held(warehouse, storefront)
-        conclude([answered["away"], delivered["away"], *blocked(warehouse, storefront)])
-        return {"taken_in": taken_in, "freed": freed, "delivered": delivered["counts"], "read_back": seen, "held": held}
+        conclude([answered["away"], delivered["away"], completed["away"], *blocked(warehouse, storefront)])
+        return {"taken_in": taken_in, "freed": freed, "delivered": delivered["counts"], "read_back": seen, "completed": completed["counts"], "held": held}

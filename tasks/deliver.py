@@ -16,7 +16,9 @@ from connectors.house import House
 from connectors.kit.errors import InDoubt, NotAllowed, NotNow, Refused, WharfingerError
 from connectors.ledger.effects import FenceLost
 from connectors.ledger.ledger import Tx
-from connectors.ports import DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, Delivers, Effect, Receipt
+from connectors.ports import (
+    DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, ORDER_COMPLETION, Delivers, Effect, Receipt,
+)
 from contracts.exceptions import Finding
 from tasks.opened import CHUNK, RETRY, house
 
@@ -25,7 +27,7 @@ AWAY_AFTER = 3  # refusals in a row that say: the whole system is away, not this
 WAIT_SECONDS = 30.0
 BLOCK_AFTER_SECONDS = 4 * 3600.0  # in doubt for longer than this: a person looks (RELIABILITY.md §1.3, the 997 limit)
 REJECTED_AS = {FULFILMENT_REQUEST: "rejected_by_warehouse", FULFILMENT_CHANGE: "edited_after_export", FULFILMENT_CANCEL: "cancel_refused",
-               DISPATCH_CONFIRMATION: "rejected_by_storefront"}
+               DISPATCH_CONFIRMATION: "rejected_by_storefront", ORDER_COMPLETION: "rejected_by_storefront"}
 
 
 @dataclass

@@ -11,10 +11,12 @@ from connectors.kit.errors import BadDocument
 from connectors.ledger.effects import EffectChanged, Planned
 from connectors.ledger.ledger import Row, Tx
 from connectors.ledger.records import Arrived, sha256
-from connectors.ports import ACKNOWLEDGEMENT, DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, Effect, Inbound, Message, Warehouse
+from connectors.ports import (
+    ACKNOWLEDGEMENT, DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, ORDER_COMPLETION, Effect, Inbound, Message, Warehouse,
+)
 from contracts.base import WHY
 from contracts.dispatches import Dispatches
-from contracts.effects import DispatchConfirmation
+from contracts.effects import DispatchConfirmation, OrderCompletion
 from contracts.exceptions import Finding
 from tasks.opened import RETRY, house
 from tasks.rules.dispatch import place, rows_again, with_carrier
@@ -24,7 +26,7 @@ from tasks.rules.waits import waits_on_mapping
 ACTOR = "dispatch_back"
 OF_REQUESTS = (FULFILMENT_REQUEST, FULFILMENT_CHANGE, FULFILMENT_CANCEL)
 ANSWERS = (ACKNOWLEDGEMENT,)
-CONFIRMATIONS = (DISPATCH_CONFIRMATION,)
+CONFIRMATIONS = (DISPATCH_CONFIRMATION, ORDER_COMPLETION)
 PACKAGE = ("advice_id", "reference", "package_id")
 CONTENT = ("carrier", "service", "tracking_number", "request_line", "sku", "quantity", "unit")
 
@@ -237,7 +239,21 @@ def read_back(opened: House, storefront: str) -> Counter:
         with ledger.transaction() as tx:
             for row in rows:
                 counts[_prove(opened, tx, row, shown.get(row.remote_id))] += 1
+            counts["completed"] += _owe_completion(opened, tx, storefront, order_id)
     return counts
+
+
+def _owe_completion(opened: House, tx: Tx, storefront: str, order_id: str) -> int:
+    """Postage and the like are never shipped, so the storefront would call the order partially shipped for ever: tell it once all goods are shown."""
+    entry, requests = opened.ledger.books.order(tx, storefront, order_id), opened.ledger.books.requests_of(tx, storefront, order_id)
+    told = [row for row in opened.ledger.effects.of_record(tx, storefront, order_id) if row.kind == DISPATCH_CONFIRMATION]
+    if entry is None or not requests or any(request.state != "shipped" for request in requests) or any(row.verified_at is None for row in told):
+        return 0
+    asked = {line["line_id"] for request in requests for line in request.payload["lines"]}
+    if not any(line["is_shippable"] and line["quantity"] and line["line_id"] not in asked for line in entry.lines):
+        return 0
+    payload = OrderCompletion(connection=storefront, order_id=order_id).model_dump()
+    return int(opened.ledger.effects.plan(tx, Planned(ORDER_COMPLETION, storefront, order_id, f"{storefront}/{order_id}", storefront, order_id, payload)))
 
 
 def _prove(opened: House, tx: Tx, row: Row, shown: dict[str, Any] | None) -> str:

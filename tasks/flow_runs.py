@@ -42,7 +42,8 @@ def reap_all(opened: House, stray_after_seconds: float = STRAY_AFTER_SECONDS) ->
     if not _has_server() or reaped.away:
         return reaped
     try:
-        reaped.crashed += [run_id for run_id in strays(opened, stray_after_seconds) if crash(run_id, "it has no living process; the next run does its work")]
+        found = strays(opened, stray_after_seconds)
+        reaped.crashed += [run_id for run_id in found if crash(run_id, "it has no living process; the next run does its work")]
     except NotNow as error:
         reaped.away = error
     return reaped

@@ -36,7 +36,9 @@ ProcessStart = Callable[[int], datetime | None]
 
 
 @contextmanager
-def at_work(opened: House, flow: str, *subjects: str, run_id: str = "", turn_seconds: float = TURN_SECONDS, beat_seconds: float = BEAT_SECONDS) -> Iterator[str]:
+def at_work(
+    opened: House, flow: str, *subjects: str, run_id: str = "", turn_seconds: float = TURN_SECONDS, beat_seconds: float = BEAT_SECONDS,
+) -> Iterator[str]:
     """A run from its beginning to its end, one at a time for each subject (a connection, a mapping table): yields the run's id, the effects' holder.
 
     Beats while it lasts (beat_seconds 0: never). Raises NotNow when its turn has not come after `turn_seconds`: nothing was done then.
@@ -151,7 +153,8 @@ def _await_turn(opened: House, run_id: str, seconds: float) -> None:
         if ahead is None:
             return
         if opened.clock.now() >= until:
-            raise NotNow(f"waiting for the turn of run {run_id}", f"{_named(ahead)} (process {ahead.pid} on {ahead.host}) is still at work", "Look at that run.")
+            still = f"{_named(ahead)} (process {ahead.pid} on {ahead.host}) is still at work"
+            raise NotNow(f"waiting for the turn of run {run_id}", still, "Look at that run.")
         _log.info("waiting for %s", _named(ahead))
         opened.clock.sleep(TURN_CHECK_SECONDS)
 

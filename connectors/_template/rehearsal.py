@@ -55,8 +55,8 @@ def _sample(kind: str, revision: int, quantity: int) -> Effect:
              for n, sku in enumerate(("QS-001", "QS-002"), 1)]
     request = FulfilmentRequest(
         connection="bigcommerce-uk", order_id="700", ship_group="1", reference="BCUK-700-1", warehouse=NAME, facility="NORTH", channel="1",
-        ship_method="Next day", carrier="DPDL", service="ND", country="GB", currency="GBP", placed_on="2026-01-14", order_total_minor=4550, lines=lines,
-        revision=revision)
+        ship_method="Next day", carrier="DPDL", service="ND", country="GB", currency="GBP", placed_on="2026-01-14", order_total_minor=4550,
+        lines=lines, revision=revision)
     return Effect(effect_id=f"{kind}:bigcommerce-uk:700:1:{revision}", kind=kind, target=NAME, business_key=f"bigcommerce-uk:700:1:{revision}",
                   payload=request.model_dump(), recipient=canary_recipient("bigcommerce-uk", "700", "1"))
 

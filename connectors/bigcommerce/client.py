@@ -49,6 +49,10 @@ class Client:
         """POST /v2/orders/{id}/shipments, once. There is no key against repetition, and it sends the customer an e-mail."""
         return self._v2.write("POST", f"/orders/{order_id}/shipments", body)
 
+    def update_order(self, order_id: str, body: bytes) -> Any:
+        """PUT /orders/{id}: absolute, so twice is once."""
+        return self._v2.write("PUT", f"/orders/{order_id}", body)
+
     def channels(self) -> Iterator[dict]:
         """All of GET /v3/channels."""
         return self._all_v3("/channels", {})

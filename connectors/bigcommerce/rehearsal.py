@@ -9,13 +9,13 @@ from pydantic import SecretStr, ValidationError
 
 from connectors.bigcommerce import mapping
 from connectors.bigcommerce.sandbox import BigCommerceSandbox
-from connectors.bigcommerce.storefront import Settings, connect
+from connectors.bigcommerce.storefront import SHIPPED, Settings, connect
 from connectors.bigcommerce.wire import Address, Order, Product, Shipment
 from connectors.kit.clock import Clock
 from connectors.kit.http import parse
 from connectors.kit.rehearsal import CANARY, PAGE_SIZE, Golden, Overheard, Rehearsal
 from connectors.kit.sandbox import Transport
-from connectors.ports import DISPATCH_CONFIRMATION, Effect, Window
+from connectors.ports import DISPATCH_CONFIRMATION, ORDER_COMPLETION, Effect, Window
 from contracts.effects import ConfirmedLine, DispatchConfirmation
 from contracts.money import NotMoney
 from contracts.orders import OrderLines, Orders, Recipients, ShipGroups
@@ -37,7 +37,7 @@ def rehearse(clock: Clock, folder: Path) -> Rehearsal:
     effect = _sample()
     return Rehearsal(
         port=connect(NAME, settings, clock, overheard), sandbox=sandbox, settings=Settings, secrets={"BIGCOMMERCE_TOKEN": TOKEN},
-        settings_example={"store_hash": HASH, "access_token": "env:BIGCOMMERCE_TOKEN", "page_size": PAGE_SIZE}, effects={effect.kind: effect},
+        settings_example={"store_hash": HASH, "access_token": "env:BIGCOMMERCE_TOKEN", "page_size": PAGE_SIZE}, effects={effect.kind: effect, ORDER_COMPLETION: _completion()}, once_if_twice=frozenset({ORDER_COMPLETION}),
         seed=partial(_seed, sandbox, clock), count=partial(_count, sandbox, effect), calls=overheard.calls,
         paged={"orders": PLACED, "catalogue": PLACED}, window=Window(began, began + timedelta(days=2)), order_id="101",
         skus=[f"SKU-{n}" for n in range(1, PLACED + 1)])
@@ -91,5 +91,13 @@ def _seed(sandbox: BigCommerceSandbox, clock: Clock) -> None:
     sandbox.ship(101, mapping.shipment_request(handed, "").model_dump(exclude_none=True) | {"comments": "by hand"})
 
 
+def _completion() -> Effect:
+    """Order 103 is set to Shipped. An absolute change: twice is once."""
+    return Effect(effect_id=f"{ORDER_COMPLETION}:{NAME}:103", kind=ORDER_COMPLETION, target=NAME, business_key="103",
+                  payload={"connection": NAME, "order_id": "103"})
+
+
 def _count(sandbox: BigCommerceSandbox, effect: Effect, kind: str) -> int:
+    if kind == ORDER_COMPLETION:
+        return int(sandbox.books()["orders"][103]["status_id"] == SHIPPED)
     return sum(shipment["tracking_number"] == effect.payload["tracking_number"] for shipment in sandbox.books()["shipments"])

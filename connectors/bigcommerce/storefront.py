@@ -20,13 +20,15 @@ from connectors.kit.clock import Clock
 from connectors.kit.errors import BadDocument, InDoubt, Refused
 from connectors.kit.http import Http
 from connectors.kit.secret import Secret
-from connectors.ports import DISPATCH_CONFIRMATION, Effect, OrderPage, Receipt, Storefront, Window
+from connectors.ports import DISPATCH_CONFIRMATION, ORDER_COMPLETION, Effect, OrderPage, Receipt, Storefront, Window
 from contracts.effects import DispatchConfirmation
 from contracts.items import CatalogueItems, Channels
 from contracts.orders import OrderLines, Orders, Recipients, ShipGroups
 
 SKUS_PER_REQUEST = 50
 LIVE_CHANNELS = ("active", "connected")
+SHIPPED, COMPLETE, UNDER_WAY = 2, 10, (3, 9, 11)  # status ids; under way: Partially Shipped, Awaiting Shipment, Awaiting Fulfillment
+COMPLETED = b'{"status_id":2}'
 
 
 class Settings(BaseModel):
@@ -73,7 +75,7 @@ def connect(name: str, settings: Settings, clock: Clock, transport: httpx.BaseTr
 class BigCommerce:
     """A Storefront (connectors.ports)."""
 
-    kinds = (DISPATCH_CONFIRMATION,)
+    kinds = (DISPATCH_CONFIRMATION, ORDER_COMPLETION)
 
     def __init__(self, name: str, settings: Settings, client: Client, clock: Clock) -> None:
         self.name, self.account = name, settings.store_hash
@@ -117,12 +119,16 @@ class BigCommerce:
         return ""
 
     def prepare(self, effect: Effect) -> bytes:
-        """The JSON body of the shipment. Raises Refused when it breaks one of the vendor's limits, naming it."""
+        """The JSON body of the shipment, or of the order's new status. Raises Refused when it breaks one of the vendor's limits, naming it."""
+        if effect.kind == ORDER_COMPLETION:
+            return COMPLETED
         return self._request(effect).model_dump_json(exclude_none=True).encode()
 
     def send(self, effect: Effect) -> Receipt:
         """Create the shipment, once. Raises NotNow, NotAllowed, Refused or InDoubt."""
         body = effect.document or self.prepare(effect)
+        if effect.kind == ORDER_COMPLETION:
+            return self._complete(effect, body)
         answer = self._client.create_shipment(_number(effect.payload["order_id"], self._doing(effect)), body)
         try:
             shipment = Shipment.model_validate(answer)
@@ -136,6 +142,8 @@ class BigCommerce:
         Absent from the list is not enough: the order's own count of shipped quantities must agree with the list, else the list is old.
         Raises InDoubt when it cannot be told.
         """
+        if effect.kind == ORDER_COMPLETION:
+            return self._completed(effect)
         payload, request = DispatchConfirmation.model_validate(effect.payload), self._request(effect)
         order_id = _number(payload.order_id, self._doing(effect))
         shipments = self._shipments(order_id)
@@ -156,8 +164,32 @@ class BigCommerce:
         """What the storefront now shows as shipped."""
         return [shown(shipment) for shipment in self._shipments(_number(order_id, f"{self.name}: reading shipments"))]
 
+    def _complete(self, effect: Effect, body: bytes) -> Receipt:
+        """Set the status to Shipped, unless it is there already. A status never moves backwards: a cancelled order is left alone (Refused)."""
+        there = self._completed(effect)
+        if there is not None:
+            return there
+        number = _number(effect.payload["order_id"], self._doing(effect))
+        answer = self._client.update_order(number, body)
+        try:
+            status = Order.model_validate(answer).status_id
+        except ValidationError as error:
+            raise InDoubt(self._doing(effect), f"the answer is no order ({why(error)})") from None
+        if status != SHIPPED:
+            raise InDoubt(self._doing(effect), f"the answer says status {status}")
+        return Receipt(f"order {number}", {"status_id": status})
+
+    def _completed(self, effect: Effect) -> Receipt | None:
+        number = _number(effect.payload["order_id"], self._doing(effect))
+        status = _read(Order, self._client.order(number, False), "/orders/{id}").status_id
+        if status in (SHIPPED, COMPLETE):
+            return Receipt(f"order {number}", {"status_id": status})
+        if status not in UNDER_WAY:
+            raise Refused(self._doing(effect), f"the order's status is {status} by now", "Look at the order in the storefront.")
+        return None
+
     def _doing(self, effect: Effect) -> str:
-        return f"{self.name}: shipment {effect.effect_id}"
+        return f"{self.name}: {effect.kind.replace('_', ' ')} {effect.effect_id}"
 
     def _request(self, effect: Effect) -> ShipmentRequest:
         try:

@@ -7,7 +7,8 @@ it are read all the same.
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from connectors.gxo.mapping_advice import Unsound, dispatch_rows, utc
@@ -32,19 +33,15 @@ ELEMENT_FAULTS = {"1": "mandatory element missing", "2": "conditional element mi
 
 def group_messages(warehouse: str, profile: Profile, interchange: Interchange, group: Group) -> list[Message]:
     """One message a set. The first carries the acknowledgement that we owe for the group (never for a 997)."""
-    messages, answers = [], []
-    for document in group.sets:
-        message, answer = _set_message(warehouse, profile, interchange, group, document)
-        messages.append(message)
-        answers.append(answer)
-    if group.code == "FA" or not profile.wants_acknowledgements:
-        return messages
-    accepted = sum(a.accepted for a in answers)
-    status = "R" if not accepted else "P" if accepted < len(answers) else "E" if any(a.codes for a in answers) else "A"
-    owed = Acknowledgement(warehouse=warehouse, partner_control=interchange.control, group_code=group.code, group_number=group.control, status=status,
-                           sets=answers)
-    head = messages[0]
-    return [Message(head.key, head.kind, head.sent_at, head.dispatches, head.acknowledgements, head.errors, owed.model_dump()), *messages[1:]]
+    read = [_read_set(warehouse, profile, interchange, group, document) for document in group.sets]
+    owed = None if group.code == "FA" or not profile.wants_acknowledgements else _owed(warehouse, interchange, group, [one.answer for one in read])
+    frame, at = Dispatches.frame(row for one in read for row in one.rows), 0  # one frame for all sets: making one costs milliseconds
+    messages, sent_at = [], utc(moment(interchange.date, interchange.time), profile)
+    for one in read:
+        rows = frame.iloc[at:at + len(one.rows)].reset_index(drop=True) if one.kind == DISPATCHES and not one.errors else None
+        messages.append(Message(one.key, one.kind, sent_at, rows, one.said, one.errors, None if messages else owed))
+        at += len(one.rows)
+    return messages
 
 
 def note_messages(profile: Profile, interchange: Interchange) -> list[Message]:
@@ -53,9 +50,10 @@ def note_messages(profile: Profile, interchange: Interchange) -> list[Message]:
     for place, ta1 in enumerate(interchange.notes, start=1):
         number, code = ta1.at(1), ta1.at(4)
         right = re.fullmatch(r"[0-9]{9}", number) and code in ("A", "E", "R")
-        said = [{"number": int(number), "accepted": code != "R", "code": f"TA1 {code}", "reason": "" if code == "A" else f"interchange note {re.sub('[^0-9]', '', ta1.at(5))[:3]}"}]
-        messages.append(Message(f"{interchange.sender}|{interchange.control}|TA1|{place}", ACKNOWLEDGEMENT, _sent_at(interchange, profile),
-                                acknowledgements=said if right else [], errors=[] if right else [f"segment {ta1.number} (TA1): cannot be read"]))
+        note = "" if code == "A" else f"interchange note {re.sub('[^0-9]', '', ta1.at(5))[:3]}"
+        said = [{"number": int(number), "accepted": code != "R", "code": f"TA1 {code}", "reason": note}] if right else []
+        messages.append(Message(f"{interchange.sender}|{interchange.control}|TA1|{place}", ACKNOWLEDGEMENT, utc(moment(interchange.date, interchange.time), profile),
+                                acknowledgements=said, errors=[] if right else [f"segment {ta1.number} (TA1): cannot be read"]))
     return messages
 
 
@@ -70,12 +68,21 @@ def acknowledgement_document(answer: Acknowledgement, profile: Profile, control:
     return write(envelope(profile, control, at), "FA", [("997", rows)])
 
 
-def _set_message(warehouse: str, profile: Profile, interchange: Interchange, group: Group, document: TransactionSet) -> tuple[Message, SetAnswer]:
+@dataclass(frozen=True)
+class _ReadSet:
+    key: str
+    kind: str
+    rows: list[dict[str, Any]]
+    said: list[dict[str, Any]]
+    errors: list[str]
+    answer: SetAnswer
+
+
+def _read_set(warehouse: str, profile: Profile, interchange: Interchange, group: Group, document: TransactionSet) -> _ReadSet:
     kind = ACKNOWLEDGEMENT if document.set_id == "997" else DISPATCHES
-    key = "|".join((interchange.sender, interchange.control, group.control, document.control))
     found = _faults(profile, group, document)
     serious, notes = [f for f in found if not f.is_note], [f for f in found if f.is_note]
-    errors = [f"set {document.set_id} {document.control}: {fault}" for fault in serious[:20]]
+    errors = [f"set {document.set_id} {document.control}: {fault.told(document.start)}" for fault in serious[:20]]
     rows: list[dict[str, Any]] = []
     said: list[dict[str, Any]] = []
     if not errors:
@@ -87,8 +94,15 @@ def _set_message(warehouse: str, profile: Profile, interchange: Interchange, gro
         except Unsound as why:
             errors = [f"set {document.set_id} {document.control}: {why}"]
     codes = ["1"] if serious and document.set_id != "945" else ["5"] if errors or notes else []
-    message = Message(key, kind, _sent_at(interchange, profile), Dispatches.frame(rows) if kind == DISPATCHES and not errors else None, said, errors)
-    return message, SetAnswer(set_id=document.set_id, set_number=document.control, accepted=not errors, codes=codes)
+    key = "|".join((interchange.sender, interchange.control, group.control, document.control))
+    return _ReadSet(key, kind, rows, said, errors, SetAnswer(set_id=document.set_id, set_number=document.control, accepted=not errors, codes=codes))
+
+
+def _owed(warehouse: str, interchange: Interchange, group: Group, answers: list[SetAnswer]) -> dict[str, Any]:
+    accepted = sum(a.accepted for a in answers)
+    status = "R" if not accepted else "P" if accepted < len(answers) else "E" if any(a.codes for a in answers) else "A"
+    return Acknowledgement(warehouse=warehouse, partner_control=interchange.control, group_code=group.code, group_number=group.control, status=status,
+                           sets=answers).model_dump()
 
 
 def _faults(profile: Profile, group: Group, document: TransactionSet) -> list[Fault]:
@@ -99,10 +113,6 @@ def _faults(profile: Profile, group: Group, document: TransactionSet) -> list[Fa
     if group.version[:6] != profile.version:
         return [Fault(1, "ST", "1", f"version {group.version[:12]!r}, we read {profile.version}")]
     return faults(document.set_id, document.segments, frozenset(profile.advice.ignore_segments) if document.set_id == "945" else frozenset())
-
-
-def _sent_at(interchange: Interchange, profile: Profile) -> datetime | None:
-    return utc(moment(interchange.date, interchange.time), profile)
 
 
 def acknowledgements(document: TransactionSet) -> list[dict[str, Any]]:

@@ -101,6 +101,8 @@ def _table(body: bytes, name: str, encoding: str, delimiter: str, wanted: set[st
     doing = f"reading {name}"
     try:
         lines = list(csv.reader(io.StringIO(body.decode(encoding), newline=""), delimiter=delimiter, strict=True))
+        if any("\x00" in cell for line in lines for cell in line):
+            raise csv.Error("it holds a NUL character")
     except UnicodeDecodeError:
         raise BadDocument(doing, f"it is not written in {encoding}", "Ask the partner for the agreed encoding.") from None
     except csv.Error as why:

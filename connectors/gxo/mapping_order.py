@@ -102,14 +102,14 @@ def _delivery(recipient: Fields[str, str], profile: Profile) -> Party:
     if len(city) > 30:
         streets += wrap(city, 55)
         city = wrap(city, 30)[0]
-    above = names[1:] + streets[4:]
+    above = names[1:] + streets[:-4]  # the first lines move up, so that the label still reads from top to bottom
     if len(above) > 4:
         raise Unwritable("N2/N3: the delivery address has more lines than a 940 can hold")
     short = regions.code_of(region, country)
     place = ("", "") if short or not region else ("SP", "" if len(region) > 30 else region)
     if place == ("SP", ""):
         raise Unwritable("N4-06: the region has more than 30 characters")
-    return Party(("N1", profile.order.ship_to, names[0]), _pairs("N2", above), _pairs("N3", streets[:4]),
+    return Party(("N1", profile.order.ship_to, names[0]), _pairs("N2", above), _pairs("N3", streets[-4:]),
                  ("N4", at_least(city, 2), short, at_least(clean("postcode"), 3), at_least(country, 2), *place) if city or country else None,
                  _contact(recipient, clean("name"), separators))
 

@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from connectors.gxo.x12 import Separators
+from connectors.kit.errors import BadConfiguration
 from connectors.kit.exchange import folder_parts
 
 _PATH = re.compile(r"([A-Z][A-Z0-9]{1,2})(?:\*([A-Z0-9]{1,3}))?(?:-([0-9]{2}))?")
-_FILE_NAME = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]|\{(?:set|sender|receiver|control)\})*")
+_FILE_NAME = re.compile(r"(?!\.)(?:[A-Za-z0-9._-]|\{(?:set|sender|receiver|control)\})+")
 HeaderField = Literal["connection", "order_id", "ship_group", "channel", "organisation", "ship_method", "currency", "discount", "order_total", "revision"]
 LineField = Literal["number", "line_id", "hs_code", "origin", "currency", "is_gift", "component_of"]
 AdviceField = Literal["advice_id", "reference", "package_id", "carrier", "service", "tracking_number", "request_line", "sku", "quantity", "unit",
@@ -37,12 +38,18 @@ def _path(value: str) -> str:
 def _folder(value: str) -> str:
     if not value:
         raise ValueError("a folder needs a name")
-    folder_parts(value)
+    try:
+        folder_parts(value)
+    except BadConfiguration as error:
+        raise ValueError(error.got) from None
     return value
 
 
 def _zone(value: str) -> str:
-    ZoneInfo(value)
+    try:
+        ZoneInfo(value)
+    except (KeyError, OSError):
+        raise ValueError("no such time zone; it is named like Europe/London") from None
     return value
 
 

@@ -87,8 +87,8 @@ def _request(kind: str, revision: int, quantity: int, order_id: str = "700") -> 
              for n, (sku, unit) in enumerate((("GX-001", "EA"), ("GX-002", "CA")), 1)]
     request = FulfilmentRequest(
         connection="bigcommerce-uk", order_id=order_id, ship_group="1", reference=f"BCUK-{order_id}-1", warehouse=NAME, facility="NORTH", channel="1",
-        ship_method="Next day", carrier="DPDL", service="ND", country="GB", currency="GBP", placed_on="2026-01-14", order_total_minor=4550, lines=lines,
-        revision=revision)
+        ship_method="Next day", carrier="DPDL", service="ND", country="GB", currency="GBP", placed_on="2026-01-14", order_total_minor=4550,
+        lines=lines, revision=revision)
     return Effect(effect_id=f"{kind}:bigcommerce-uk:{order_id}:1:{revision}", kind=kind, target=NAME,
                   business_key=f"bigcommerce-uk:{order_id}:1:{revision}", payload=request.model_dump(),
                   recipient=canary_recipient("bigcommerce-uk", order_id, "1"))

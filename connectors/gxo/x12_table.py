@@ -61,7 +61,11 @@ class Fault:
     is_note: bool = False
 
     def __str__(self) -> str:
-        return f"segment {self.place} ({self.segment}{f' element {self.element:02}' if self.element else ''}): {self.why}"
+        return self.told()
+
+    def told(self, start: int = 1) -> str:
+        """In words. `start` is the number of the set's ST in its file: then segments are counted as in the file."""
+        return f"segment {self.place + start - 1} ({self.segment}{f' element {self.element:02}' if self.element else ''}): {self.why}"
 
 
 def _read(name: str) -> list[dict[str, str]]:

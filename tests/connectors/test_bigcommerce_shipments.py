@@ -6,7 +6,7 @@ import pytest
 
 from connectors.kit import sandbox as faults
 from connectors.kit.errors import InDoubt, NotAllowed, NotNow, Refused, WharfingerError
-from connectors.ports import Effect
+from connectors.ports import ORDER_COMPLETION, Effect
 from tests.connectors.bigcommerce_rig import ADA, BOB, Rig, dispatch
 
 POST = "POST *"
@@ -193,3 +193,32 @@ def test_a_shipment_for_an_order_that_is_gone_is_refused(rig: Rig) -> None:
 def test_a_refusal_names_the_field_and_nothing_else(rig: Rig) -> None:
     with pytest.raises(Refused, match="it names 'order_address_id'$|it names 'order_address_id'\\."):
         rig.connect().send(dispatch(100, 77, {1: 1}))
+
+
+def completion() -> Effect:
+    return Effect(effect_id="order_completion:bc:100", kind=ORDER_COMPLETION, target="bc", business_key="100", payload={"connection": "bc", "order_id": "100"})
+
+
+def test_an_order_whose_goods_have_all_left_is_set_to_shipped_once_and_read_back(rig: Rig) -> None:
+    """Postage that is a product of its own is never shipped: the order stood at Partially Shipped for ever."""
+    port = rig.connect()
+    port.send(dispatch(100, 1, {1: 3}, "T1"))
+    assert outcome(rig)[0] == 3 and port.find(completion()) is None
+    receipt = port.send(completion())
+    assert outcome(rig)[0] == 2 and port.find(completion()) == receipt == port.send(completion())
+    assert rig.calls.count("PUT /orders/100") == 1
+
+
+def test_a_cancelled_order_is_not_moved_back_to_shipped(rig: Rig) -> None:
+    rig.sandbox.cancel_order(100)
+    with pytest.raises(Refused, match="status is 5"):
+        rig.connect().send(completion())
+    assert outcome(rig)[0] == 5
+
+
+def test_a_status_change_without_an_answer_is_in_doubt(rig: Rig) -> None:
+    port = rig.connect()
+    rig.sandbox.faults.add(faults.TIMEOUT_AFTER, "PUT *", times=1)
+    with pytest.raises(InDoubt):
+        port.send(completion())
+    assert port.find(completion()) is not None

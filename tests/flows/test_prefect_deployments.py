@@ -18,7 +18,7 @@ from tests.flows.conftest import ROOT, Site
 from connectors.kit.errors import BadConfiguration, NotNow
 from contracts.mappings import TABLES
 from deployments.prefect_server import prefect_server, server_settings
-from deployments.serve import FILE, Route, deployments, entries
+from deployments.serve import FILE, Route, deployments, entries, keep_paused
 from tasks.flow_runs import OURS
 
 LISTED = {
@@ -130,11 +130,26 @@ def test_no_form_asks_for_personal_data(forms: dict[str, dict]) -> None:
 
 
 @pytest.mark.prefect
+def test_a_deployment_that_a_person_paused_stays_paused_when_the_worker_starts_again(site: Site, forms: dict[str, dict]) -> None:
+    """Prefect sets it going again: an operator had paused a route, the worker was killed, and its restart sent the orders."""
+    name = "orders-to-warehouse/bigcommerce-uk → gxo-uk"
+    site.client.pause_deployment(site.client.read_deployment_by_name(name).id)
+    again = deployments()
+    keep_paused(again)
+    for made in again:
+        made.apply()
+    paused = [made.name for made in again if site.client.read_deployment_by_name(f"{made.flow_name}/{made.name}").paused]
+    assert paused == ["bigcommerce-uk → gxo-uk"]
+    site.client.resume_deployment(site.client.read_deployment_by_name(name).id)
+
+
+@pytest.mark.prefect
 def test_prefect_deploy_reads_the_same_list(site: Site, served: list[RunnerDeployment]) -> None:
     """The command that a site with workers in a pool uses; its own names for keys, so only a run of it tells."""
     environment = site.environment() | {"PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
     prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
-    subprocess.run([*prefect, "work-pool", "create", "wharfinger", "--type", "process", "--overwrite"], env=environment, cwd=ROOT, check=True, capture_output=True)
+    pool = [*prefect, "work-pool", "create", "wharfinger", "--type", "process", "--overwrite"]
+    subprocess.run(pool, env=environment, cwd=ROOT, check=True, capture_output=True)
     before = (ROOT / "deployments" / "prefect.yaml").read_bytes()
     done = subprocess.run([*prefect, "deploy", "--all", "--prefect-file", str(FILE)], env=environment, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

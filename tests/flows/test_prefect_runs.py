@@ -195,6 +195,14 @@ def test_who_waits_longer_goes_first(opened: House) -> None:
         pass
 
 
+def test_a_clock_that_is_behind_jumps_no_queue(opened: House) -> None:
+    """Two machines' clocks differ: who looks older may still not push in where somebody is at work."""
+    with at_work(opened, "f", "bigcommerce-uk", run_id="at work"):
+        opened.clock.at -= timedelta(hours=1)
+        with pytest.raises(NotNow), at_work(opened, "f", "bigcommerce-uk", run_id="looks older", turn_seconds=0):
+            pass
+
+
 def test_a_dead_run_holds_up_nobody(opened: House) -> None:
     opened.ledger.runs.start("dead", "f", "bigcommerce-uk", socket.gethostname(), GONE)
     opened.ledger.runs.take_turn("dead", lambda ours, other: False)

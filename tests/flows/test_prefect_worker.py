@@ -28,10 +28,12 @@ ONE = {"limit": 1, "collision_strategy": "ENQUEUE"}
 def worker(site: Site) -> Iterator[Worker]:
     """Serves a ticking flow, and two that are at work on connections that they share."""
     folder = {"folder": str(site.notes)}
+    every = [{"interval": 15, "slug": "ticks"}]
+    north = folder | {"storefront": "bigcommerce-uk", "warehouse": "gxo-north"}
     listed = (
-        tiny("ticks", "tick", parameters=folder, schedules=[{"interval": 15, "slug": "ticks"}], concurrency_limit=ONE | {"collision_strategy": "CANCEL_NEW"}),
+        tiny("ticks", "tick", parameters=folder, schedules=every, concurrency_limit=ONE | {"collision_strategy": "CANCEL_NEW"}),
         tiny(UK, "hold", parameters=folder | {"storefront": "bigcommerce-uk", "warehouse": "gxo-uk"}, concurrency_limit=ONE),
-        tiny("bigcommerce-uk → gxo-north", "hold", parameters=folder | {"storefront": "bigcommerce-uk", "warehouse": "gxo-north"}, concurrency_limit=ONE),
+        tiny("bigcommerce-uk → gxo-north", "hold", parameters=north, concurrency_limit=ONE),
     )
     with site.worker(*listed) as made:
         made.watch()
