@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -26,6 +26,7 @@ from connectors.ports import Storefront, Warehouse
 from connectors.snapshots.snapshots import Snapshots
 
 PROFILE = "WHARFINGER_PROFILE"
+LEDGER_URL = "sqlite:///{home}/ledger.db"
 SIDES = ("storefront", "warehouse")
 ConnectionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]  # it is part of effect ids and of subjects in the vault
 
@@ -37,7 +38,7 @@ class _Part(BaseModel):
 class LedgerSettings(_Part):
     """Where the ledger is, and how long a worker may hold an effect. The password of a PostgreSQL goes into `password`, by reference."""
 
-    url: str = "sqlite:///{home}/ledger.db"
+    url: str = LEDGER_URL
     password: Secret | None = None
     lease_seconds: float = Field(120, gt=0)
 
@@ -92,6 +93,15 @@ class Profile(_Part):
     vault: VaultSettings
     connections: dict[ConnectionName, ConnectionSettings] = {}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _place(cls, raw: Any) -> Any:
+        """`{home}` in every text, in the default of the ledger's URL too."""
+        if not isinstance(raw, dict) or "home" not in raw:
+            return raw
+        ledger = raw.get("ledger", {})
+        return _placed(raw | {"ledger": {"url": LEDGER_URL} | ledger if isinstance(ledger, dict) else ledger}, str(raw["home"]))
+
 
 def read_profile(path: Path) -> Profile:
     """Read and check a profile. Raises BadConfiguration that names the file and the key."""
@@ -106,7 +116,7 @@ def read_profile(path: Path) -> Profile:
         raise BadConfiguration(doing, f"it is not TOML ({error})", "Correct that line.") from None
     home = Path(os.environ.get("WHARFINGER_HOME") or str(raw.get("home") or ".wharfinger")).expanduser().absolute()
     try:
-        return Profile.model_validate(_placed(raw | {"home": str(home)}, str(home)))
+        return Profile.model_validate(raw | {"home": str(home)})
     except ValidationError as error:
         raise BadConfiguration(doing, _first(error), "Correct that key.") from None
 

@@ -70,7 +70,7 @@ def _show_outcome(result: dict[str, Any]) -> None:
 
 @app.command()
 def run(
-    flow: Annotated[str, typer.Argument(help="orders-to-warehouse, dispatch-back, reap-runs or publish-analytics.")],
+    flow: Annotated[str, typer.Argument(help="orders-to-warehouse, dispatch-back, check-catalogue, reap-runs or publish-analytics.")],
     parameters: Annotated[list[str] | None, typer.Argument(help="key=value …", show_default=False)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done (orders-to-warehouse).")] = False,
     profile: ProfileOption = None,

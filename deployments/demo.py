@@ -26,7 +26,7 @@ from deployments.demo_checks import Books, outcome
 from deployments.demo_orders import DemoOrder, Period
 from deployments.demo_warehouse import open_warehouse
 from deployments.demo_world import (
-    CHANNELS, FORGOTTEN_CARRIER, FORGOTTEN_METHOD, STOREFRONT, WAREHOUSE, address_of, channel_of, item_master, one_in, tables,
+    CHANNELS, FORGOTTEN_CARRIER, FORGOTTEN_METHOD, STOREFRONT, WAREHOUSE, address_of, catalogue, channel_of, item_master, one_in, tables,
 )
 from deployments.prefect_server import PrefectServer, prefect_server
 from deployments.serve import Route
@@ -41,6 +41,7 @@ RUN_SECONDS_MAX = 3600.0
 REGISTERED_SECONDS_MAX = 180.0
 CANCEL_ONE_IN, EDIT_ONE_IN = 90, 110
 ORDERS, DISPATCHES = f"orders-to-warehouse/{STOREFRONT} → {WAREHOUSE}", f"dispatch-back/{WAREHOUSE} → {STOREFRONT}"
+CATALOGUE = f"check-catalogue/{STOREFRONT}"
 CHANGE, PUBLISH = "change-mapping/change a mapping table", "publish-analytics/publish for analysts"
 
 Say = Callable[[str], None]
@@ -95,6 +96,7 @@ def stage(period: Period, home: Path, say: Say, port: int = 0, live: bool = Fals
         for channel, name in CHANNELS.items():
             if channel != "1":
                 storefront.add_channel(int(channel), name)
+        storefront.add_products(catalogue(period.orders))
         say("Starting the sandboxes …")
         url = stack.enter_context(serve(storefront, clock))
         warehouse = stack.enter_context(_stepping(open_warehouse(home / "partner", item_master(period.orders), clock), lock))
@@ -161,6 +163,7 @@ def play(up: Stage, period: Period) -> None:
         run(up, DISPATCHES)
         if _is_drained(up):
             break
+    run(up, CATALOGUE)
     run(up, PUBLISH)
 
 

@@ -26,7 +26,7 @@ METHODS = {"Royal Mail Tracked 48": ("RMLL", "TRACKED 48"), "DPD Next Day": ("DP
            "International Priority": ("FDEN", "PRIORITY")}
 CARRIERS = {"RMLL": ("royalmail", "", ""), "DPDL": ("", "dpd-uk", ""), "FDEN": ("fedex", "", ""),
             "UPSN": ("ups", "", ""), FORGOTTEN_CARRIER: ("", "tuffnells", "https://track.example/?c={tracking_number}")}
-UNKNOWN_ONE_IN, INACTIVE_ONE_IN, NO_CUSTOMS_ONE_IN, COURIER_ONE_IN = 400, 700, 60, 70
+UNKNOWN_ONE_IN, INACTIVE_ONE_IN, NO_CUSTOMS_ONE_IN, COURIER_ONE_IN, UNTRACKED_ONE_IN = 400, 700, 60, 70, 300
 
 
 def one_in(n: int, what: str, about: str) -> bool:
@@ -104,6 +104,13 @@ def item_master(orders: list[DemoOrder]) -> pd.DataFrame:
                      "barcode": "", "hs_code": "950590" if has_customs else "", "origin": "CN" if has_customs else "", "customs_value_minor": 0,
                      "customs_currency": ""})
     return Items.frame(rows)
+
+
+def catalogue(orders: list[DemoOrder]) -> list[dict[str, str]]:
+    """The storefront's products, as its sandbox takes them; of a few the inventory is not tracked."""
+    names = {line.sku: line.name for order in orders for line in order.lines if line.sku}
+    return [{"sku": sku, "name": name or sku, "inventory_tracking": "none" if one_in(UNTRACKED_ONE_IN, sku, "tracking") else "product"}
+            for sku, name in sorted(names.items())]
 
 
 def address_of(order: DemoOrder) -> dict[str, str]:

@@ -202,7 +202,7 @@ def _note(opened: House, tx: Tx, effect: Effect, what: str, detail: str) -> None
         opened.ledger.timeline.note(tx, effect.payload["connection"], effect.payload["order_id"], what, "deliver", detail)
 
 
-@task(name="deliver", task_run_name="deliver up to 100 of {kinds} to {target}", **RETRY)
+@task(name="deliver", task_run_name="deliver what is owed to {target}", **RETRY)
 def deliver_chunk(side: str, target: str, kinds: list[str], holder: str) -> dict[str, Any]:
     """One chunk of what is owed to `target`. Raises NotNow or NotAllowed when the target is away: Prefect then repeats the claim."""
     opened = house()

@@ -4,6 +4,8 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
+from prefect.cache_policies import NO_CACHE
+
 from connectors.house import PROFILE, House, read_profile
 from connectors.kit.errors import BadConfiguration, InDoubt, NotNow
 
@@ -30,4 +32,4 @@ def may_help(task: object, run: object, state: object) -> bool:
     return False
 
 
-RETRY = {"retries": 2, "retry_delay_seconds": [5, 30], "retry_condition_fn": may_help}
+RETRY = {"retries": 2, "retry_delay_seconds": [5, 30], "retry_condition_fn": may_help, "cache_policy": NO_CACHE}

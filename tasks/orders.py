@@ -52,8 +52,18 @@ def take_in_orders(opened: House, storefront: str) -> Counter:
     counts: Counter = Counter()
     for page in opened.storefront(storefront).orders(window(opened, storefront)):
         with opened.ledger.transaction() as tx:
-            counts += enter_page(opened, tx, storefront, page)
+            entered = enter_page(opened, tx, storefront, page)
+        if entered["new"] or entered["changed"]:
+            _keep(opened, storefront, page)
+        counts += entered
     return counts
+
+
+def _keep(opened: House, storefront: str, page: OrderPage) -> None:
+    """What the storefront said, for later questions; the addresses are not in it."""
+    key = f"{page.reached:%Y%m%dT%H%M%S} {len(page.orders)} {page.orders['order_id'].iloc[-1]}"
+    for kind, frame in (("orders", page.orders), ("order_lines", page.lines), ("ship_groups", page.ship_groups)):
+        opened.snapshots.keep(kind, storefront, page.reached, frame, key)
 
 
 def enter_page(opened: House, tx: Tx, storefront: str, page: OrderPage) -> Counter:
@@ -129,8 +139,9 @@ def _plan_order(opened: House, tx: Tx, entry: Row[Any], verdict: Any, requests: 
     if verdict.verdict == "cancelled":
         findings = _cancel(opened, tx, entry, live.values(), "cancelled at the storefront")
     elif verdict.verdict == "plan":
+        findings = findings + _taken_references(opened, tx, entry, requests)
         asked_hash = content_hash(requests, entry.fingerprint)
-        edited = bool(live) and asked_hash != entry.asked_hash
+        edited = bool(live) and (_is_edited(entry, live, findings) if findings else asked_hash != entry.asked_hash)
         if findings and live:
             findings = [_edited(entry, row, [f"{finding.type}: {finding.cause}" for finding in findings]) for row in live.values()] if edited else []
         elif not findings and not live:
@@ -147,6 +158,27 @@ def _plan_order(opened: House, tx: Tx, entry: Row[Any], verdict: Any, requests: 
         opened.ledger.timeline.note(tx, entry.connection, entry.order_id, "held", ACTOR, ", ".join(sorted({finding.type for finding in findings})))
     planning.counts[state] += 1
     planning.findings += findings
+
+
+def _is_edited(entry: Row[Any], live: dict[str, Row[Any]], findings: list[Finding]) -> bool:
+    """Did the order itself change since we asked, or only what the rules think of it (an item that went inactive)? Then nothing is to be done."""
+    asked = {line["line_id"]: (line["component_of"] or line["sku"], line["quantity"] // line["factor"]) for row in live.values() for line in row.payload["lines"]}
+    now = {line["line_id"]: (line["sku"], line["quantity"]) for line in entry.lines if line["line_id"] in asked}
+    found_on = {line_id for finding in findings for line_id in finding.evidence.get("line_ids", [])}
+    same_address = content_hash([row.payload for row in live.values()], entry.fingerprint) == entry.asked_hash
+    return now != asked or bool(found_on - asked.keys()) or not same_address
+
+
+def _taken_references(opened: House, tx: Tx, entry: Row[Any], requests: list[dict[str, Any]]) -> list[Finding]:
+    """Two orders must not share a reference: a dispatch would go back to the wrong one."""
+    findings = []
+    for request in requests:
+        other = opened.ledger.books.requests(tx, request["warehouse"], [request["reference"]]).get(request["reference"])
+        if other and (other.connection, other.order_id) != (entry.connection, entry.order_id):
+            findings.append(Finding("record_unsound", entry.connection, entry.order_id, f"record_unsound:reference {request['reference']} is taken",
+                                    {"reference": request["reference"], "by": f"{other.connection} {other.order_id}",
+                                     "why": "give each storefront connection a reference_prefix of its own"}))
+    return findings
 
 
 def _ask(opened: House, tx: Tx, request: dict[str, Any], kind: str, planning: Planning) -> None:
@@ -259,7 +291,7 @@ def plan_orders_of(storefront: str) -> dict[str, Any]:
     return {"counts": dict(planning.counts), "asked": planning.asked, "held": [asdict(finding) for finding in planning.findings]}
 
 
-@task(name="rehearse orders", task_run_name="rehearse orders of {storefront} (dry run)")
+@task(name="rehearse orders", task_run_name="rehearse orders of {storefront} (dry run)", **RETRY)
 def rehearse_orders_of(storefront: str) -> dict[str, Any]:
     """What a run would plan now. Reads the storefront, changes nothing anywhere."""
     return rehearse_orders(house(), storefront)

@@ -5,6 +5,7 @@ from typing import Any
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
 
 from connectors.house import House
 from contracts.exceptions import TYPES
@@ -24,7 +25,7 @@ def held_rows(opened: House, connections: set[str]) -> list[dict[str, Any]]:
             for row in opened.ledger.exceptions.listed() if row.connection in connections]
 
 
-@task(name="report", task_run_name="report {title}")
+@task(name="report", task_run_name="report {title}", cache_policy=NO_CACHE)
 def report(title: str, rows: list[dict[str, Any]], description: str) -> None:
     """One table artifact, under a key made of its title."""
     more = f" The first {ROWS_MAX} of {len(rows)} are listed." if len(rows) > ROWS_MAX else ""

@@ -24,7 +24,8 @@ from contracts.effects import Acknowledgement, SetAnswer
 
 DISPATCHES, ACKNOWLEDGEMENT = "dispatches", "acknowledgement"
 ACCEPTED = ("A", "E")  # AK5-01 and AK9-01: accepted, accepted with errors noted
-GROUP_OF = {"940": "OW", "945": "SW", "997": "FA"}
+GROUP_OF = {"945": "SW", "997": "FA"}
+SENT_GROUPS = ("OW", "FA")
 SEGMENT_FAULTS = {"1": "unrecognised segment", "2": "unexpected segment", "3": "mandatory segment missing", "4": "loop too often",
                   "5": "segment too often", "6": "segment not in this set", "7": "segment out of order", "8": "errors in its elements"}
 ELEMENT_FAULTS = {"1": "mandatory element missing", "2": "conditional element missing", "3": "too many elements", "4": "too short",
@@ -46,14 +47,14 @@ def group_messages(warehouse: str, profile: Profile, interchange: Interchange, g
 
 def note_messages(profile: Profile, interchange: Interchange) -> list[Message]:
     """TA1 segments: the partner refused, or took, a whole interchange of ours before looking into it."""
-    messages = []
+    messages, sent_at = [], utc(moment(interchange.date, interchange.time), profile)
     for place, ta1 in enumerate(interchange.notes, start=1):
         number, code = ta1.at(1), ta1.at(4)
         right = re.fullmatch(r"[0-9]{9}", number) and code in ("A", "E", "R")
         note = "" if code == "A" else f"interchange note {re.sub('[^0-9]', '', ta1.at(5))[:3]}"
         said = [{"number": int(number), "accepted": code != "R", "code": f"TA1 {code}", "reason": note}] if right else []
-        messages.append(Message(f"{interchange.sender}|{interchange.control}|TA1|{place}", ACKNOWLEDGEMENT, utc(moment(interchange.date, interchange.time), profile),
-                                acknowledgements=said, errors=[] if right else [f"segment {ta1.number} (TA1): cannot be read"]))
+        errors = [] if right else [f"segment {ta1.number} (TA1): cannot be read"]
+        messages.append(Message(f"{interchange.sender}|{interchange.control}|TA1|{place}", ACKNOWLEDGEMENT, sent_at, acknowledgements=said, errors=errors))
     return messages
 
 
@@ -118,7 +119,7 @@ def _faults(profile: Profile, group: Group, document: TransactionSet) -> list[Fa
 def acknowledgements(document: TransactionSet) -> list[dict[str, Any]]:
     """The partner's word on one group of ours: [{number, accepted, code, reason}]. `number` is our GS06. Raises Unsound."""
     read = FunctionalAcknowledgement.read(document)
-    if read.ak1.at(1) not in GROUP_OF.values():
+    if read.ak1.at(1) not in SENT_GROUPS:  # another group's number would be taken for one of ours
         raise Unsound(f"segment {read.ak1.number} (AK1): we never sent a group of code {read.ak1.at(1)}")
     verdicts = [one.ak5.at(1) if one.ak5 else "" for one in read.sets]
     if "" in verdicts:
@@ -127,7 +128,8 @@ def acknowledgements(document: TransactionSet) -> list[dict[str, Any]]:
     accepted = group in ACCEPTED and all(v in ACCEPTED for v in verdicts) or group == "P" and bool(verdicts) and all(v in ACCEPTED for v in verdicts)
     reasons = [reason for one in read.sets for reason in _reasons([*one.faults, *([one.ak5] if one.ak5 else [])])]
     reasons += [f"group error {read.ak9.at(p)}" for p in range(5, 10) if read.ak9.at(p)]
-    return [{"number": int(read.ak1.at(2)), "accepted": accepted, "code": next((v for v in verdicts if v not in ACCEPTED), group), "reason": "; ".join(reasons)}]
+    code = next((v for v in verdicts if v not in ACCEPTED), group)
+    return [{"number": int(read.ak1.at(2)), "accepted": accepted, "code": code, "reason": "; ".join(reasons)}]
 
 
 def _reasons(segments: list[Segment]) -> Iterator[str]:

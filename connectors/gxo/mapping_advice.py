@@ -147,7 +147,7 @@ def _check_total(advice: ShippingAdvice, rows: list[dict[str, Any]], profile: Pr
     w03, counts = advice.w03, profile.advice.total
     if w03 is None or counts == "unchecked":
         return
-    shipped = [row for row in rows if row["quantity"]]
-    there = sum(row["quantity"] for row in shipped) if counts == "units" else len({row["package_id"] for row in rows if row["tracking_number"] or row["quantity"]})
+    packages = {row["package_id"] for row in rows if row["tracking_number"] or row["quantity"]}
+    there = sum(row["quantity"] for row in rows) if counts == "units" else len(packages)
     if Decimal(w03.at(1)) != there:
         raise Unsound(f"segment {w03.number} (W03 element 01): it totals {w03.at(1)} {counts}, the lines have {there}")

@@ -112,7 +112,8 @@ def _table(body: bytes, name: str, encoding: str, delimiter: str, wanted: set[st
         raise BadDocument(doing, "it is empty" if not lines else "its last line is not ended: it may be cut off", "Ask the partner for a whole file.")
     header = lines[0][1]
     if len(set(header)) < len(header) or wanted - set(header):
-        raise BadDocument(doing, f"its header lacks {', '.join(sorted(wanted - set(header))) or 'nothing, but names a column twice'}", "Compare it with the profile.")
+        lacking = ", ".join(sorted(wanted - set(header)))
+        raise BadDocument(doing, f"its header lacks {lacking}" if lacking else "its header names a column twice", "Compare it with the profile.")
     rows = lines[1:]
     if trailer:
         if not rows or rows[-1][1][0] != trailer or rows[-1][1][1:2] != [str(len(rows) - 1)]:
@@ -120,5 +121,6 @@ def _table(body: bytes, name: str, encoding: str, delimiter: str, wanted: set[st
         rows = rows[:-1]
     uneven = [number for number, line in rows if len(line) != len(header)]
     if uneven or len(rows) > ROWS_MAX:
-        raise BadDocument(doing, f"line {uneven[0]} has not as many cells as the header" if uneven else f"it has more than {ROWS_MAX} rows", "Ask the partner.")
+        why = f"line {uneven[0]} has not as many cells as the header" if uneven else f"it has more than {ROWS_MAX} rows"
+        raise BadDocument(doing, why, "Ask the partner.")
     return [(number, dict(zip(header, line, strict=True))) for number, line in rows]

@@ -21,7 +21,8 @@ NEW, CHANGE, CANCEL = "N", "R", "F"  # W05-01
 _MOST_NOTE_ROWS = 100
 
 
-def order_document(status: str, request: FulfilmentRequest, recipient: Fields[str, str] | None, profile: Profile, control: int, at: datetime) -> bytes:
+def order_document(status: str, request: FulfilmentRequest, recipient: Fields[str, str] | None, profile: Profile, control: int,
+                   at: datetime) -> bytes:
     """The interchange with one 940. A cancel carries no personal data. Raises Unwritable with the element and the reason."""
     if status != CANCEL and recipient is None:
         raise Unwritable("N1*ST: the delivery address is not there")
@@ -70,7 +71,8 @@ def _w05(status: str, request: FulfilmentRequest, profile: Profile) -> Row:
     separators = profile.delimiters.separators
     if not request.reference:
         raise Unwritable("W05-02: the request has no reference")
-    return ("W05", status, code(request.reference, 22, separators, "W05-02 (our reference)"), code(request.po_number, 22, separators, "W05-03 (PO number)"))
+    return ("W05", status, code(request.reference, 22, separators, "W05-02 (our reference)"),
+            code(request.po_number, 22, separators, "W05-03 (PO number)"))
 
 
 def _facility(request: FulfilmentRequest, profile: Profile) -> Party:
@@ -154,8 +156,8 @@ def _reference(reference: Reference, request: FulfilmentRequest, profile: Profil
 def _item(line: RequestLine, profile: Profile, is_full: bool) -> OrderedItem:
     separators, order = profile.delimiters.separators, profile.order
     barcode = order.barcode_qualifiers.get(len(line.barcode), "") if line.barcode.isascii() and line.barcode.isdigit() else ""
-    w01 = ("W01", str(line.quantity), line.unit, "", order.sku_qualifier, code(line.warehouse_sku, 48, separators, f"W01-05 (SKU of line {line.number})"),
-           *((barcode, line.barcode) if barcode else ()))
+    sku = code(line.warehouse_sku, 48, separators, f"W01-05 (SKU of line {line.number})")
+    w01 = ("W01", str(line.quantity), line.unit, "", order.sku_qualifier, sku, *((barcode, line.barcode) if barcode else ()))
     marks = [row for mark in order.line_marks if (is_full or mark.field == "number") and (row := _line_mark(mark, line, profile))]
     if not is_full:
         return OrderedItem(w01, n9=marks)

@@ -16,7 +16,8 @@ from connectors.kit.exchange import folder_parts
 
 _PATH = re.compile(r"([A-Z][A-Z0-9]{1,2})(?:\*([A-Z0-9]{1,3}))?(?:-([0-9]{2}))?")
 _FILE_NAME = re.compile(r"(?!\.)(?:[A-Za-z0-9._-]|\{(?:set|sender|receiver|control)\})+")
-HeaderField = Literal["connection", "order_id", "ship_group", "channel", "organisation", "ship_method", "currency", "discount", "order_total", "revision"]
+HeaderField = Literal["connection", "order_id", "ship_group", "channel", "organisation", "ship_method", "currency", "discount", "order_total",
+                      "revision"]
 LineField = Literal["number", "line_id", "hs_code", "origin", "currency", "is_gift", "component_of"]
 AdviceField = Literal["advice_id", "reference", "package_id", "carrier", "service", "tracking_number", "request_line", "sku", "quantity", "unit",
                       "line_status", "facility", "shipped_at"]
@@ -124,7 +125,7 @@ class Order(Strict):
     warehouse_id_qualifier: Qualifier = Field("92", description="N1-03 of the facility: 92 assigned by the buyer, 91 by the seller")
     placed_date: Annotated[str, StringConstraints(pattern=r"^([A-Z0-9]{2})?$")] = "04"
     ship_date: Annotated[str, StringConstraints(pattern=r"^([A-Z0-9]{2})?$")] = "10"
-    order_note: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field("WHI", description="NTE-01 of the order note (warehouse instruction)")
+    order_note: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field("WHI", description="NTE-01 of the order note")
     gift_note: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field("ZZZ", description="NTE-01 of the gift note (mutually defined)")
     payment: Qualifier = Field("PP", description="W66-01: PP prepaid by the seller")
     mode: Qualifier = Field("M", description="W66-02: M motor")

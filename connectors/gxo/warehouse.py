@@ -55,7 +55,8 @@ class Gxo:
         self.name, self.account = name, partner.account
         self.quiet_seconds, self.verify_seconds = settings.quiet_seconds, partner.acknowledgement_seconds
         self.follows_changes, self.follows_cancels, self.acknowledges = partner.accepts_changes, partner.accepts_cancels, partner.acknowledges
-        optional = ((FULFILMENT_CHANGE, partner.accepts_changes), (FULFILMENT_CANCEL, partner.accepts_cancels), (ACKNOWLEDGEMENT, partner.wants_acknowledgements))
+        optional = ((FULFILMENT_CHANGE, partner.accepts_changes), (FULFILMENT_CANCEL, partner.accepts_cancels),
+                    (ACKNOWLEDGEMENT, partner.wants_acknowledgements))
         self.kinds = (FULFILMENT_REQUEST, *(kind for kind, is_taken in optional if is_taken))
         self._settings, self._partner, self._files = settings, partner, files
 
@@ -105,7 +106,8 @@ class Gxo:
         try:
             return self._files.list(folder)
         except DefiniteNo as error:
-            raise InDoubt(f"looking for {effect.effect_id} at {self.name}", f"{folder} cannot be listed ({error.got})", "It is looked for again.") from error
+            why = f"{folder} cannot be listed ({error.got})"
+            raise InDoubt(f"looking for {effect.effect_id} at {self.name}", why, "It is looked for again.") from error
 
     def items(self) -> tuple[pd.DataFrame, list[dict[str, str]]]:
         """The item master from the partner's items file. A missing file is an error (NotNow), never 'no items'."""
@@ -149,9 +151,11 @@ class Gxo:
     def _check_parties(self, interchange: Interchange, name: str) -> None:
         partner = self._partner
         if (interchange.sender, interchange.receiver) != (partner.partner_id.strip(), partner.our_id.strip()):
-            raise BadDocument(f"reading {name}", f"it is from {interchange.sender!r} to {interchange.receiver!r}, not between us and the partner", "Ask the partner.")
+            parties = f"it is from {interchange.sender!r} to {interchange.receiver!r}, not between us and the partner"
+            raise BadDocument(f"reading {name}", parties, "Ask the partner.")
         if interchange.usage != partner.usage:
-            raise BadDocument(f"reading {name}", f"it is marked {interchange.usage!r} (ISA15) and this account is {partner.usage!r}", "Ask the partner.")
+            usage = f"it is marked {interchange.usage!r} (ISA15) and this account is {partner.usage!r}"
+            raise BadDocument(f"reading {name}", usage, "Ask the partner.")
 
     def _at(self, effect: Effect) -> datetime:
         return (effect.sent_at or effect.planned_at).astimezone(UTC)

@@ -78,6 +78,7 @@ SEGMENTS = {r["segment"]: Layout(tuple((e.rstrip("M"), e.endswith("M")) for e in
             for r in _read("segments.csv")}
 
 _MANY = 999_999
+_NUMBERS = {"N": r"-?[0-9]+", "R": r"-?([0-9]+\.?[0-9]*|\.[0-9]+)"}
 
 
 def _slots(text: str) -> tuple[Slot, ...]:
@@ -99,7 +100,8 @@ SETS: dict[str, tuple[Slot, ...]] = {
     "940": (*_slots("W05!"), _loop("N1", 10, _slots("N2*2 N3*2 N4 PER*5")), *_slots("N9*10 G61*3 G62*10 NTE* W09 W66 W6 R2*13 BNX"), _LM,
             _loop("LX", _MANY, (*_slots("MAN* SDQ* N1 G62*10"), _loop("W01", _MANY, (
                 *_slots("G69*5 N9*200 NTE* W20*3 QTY*10 AMT G62*10 G66 N1*3 PER*5 LH2*6 LHR LH6*5"), _LM, _FA1)))), *_slots("W76")),
-    "945": (*_slots("W06!"), _loop("N1", 10, _slots("N2 N3*2 N4 PER*5"), mandatory=True), *_slots("N9*10 G61*3 G62*5 NTE*20 W27 W6 W28 W10*10 G72*5"), _LM,
+    "945": (*_slots("W06!"), _loop("N1", 10, _slots("N2 N3*2 N4 PER*5"), mandatory=True),
+            *_slots("N9*10 G61*3 G62*5 NTE*20 W27 W6 W28 W10*10 G72*5"), _LM,
             _loop("LX", _MANY, (*_slots("MAN* PAL N9*5"), _loop("W12", _MANY, (
                 *_slots("G69*5 N9*200 G62*10 QTY*10 MEA*5 AMT R4*5 W27 N1*5 G72*5"), _LM, _FA1)))), *_slots("W03")),
     "997": (*_slots("AK1!"), _loop("AK2", _MANY, (_loop("AK3", _MANY, _slots("AK4*99")), *_slots("AK5"))), *_slots("AK9!")),
@@ -159,7 +161,7 @@ def _problem(element: Element, value: str) -> tuple[str, str] | None:
         return TOO_SHORT, f"{length} characters, at least {element.shortest} are needed"
     if length > element.longest:
         return TOO_LONG, f"{length} characters, at most {element.longest} are allowed"
-    if element.type == "N" and not re.fullmatch(r"-?[0-9]+", value) or element.type == "R" and not re.fullmatch(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)", value):
+    if element.type in _NUMBERS and not re.fullmatch(_NUMBERS[element.type], value):
         return BAD_CHARACTER, "not a number"
     if element.type == "DT" and moment(value) is None:
         return BAD_DATE, "not a date"

@@ -55,7 +55,8 @@ def write(envelope: Envelope, group_code: str, sets: Iterable[tuple[str, Sequenc
     isa = ("ISA", "00", " " * 10, "00", " " * 10, _fixed(envelope.sender_qualifier, 2, "ISA05"), _fixed(envelope.sender, 15, "ISA06"),
            _fixed(envelope.receiver_qualifier, 2, "ISA07"), _fixed(envelope.receiver, 15, "ISA08"), f"{at:%y%m%d}", f"{at:%H%M}", "U",
            envelope.version[:5], control.zfill(9), "0" if group_code == "FA" else "1", envelope.usage)
-    rows: list[Row] = [("GS", group_code, envelope.group_sender, envelope.group_receiver, f"{at:%Y%m%d}", f"{at:%H%M}", control, "X", envelope.version)]
+    rows: list[Row] = [("GS", group_code, envelope.group_sender, envelope.group_receiver, f"{at:%Y%m%d}", f"{at:%H%M}", control, "X",
+                        envelope.version)]
     count = 0
     for count, (set_id, body) in enumerate(sets, start=1):  # noqa: B007 (count is used after the loop)
         number = f"{count:04}"

@@ -56,6 +56,11 @@ class Books:
         """One entry of the order book."""
         return tx.execute(sa.select(order_book).where(*_is(connection, order_id))).one_or_none()
 
+    def lines(self, tx: Connection, connection: str) -> list[dict[str, Any]]:
+        """Every order line of a storefront: JSON of the contract OrderLines."""
+        found = tx.execute(sa.select(order_book.c.lines).where(order_book.c.connection == connection)).scalars()
+        return [line for lines in found for line in lines]
+
     def to_plan(self, tx: Connection, connection: str, limit: int) -> list[Row[Any]]:
         """Orders whose plan is owed, in a fixed order."""
         return list(tx.execute(sa.select(order_book).where(order_book.c.connection == connection, order_book.c.replan.is_(True))

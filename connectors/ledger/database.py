@@ -82,6 +82,7 @@ class Database:
                 committing = True
         except (DBAPIError, sa.exc.TimeoutError) as error:
             named = _named(error, in_doubt=committing and self.is_postgres)
+            _without_row(error)
             if named is None:
                 raise
             raise named from error
@@ -179,6 +180,13 @@ def _prepare_postgres(busy_seconds: float) -> Callable[[Any, Any], None]:
         connection.commit()
 
     return prepare
+
+
+def _without_row(error: Exception) -> None:
+    """PostgreSQL's errors go on, after their first line, with 'Failing row contains …': rows do not belong into logs."""
+    for part in (error, getattr(error, "orig", None)):
+        if part is not None and part.args and isinstance(part.args[0], str):
+            part.args = (part.args[0].partition("\n")[0], *part.args[1:])
 
 
 def _named(error: DBAPIError | sa.exc.TimeoutError, in_doubt: bool) -> WharfingerError | None:

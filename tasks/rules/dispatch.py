@@ -128,10 +128,9 @@ def _place_rows(rows: list[Row], request: dict[str, Any], shipped: Mapping[tuple
 
 
 def _in_order(row: Row) -> tuple:
-    """By time, advice and package; in a package the rows that name their line first, so that the others fill what is left."""
-    line = row["request_line"].strip()
-    return (row["shipped_at"], row["advice_id"], row["package_id"], not line, line.zfill(9), row["sku"], row["quantity"], row["tracking_number"],
-            row["carrier"], row["service"], row["unit"])
+    """By time, advice and package, then by whatever tells two rows apart, so that the order of the rows decides nothing."""
+    return (row["shipped_at"], row["advice_id"], row["package_id"], row["request_line"].strip(), row["sku"], row["quantity"],
+            row["tracking_number"], row["carrier"], row["service"], row["unit"])
 
 
 def _is_cancelled(rows: list[Row], request: dict[str, Any]) -> bool:

@@ -262,6 +262,7 @@ def test_a_997_says_of_one_control_number_whether_it_was_taken_and_why_not(body:
 
 @pytest.mark.parametrize(("body", "says"), [
     ([("AK1", "ZZ", "1"), ("AK9", "A", "1", "1", "1")], "segment 4 (AK1): we never sent a group of code ZZ"),
+    ([("AK1", "SW", "1"), ("AK9", "A", "1", "1", "1")], "segment 4 (AK1): we never sent a group of code SW"),
     ([("AK1", "OW", "1"), ("AK2", "940", "0001"), ("AK9", "A", "1", "1", "1")], "segment 5 (AK2): no AK5 says whether the set was accepted"),
     ([("AK1", "OW", "one"), ("AK9", "A", "1", "1", "1")], "segment 4 (AK1 element 02): not a number"),
     ([("AK1", "OW", "1")], "segment 5 (AK9): the mandatory segment is missing"),

@@ -1,7 +1,7 @@
 """The smaller tables: orders, requests, dispatches, watermarks, mappings, items, inbox, timeline, runs."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pandas as pd
@@ -146,7 +146,6 @@ def test_a_watermark_never_goes_back(rig: Rig) -> None:
 
 
 def test_a_watermark_in_another_time_zone_is_the_same_moment(rig: Rig) -> None:
-    from datetime import timezone
     east = timezone(timedelta(hours=9))
     assert _reach(rig, NOON.astimezone(east)) == NOON and _reach(rig, NOON + timedelta(microseconds=1)).microsecond == 1
 

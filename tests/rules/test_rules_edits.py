@@ -79,3 +79,20 @@ def test_a_kit_is_one_line_of_an_edit():
     tables = {"kits": [{"connection": SHOP, "sku": "KIT", "component": c, "quantity": q} for c, q in (("A", "2"), ("B", "1"))]}
     one, two = (_requests(lines=[line("1", "KIT", count)], tables=tables) for count in (1, 2))
     assert difference(one, two) == ["line 1 (KIT): quantity 1 -> 2"]
+
+
+def test_quantities_are_told_in_the_storefronts_unit_and_a_corrected_factor_is_no_edit():
+    def in_cases(count, factor):
+        unit = {"connection": SHOP, "sku": "*", "unit": "CA", "warehouse": WAREHOUSE, "warehouse_unit": "EA", "factor": factor}
+        return _requests(lines=[line("1", "A", count, unit="CA")], tables={"units": [unit]})
+
+    assert difference(in_cases(1, "12"), in_cases(2, "12")) == ["line 1 (A): quantity 1 -> 2"]
+    assert content_hash(in_cases(1, "12"), "f") == content_hash(in_cases(1, "6"), "f")
+
+
+def test_the_order_of_the_requests_decides_neither_the_hash_nor_the_words():
+    lines = [line("9", "A", 1), line("1", "B", 1, ship_group="b")]
+    one = _requests(lines=lines, groups=[group(), group("b")])
+    two = _requests(lines=[row | {"quantity": 5} for row in lines], groups=[group(), group("b")])
+    assert content_hash(one, "f") == content_hash(one[::-1], "f")
+    assert difference(one, two) == difference(one[::-1], two[::-1]) == ["line 9 (A): quantity 1 -> 5", "line 1 (B): quantity 1 -> 5"]

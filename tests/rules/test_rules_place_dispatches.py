@@ -98,6 +98,7 @@ def test_a_count_that_is_already_beyond_the_order_does_no_harm():
     """The order was cut after the warehouse had shipped."""
     placement = _place(advice("A", 1), shipped={("BC100", 1): 9, ("BC100", 3): 2})
     assert _confirmed(placement) == [("P1", [("L3", 1)])]
+    assert (placement.advised, placement.findings) == ([("BC100", 3, 1)], [])
 
 
 def test_each_package_of_an_advice_is_a_confirmation_of_its_own_and_may_have_no_tracking():

@@ -1,0 +1,174 @@
+"""Cancels and edits, before and after sending, before and after the pick."""
+
+import pytest
+
+from tests.journeys.rig import QUIET, Rig
+
+
+def _sent(rig: Rig) -> None:
+    """Gone out and taken in by the warehouse, which is between two shifts."""
+    rig.site.is_picking = False
+    rig.sends_orders()
+    rig.passes(5)
+    rig.warehouse_works()
+    rig.tells_of_dispatches()
+
+
+def _picked(rig: Rig) -> None:
+    rig.site.is_picking = True
+    rig.warehouse_works()
+    rig.passes(60)
+    rig.tells_of_dispatches()
+
+
+def _rests(rig: Rig) -> None:
+    rig.site.is_picking = True
+    rig.drains()
+
+
+def test_an_order_cancelled_before_it_was_sent_is_never_sent(world):
+    rig = world()
+    order, other = rig.orders(("HEART", 1)), rig.orders(("MUG", 1))
+    rig.reads_orders()
+    rig.passes(60)
+    rig.shop.cancel_order(order)
+    _rests(rig)
+    assert rig.at_warehouse(order) == [] and len(rig.at_warehouse(other)) == 1 and rig.desk() == []
+    assert rig.violations(cancelled=[order]) == []
+
+
+def test_an_order_cancelled_after_sending_and_before_the_pick_is_closed_at_the_warehouse(world):
+    rig = world()
+    order = rig.orders(("HEART", 1))
+    _sent(rig)
+    rig.shop.cancel_order(order)
+    rig.sends_orders()
+    rig.sends_orders()
+    _rests(rig)
+    assert [copy["state"] for copy in rig.at_warehouse(order)] == ["cancelled"] and rig.desk() == []
+    assert list(rig.ledger.table("request")["state"]) == ["cancelled"]
+    assert rig.violations(cancelled=[order]) == []
+
+
+def test_an_order_cancelled_after_the_pick_is_on_the_desk_once_and_stays_shipped(world):
+    rig = world()
+    order = rig.orders(("HEART", 1))
+    _sent(rig)
+    _picked(rig)
+    rig.shop.cancel_order(order)
+    _rests(rig)
+    rig.day()
+    assert rig.desk() == [("cancel_refused", str(order))]
+    assert [copy["state"] for copy in rig.at_warehouse(order)] == ["shipped"]
+    assert rig.violations(cancelled=[order]) == []
+
+
+def test_a_cancel_that_crosses_the_pick_is_on_the_desk_once_and_the_dispatch_is_confirmed(world):
+    rig = world()
+    order = rig.orders(("HEART", 2))
+    _sent(rig)
+    rig.shop.cancel_order(order)
+    rig.site.is_picking = True
+    rig.warehouse_works()
+    rig.sends_orders()
+    _rests(rig)
+    assert [kind for kind, _ in rig.desk()] == ["cancel_refused"]
+    assert len(rig.shipments(order)) == 1
+    assert rig.violations(cancelled=[order]) == []
+
+
+def test_an_order_edited_before_it_was_sent_goes_out_once_with_the_new_content(world):
+    rig = world()
+    order = rig.orders(("HEART", 1), ("MUG", 2))
+    rig.reads_orders()
+    rig.passes(60)
+    first, second = rig.shop.books()["orders"][order]["lines"]
+    rig.shop.edit_order(order, quantities={first: 5, second: 0})
+    _rests(rig)
+    assert rig.units(order) == {"HEART": 5} and len(rig.at_warehouse(order)) == 1
+    assert rig.violations() == [] and rig.desk() == []
+
+
+def test_an_edit_after_sending_and_before_the_pick_is_followed_by_the_warehouse(world):
+    rig = world()
+    order = rig.orders(("HEART", 1))
+    _sent(rig)
+    line = next(iter(rig.shop.books()["orders"][order]["lines"]))
+    rig.shop.edit_order(order, quantities={line: 4}, add=[{"sku": "MUG", "quantity": 1, "price": "1.00"}])
+    rig.sends_orders()
+    rig.sends_orders()
+    _rests(rig)
+    assert rig.units(order) == {"HEART": 4, "MUG": 1} and len(rig.at_warehouse(order)) == 1
+    assert sum(item["quantity"] for shipment in rig.shipments(order) for item in shipment["items"]) == 5
+    assert rig.violations() == [] and rig.desk() == []
+
+
+def test_an_edit_after_the_pick_stays_on_the_desk_until_a_person_resolves_it(world):
+    from tasks.exceptions import resolve
+    rig = world()
+    order = rig.orders(("HEART", 1))
+    _sent(rig)
+    _picked(rig)
+    line = next(iter(rig.shop.books()["orders"][order]["lines"]))
+    rig.shop.edit_order(order, quantities={line: 3})
+    _rests(rig)
+    rig.day()
+    assert rig.desk() == [("edited_after_export", str(order))] and rig.units(order) == {"HEART": 1}
+    resolve(rig.house, rig.on_desk("edited_after_export")[0].exception_id, "ann", "the customer was refunded")
+    rig.passes(3600)
+    rig.drains()
+    assert rig.desk() == [] and len(rig.at_warehouse(order)) == 1
+
+
+def test_an_order_whose_cancel_is_taken_back_is_asked_for_again_under_a_new_revision(world):
+    rig = world(nastiness="lenient")
+    order = rig.orders(("HEART", 1))
+    _sent(rig)
+    rig.shop.cancel_order(order)
+    rig.sends_orders()
+    rig.passes(5)
+    _picked(rig)
+    assert [copy["state"] for copy in rig.at_warehouse(order)] == ["cancelled"]
+    rig.shop.edit_order(order, status_id=11)
+    _rests(rig)
+    assert sorted(copy["state"] for copy in rig.at_warehouse(order)) == ["cancelled", "shipped"]
+    assert {row.payload["revision"] for row in rig.ledger.table("effect").itertuples() if row.kind == "fulfilment_request"} == {1, 2}
+    assert rig.violations() == [] and rig.desk() == []
+
+
+def test_a_cancel_taken_back_before_the_first_sending_is_sent_once(world):
+    rig = world()
+    order = rig.orders(("HEART", 1))
+    rig.reads_orders()
+    rig.passes(60)
+    rig.shop.cancel_order(order)
+    rig.reads_orders()
+    rig.passes(60)
+    rig.shop.edit_order(order, status_id=11)
+    _rests(rig)
+    assert [copy["state"] for copy in rig.at_warehouse(order)] == ["shipped"] and rig.violations() == []
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+def test_a_cancel_that_comes_while_the_request_is_in_doubt_is_carried_out_once_the_doubt_is_over(world, fault):
+    from connectors.kit.errors import InDoubt
+    rig = world()
+    order = rig.orders(("HEART", 1))
+    rig.site.is_picking = False
+
+    def no_answer(what: str) -> None:
+        if what.startswith("rename to_partner"):
+            raise InDoubt("renaming", "no answer")
+
+    getattr(rig.watch, fault).append(no_answer)
+    rig.sends_orders()
+    rig.watch.stop()
+    rig.shop.cancel_order(order)
+    rig.sends_orders()
+    rig.passes(QUIET + 1)
+    rig.sends_orders()
+    rig.passes(5)
+    rig.warehouse_works()
+    _rests(rig)
+    assert [copy["state"] for copy in rig.at_warehouse(order)] in (["cancelled"], [])
+    assert rig.violations(cancelled=[order]) == []
