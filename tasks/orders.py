@@ -25,6 +25,7 @@ from tasks.rules.lookup import ItemMaster, Mappings
 ACTOR = "orders_to_warehouse"
 GONE = ("withdrawn", "cancelled", "rejected")
 SHIPPING = ("partly_shipped", "shipped")
+NO_LONGER_OPEN = ("done", "not_yet")
 PLANNING_TYPES = ("sku_unknown", "sku_spelling", "unit_unmapped", "facility_unmapped", "ship_method_unmapped", "po_missing", "organisation_missing",
                   "customs_missing", "address_missing", "record_unsound")
 
@@ -112,7 +113,8 @@ def plan_chunk(opened: House, tx: Tx, storefront: str, planning: Planning, limit
     orders = Orders.frame(_order_row(row) for row in entries.values())
     lines = OrderLines.frame(line for row in entries.values() for line in row.lines)
     verdicts = {row.order_id: row for row in sort_orders(orders, lines).itertuples()}
-    wanted = [order_id for order_id in entries if verdicts[order_id].verdict == "plan"]
+    wanted = [order_id for order_id, entry in entries.items()
+              if verdicts[order_id].verdict == "plan" or verdicts[order_id].verdict in NO_LONGER_OPEN and entry.asked_hash]
     plan = plan_orders(
         orders[orders["order_id"].isin(wanted)].reset_index(drop=True), lines[lines["order_id"].isin(wanted)].reset_index(drop=True),
         ShipGroups.frame(group for order_id in wanted for group in entries[order_id].ship_groups),
@@ -151,6 +153,8 @@ def _plan_order(opened: House, tx: Tx, entry: Row[Any], verdict: Any, requests: 
             findings = _follow_edit(opened, tx, entry, live, requests, planning)
         state = "held" if findings and not live else "nothing_to_ship" if nothing else "asked"
         asked_hash = entry.asked_hash if findings else asked_hash
+    else:
+        findings = _late_edits(entry, live, requests, findings) if verdict.verdict in NO_LONGER_OPEN else []
     opened.ledger.books.planned(tx, entry.connection, entry.order_id, state, asked_hash)
     opened.ledger.exceptions.settle(tx, entry.connection, entry.order_id, PLANNING_TYPES, [(f.type, f.cause) for f in findings], ACTOR,
                                     f"It no longer holds: the order is now {state}.")
@@ -158,6 +162,14 @@ def _plan_order(opened: House, tx: Tx, entry: Row[Any], verdict: Any, requests: 
         opened.ledger.timeline.note(tx, entry.connection, entry.order_id, "held", ACTOR, ", ".join(sorted({finding.type for finding in findings})))
     planning.counts[state] += 1
     planning.findings += findings
+
+
+def _late_edits(entry: Row[Any], live: dict[str, Row[Any]], requests: list[dict[str, Any]], findings: list[Finding]) -> list[Finding]:
+    """Goods were added to (or taken from) an order that the storefront shows as shipped, wholly or in part: nobody else would notice."""
+    if not live or (not _is_edited(entry, live, findings) if findings else content_hash(requests, entry.fingerprint) == entry.asked_hash):
+        return []
+    what = [f"{finding.type}: {finding.cause}" for finding in findings] or difference([row.payload for row in live.values()], requests)
+    return [_edited(entry, row, what) for row in live.values()] if what else []
 
 
 def _is_edited(entry: Row[Any], live: dict[str, Row[Any]], findings: list[Finding]) -> bool:

@@ -44,7 +44,7 @@ def _a_day_with_everything(world) -> tuple[Rig, dict[str, int]]:
 
 def test_a_trading_day_ends_with_every_check_holding_and_every_step_done_twice_writes_once(world):
     rig, of = _a_day_with_everything(world)
-    apart = (of["two addresses"], of["digital"])
+    apart = (of["two addresses"], of["digital"], of["unpaid"])
     _twice(rig, rig.sends_orders)
     assert rig.watch.calls.count("GET /orders") > 6, "a page of five was to be turned many times"
     assert {kind for kind, _ in rig.desk()} >= HELD
