@@ -26,6 +26,7 @@ WITH_RECIPIENT = (FULFILMENT_REQUEST, FULFILMENT_CHANGE)
 AWAY_AFTER = 3  # refusals in a row that say: the whole system is away, not this record
 WAIT_SECONDS = 30.0
 BLOCK_AFTER_SECONDS = 4 * 3600.0  # in doubt for longer than this: a person looks (RELIABILITY.md §1.3, the 997 limit)
+ROUNDS_MAX = 5  # sent, in doubt and absent so often, and that for so long: a person looks
 REJECTED_AS = {FULFILMENT_REQUEST: "rejected_by_warehouse", FULFILMENT_CHANGE: "edited_after_export", FULFILMENT_CANCEL: "cancel_refused",
                DISPATCH_CONFIRMATION: "rejected_by_storefront", ORDER_COMPLETION: "rejected_by_storefront"}
 
@@ -99,10 +100,19 @@ def _settle(opened: House, port: Delivers, effect_id: str, holder: str, done: De
         _confirmed(opened, port, effect, receipt, done, "found")
         return None
     with opened.ledger.transaction() as tx:
+        if _goes_round(opened, effect):
+            error = InDoubt(f"reading back {effect.effect_id}", f"sent {effect.attempt} times, each time in doubt and then not there", "Look at the record there.")
+            return _blocked(opened, tx, effect, error, done)
         opened.ledger.effects.absent(tx, effect)
         _note(opened, tx, effect, f"{effect.kind} read back: absent", "it will be sent again")
     done.counts["absent"] += 1
     return None
+
+
+def _goes_round(opened: House, effect: Effect) -> bool:
+    """A shipment that a proxy delivered twice used up the units of the next one, which was then sent and missed for ever, and nobody was told."""
+    since = effect.planned_at or opened.clock.now()
+    return effect.attempt >= ROUNDS_MAX and opened.clock.now() - since >= timedelta(seconds=BLOCK_AFTER_SECONDS)
 
 
 def _ready(opened: House, tx: Tx, port: Delivers, effect: Effect, holder: str) -> Effect:
@@ -166,11 +176,15 @@ def _still_in_doubt(opened: House, port: Delivers, effect: Effect, error: Wharfi
             opened.ledger.effects.doubt(tx, effect, str(error), port.quiet_seconds)
             done.counts["in doubt"] += 1
         else:
-            opened.ledger.effects.block(tx, effect, str(error))
-            opened.ledger.exceptions.open(tx, [_finding("blocked_effect", effect, error)])
-            _note(opened, tx, effect, f"{effect.kind} blocked", str(error))
-            done.counts["blocked"] += 1
+            _blocked(opened, tx, effect, error, done)
     return error
+
+
+def _blocked(opened: House, tx: Tx, effect: Effect, error: WharfingerError, done: Delivered) -> None:
+    opened.ledger.effects.block(tx, effect, str(error))
+    opened.ledger.exceptions.open(tx, [_finding("blocked_effect", effect, error)])
+    _note(opened, tx, effect, f"{effect.kind} blocked", str(error))
+    done.counts["blocked"] += 1
 
 
 def _doubted_for(opened: House, tx: Tx, effect: Effect) -> timedelta:

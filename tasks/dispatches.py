@@ -12,7 +12,8 @@ from connectors.ledger.effects import EffectChanged, Planned
 from connectors.ledger.ledger import Row, Tx
 from connectors.ledger.records import Arrived, sha256
 from connectors.ports import (
-    ACKNOWLEDGEMENT, DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, ORDER_COMPLETION, Effect, Inbound, Message, Warehouse,
+    ACKNOWLEDGEMENT, DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, ORDER_COMPLETION, Effect, Inbound, Message, Receipt,
+    Warehouse,
 )
 from contracts.base import WHY
 from contracts.dispatches import Dispatches
@@ -24,6 +25,7 @@ from tasks.rules.lookup import Mappings
 from tasks.rules.waits import waits_on_mapping
 
 ACTOR = "dispatch_back"
+IN_FLIGHT, UNKNOWN, BLOCKED = "IN_FLIGHT", "UNKNOWN", "BLOCKED"
 OF_REQUESTS = (FULFILMENT_REQUEST, FULFILMENT_CHANGE, FULFILMENT_CANCEL)
 ANSWERS = (ACKNOWLEDGEMENT,)
 CONFIRMATIONS = (DISPATCH_CONFIRMATION, ORDER_COMPLETION)
@@ -183,6 +185,7 @@ def _acknowledge(opened: House, tx: Tx, warehouse: str, acknowledgement: dict[st
         opened.ledger.exceptions.open(tx, [Finding("advice_before_export", warehouse, f"control number {acknowledgement['number']}",
                                                    f"ack:{acknowledgement['number']}", {"why": "it acknowledges what we did not send"} | acknowledgement)])
     for row in effects:
+        _end_doubt(opened, tx, row)
         if not opened.ledger.effects.prove(tx, row.effect_id):
             continue
         order = (row.payload["connection"], row.payload["order_id"])
@@ -196,6 +199,16 @@ def _acknowledge(opened: House, tx: Tx, warehouse: str, acknowledgement: dict[st
             if row.kind == FULFILMENT_REQUEST:
                 opened.ledger.books.set_request(tx, warehouse, row.payload["reference"], "rejected")
     return len(effects)
+
+
+def _end_doubt(opened: House, tx: Tx, row: Row) -> None:
+    """The answer overtook our read-back: what is acknowledged is there. Without this its verdict was lost, a refusal too."""
+    if row.state in (IN_FLIGHT, UNKNOWN):
+        effect = Effect(row.effect_id, row.kind, row.target, row.business_key, row.payload, row.attempt, row.fence, row.number, row.planned_at, row.sent_at)
+        opened.ledger.effects.confirm(tx, effect, Receipt(f"{row.number:09}", {"told by": "its acknowledgement"}), opened.warehouse(row.target).verify_seconds)
+        opened.ledger.timeline.note(tx, row.connection, row.record, f"{row.kind} found", ACTOR, f"{row.target} acknowledges control number {row.number}")
+    elif row.state == BLOCKED and opened.ledger.effects.decide(tx, row.effect_id, True, row.target):
+        opened.ledger.exceptions.settle_cause(tx, "blocked_effect", row.connection, row.record, f"blocked_effect:{row.effect_id}", ACTOR, "It was acknowledged.")
 
 
 def place_again(opened: House, warehouse: str, counts: Counter) -> None:

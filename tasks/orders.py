@@ -165,16 +165,22 @@ def _plan_order(opened: House, tx: Tx, entry: Row[Any], verdict: Any, requests: 
 
 
 def _late_edits(entry: Row[Any], live: dict[str, Row[Any]], requests: list[dict[str, Any]], findings: list[Finding]) -> list[Finding]:
-    """Goods were added to (or taken from) an order that the storefront shows as shipped, wholly or in part: nobody else would notice."""
-    if not live or (not _is_edited(entry, live, findings) if findings else content_hash(requests, entry.fingerprint) == entry.asked_hash):
-        return []
-    what = [f"{finding.type}: {finding.cause}" for finding in findings] or difference([row.payload for row in live.values()], requests)
-    return [_edited(entry, row, what) for row in live.values()] if what else []
+    """Goods added to, or taken from, an order that the storefront calls shipped, wholly or in part: the plan only sees what is still open of it."""
+    asked = _asked_lines(live)
+    now = {line["line_id"]: (line["sku"], line["quantity"]) for line in entry.lines}
+    more = {line["line_id"] for request in requests for line in request["lines"]} | {one for found in findings for one in found.evidence.get("line_ids", [])}
+    what = [f"line {line_id}: asked {asked[line_id][1] if line_id in asked else 0}, ordered {now[line_id][1] if line_id in now else 0}"
+            for line_id in sorted(asked.keys() | more) if now.get(line_id) != asked.get(line_id)]
+    return [_edited(entry, row, what) for row in live.values()] if what and live else []
+
+
+def _asked_lines(live: dict[str, Row[Any]]) -> dict[str, tuple[str, int]]:
+    return {line["line_id"]: (line["component_of"] or line["sku"], line["quantity"] // line["factor"]) for row in live.values() for line in row.payload["lines"]}
 
 
 def _is_edited(entry: Row[Any], live: dict[str, Row[Any]], findings: list[Finding]) -> bool:
     """Did the order itself change since we asked, or only what the rules think of it (an item that went inactive)? Then nothing is to be done."""
-    asked = {line["line_id"]: (line["component_of"] or line["sku"], line["quantity"] // line["factor"]) for row in live.values() for line in row.payload["lines"]}
+    asked = _asked_lines(live)
     now = {line["line_id"]: (line["sku"], line["quantity"]) for line in entry.lines if line["line_id"] in asked}
     found_on = {line_id for finding in findings for line_id in finding.evidence.get("line_ids", [])}
     same_address = content_hash([row.payload for row in live.values()], entry.fingerprint) == entry.asked_hash

@@ -26,6 +26,7 @@ DISPATCHES, ACKNOWLEDGEMENT = "dispatches", "acknowledgement"
 ACCEPTED = ("A", "E")  # AK5-01 and AK9-01: accepted, accepted with errors noted
 GROUP_OF = {"945": "SW", "997": "FA"}
 SENT_GROUPS = ("OW", "FA")
+NOT_READ = {"180": "returns", "846": "stock levels", "943": "inbound advice", "944": "receipts", "947": "stock adjustments"}
 SEGMENT_FAULTS = {"1": "unrecognised segment", "2": "unexpected segment", "3": "mandatory segment missing", "4": "loop too often",
                   "5": "segment too often", "6": "segment not in this set", "7": "segment out of order", "8": "errors in its elements"}
 ELEMENT_FAULTS = {"1": "mandatory element missing", "2": "conditional element missing", "3": "too many elements", "4": "too short",
@@ -54,7 +55,8 @@ def note_messages(profile: Profile, interchange: Interchange) -> list[Message]:
         note = "" if code == "A" else f"interchange note {re.sub('[^0-9]', '', ta1.at(5))[:3]}"
         said = [{"number": int(number), "accepted": code != "R", "code": f"TA1 {code}", "reason": note}] if right else []
         errors = [] if right else [f"segment {ta1.number} (TA1): cannot be read"]
-        messages.append(Message(f"{interchange.sender}|{interchange.control}|TA1|{place}", ACKNOWLEDGEMENT, sent_at, acknowledgements=said, errors=errors))
+        key = f"{interchange.sender}|{interchange.control}|TA1|{place}"
+        messages.append(Message(key, ACKNOWLEDGEMENT, sent_at, acknowledgements=said, errors=errors))
     return messages
 
 
@@ -108,7 +110,8 @@ def _owed(warehouse: str, interchange: Interchange, group: Group, answers: list[
 
 def _faults(profile: Profile, group: Group, document: TransactionSet) -> list[Fault]:
     if document.set_id not in ("945", "997"):
-        return [Fault(1, "ST", "6", f"set {document.set_id} is not one that this partner sends us")]
+        known = NOT_READ.get(document.set_id)
+        return [Fault(1, "ST", "6", f"set {document.set_id} is not {f'read yet ({known})' if known else 'one that this partner sends us'}")]
     if group.code != GROUP_OF[document.set_id]:
         return [Fault(1, "ST", "6", f"a {document.set_id} does not belong into a group of code {group.code[:2]}")]
     if group.version[:6] != profile.version:
@@ -125,6 +128,8 @@ def acknowledgements(document: TransactionSet) -> list[dict[str, Any]]:
     if "" in verdicts:
         raise Unsound(f"segment {read.sets[verdicts.index('')].ak2.number} (AK2): no AK5 says whether the set was accepted")
     group = read.ak9.at(1)
+    if group in ACCEPTED and int(read.ak9.at(4)) < int(read.ak9.at(3)):
+        raise Unsound(f"segment {read.ak9.number} (AK9): it accepts the group, and {read.ak9.at(4)} of {read.ak9.at(3)} sets")
     accepted = group in ACCEPTED and all(v in ACCEPTED for v in verdicts) or group == "P" and bool(verdicts) and all(v in ACCEPTED for v in verdicts)
     reasons = [reason for one in read.sets for reason in _reasons([*one.faults, *([one.ak5] if one.ak5 else [])])]
     reasons += [f"group error {read.ak9.at(p)}" for p in range(5, 10) if read.ak9.at(p)]
@@ -138,7 +143,8 @@ def _reasons(segments: list[Segment]) -> Iterator[str]:
         if segment.id == "AK3":
             yield f"segment {segment.at(2)} ({segment.at(1)}): {SEGMENT_FAULTS.get(segment.at(4), 'no reason given')}"
         elif segment.id == "AK4":
-            yield f"element {segment.at(1)}: {ELEMENT_FAULTS.get(segment.at(3), 'no reason given')}"
+            place = re.match(r"[0-9]{1,2}", segment.at(1))  # a composite by 4010, and free text in the hands of some
+            yield f"element {place[0] if place else 'not numbered'}: {ELEMENT_FAULTS.get(segment.at(3), 'no reason given')}"
         elif segment.id == "AK5":
             yield from (f"set error {segment.at(p)}" for p in range(2, 7) if segment.at(p))
 

@@ -35,7 +35,8 @@ def dispatch_rows(warehouse: str, profile: Profile, group: Group, document: Tran
     for name in ("advice_id", "reference"):
         if not common[name]:
             raise Unsound(f"segment {advice.header[0].number} (W06): no {name.replace('_', ' ')} at {' or '.join(getattr(where, name))}")
-    rows = [common | row for packed in advice.packed for row in _packed_rows(packed, advice.header, profile)]
+    header = _said(advice.header, profile)
+    rows = [common | row for packed in advice.packed for row in _packed_rows(packed, header, profile)]
     if not rows:
         raise Unsound(f"segment {advice.header[0].number} (W06): the advice has no line (W12)")
     _check_total(advice, rows, profile)
@@ -56,28 +57,35 @@ def _shipped_at(advice: ShippingAdvice, profile: Profile, group: Group) -> datet
     return at
 
 
-def _packed_rows(packed: Packed, header: list[Segment], profile: Profile) -> Iterator[dict[str, Any]]:
-    """The rows of one LX. Where it names several packages, its units are spread over them in order, as evenly as whole units go:
-    the totals are what the partner said, and every tracking number reaches the customer."""
+def _said(segments: list[Segment], profile: Profile) -> dict[str, str]:
+    """What one level (line, LX or header) says of carrier, service and tracking."""
+    where = profile.advice
+    return {"carrier": first(where.carrier, segments), "service": first(where.service, segments), "tracking_number": first(where.tracking, segments)}
+
+
+def _packed_rows(packed: Packed, header: dict[str, str], profile: Profile) -> Iterator[dict[str, Any]]:
+    """The rows of one LX; `header` is what the header says. Where it names several packages, its units are spread over them in order,
+    as evenly as whole units go: the totals are what the partner said, and every tracking number reaches the customer."""
     packages = _packages(packed.segments, profile)
-    lines = [_line(item, packed, header, profile) for item in packed.items]
+    around = {name: value or header[name] for name, value in _said(packed.segments, profile).items()}  # once an LX: both may be very long
+    lines = [_line(item, around, profile) for item in packed.items]
     if len(packages) < 2 or any(line["tracking_number"] for line in lines):
         package = packages[0] if packages else {"package_id": "", "tracking_number": ""}
-        tracking = package["tracking_number"] or first(profile.advice.tracking, header)
+        tracking = package["tracking_number"] or header["tracking_number"]
         package = {"package_id": package["package_id"] or tracking or f"LX{packed.lx.at(1)}", "tracking_number": tracking}
         for line in lines:
             yield line | _of_line(line, package, packed)
         return
-    room = _shares(sum(line["quantity"] for line in lines), len(packages))
+    room, place = _shares(sum(line["quantity"] for line in lines), len(packages)), 0
     for line in lines:
         left = line["quantity"]
         if not left:
             yield line | _of_line(line, packages[0], packed)
-        for place, package in enumerate(packages):
+        while left:
             take = min(left, room[place])
-            if take:
-                room[place], left = room[place] - take, left - take
-                yield line | package | {"quantity": take}
+            yield line | packages[place] | {"quantity": take}
+            room[place], left = room[place] - take, left - take
+            place += not room[place]
     shipped = [line for line in lines if line["quantity"]]
     for package in packages[sum(line["quantity"] for line in lines):] if shipped else []:
         yield shipped[-1] | package | {"quantity": 0}  # more parcels than units: one unit in several boxes
@@ -113,19 +121,18 @@ def _of_line(line: dict[str, Any], package: dict[str, str], packed: Packed) -> d
     return package
 
 
-def _line(item: ShippedItem, packed: Packed, header: list[Segment], profile: Profile) -> dict[str, Any]:
+def _line(item: ShippedItem, around: dict[str, str], profile: Profile) -> dict[str, Any]:
     where, w12 = profile.advice, item.w12
-    levels = [[w12, *item.segments], packed.segments, header]
-
-    def nearest(paths: list[str]) -> str:
-        return next((value for level in levels if (value := first(paths, level))), "")
+    segments = [w12, *item.segments]
+    own = _said(segments, profile)
     pairs = [(w12.at(name), w12.at(value)) for name, value in PAIRS["W12"]]
     sku = next((value for qualifier in where.sku_qualifiers for name, value in pairs if name == qualifier and value), "")
     if not sku:
         raise Unsound(f"segment {w12.number} (W12): no item number with qualifier {' or '.join(where.sku_qualifiers)}")
-    return {"sku": sku, "quantity": _shipped(w12), "unit": w12.at(5), "line_status": w12.at(1), "carrier": nearest(where.carrier),
-            "service": nearest(where.service), "request_line": first(where.request_line, levels[0]),
-            "tracking_number": first(where.tracking, levels[0]), "package_id": first(where.package_id, levels[0])}
+    return {"sku": sku, "quantity": _shipped(w12), "unit": w12.at(5), "line_status": w12.at(1),
+            "carrier": own["carrier"] or around["carrier"], "service": own["service"] or around["service"],
+            "request_line": first(where.request_line, segments), "tracking_number": own["tracking_number"],
+            "package_id": first(where.package_id, segments)}
 
 
 def _shipped(w12: Segment) -> int:

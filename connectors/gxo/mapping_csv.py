@@ -6,6 +6,7 @@ A shipment with one bad row is refused whole; the shipments beside it are read a
 import csv
 import hashlib
 import io
+import re
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -58,7 +59,9 @@ def _advice_row(warehouse: str, profile: Profile, layout: CsvAdvice, row: dict[s
     for field in ("advice_id", "reference", "sku"):
         if not said[field]:
             raise ValueError(f"{layout.columns[field]} is empty")
-    if not said["quantity"].isascii() or not said["quantity"].isdigit() or len(said["quantity"]) > 9:
+    zeros = f"({re.escape(layout.decimal_mark)}0*)?" if layout.decimal_mark else ""
+    units = re.fullmatch(f"([0-9]{{1,9}}){zeros}", said["quantity"])
+    if units is None:
         raise ValueError(f"{layout.columns['quantity']} is not a whole number")
     try:
         shipped_at = datetime.strptime(said["shipped_at"], layout.date_format)
@@ -66,7 +69,7 @@ def _advice_row(warehouse: str, profile: Profile, layout: CsvAdvice, row: dict[s
     except (ValueError, OverflowError):
         raise ValueError(f"{layout.columns['shipped_at']} is not a date in the form {layout.date_format}") from None
     defaults = {name: "" for name in Dispatches.columns()} | {"warehouse": warehouse, "unit": layout.unit}
-    whole = defaults | {field: value for field, value in said.items() if value} | {"quantity": int(said["quantity"]), "shipped_at": shipped_at}
+    whole = defaults | {field: value for field, value in said.items() if value} | {"quantity": int(units[1]), "shipped_at": shipped_at}
     return whole | {"package_id": whole["package_id"] or whole["tracking_number"] or whole["advice_id"]}
 
 
@@ -74,12 +77,12 @@ def items_frame(warehouse: str, body: bytes, name: str) -> tuple[pd.DataFrame, l
     """The item master (contract Items) and the rows that could not be read. Both rows of a repeated SKU are set aside. Raises BadDocument."""
     rows, bad, by_sku = [], [], {}
     for number, row in _table(body, name, "utf-8-sig", ",", set(ITEM_COLUMNS), ""):
+        by_sku.setdefault(row["sku"], []).append(number)  # a broken row counts too: which of the two is right, nobody knows
         try:
             rows.append((number, _item(warehouse, row)))
-            by_sku.setdefault(row["sku"], []).append(number)
         except (ValueError, NotMoney) as why:
             bad.append({"record": row["sku"] or f"line {number}", "why": f"line {number}: {why}"})
-    repeated = {sku: lines for sku, lines in by_sku.items() if len(lines) > 1}
+    repeated = {sku: lines for sku, lines in by_sku.items() if sku and len(lines) > 1}
     bad += [{"record": sku, "why": f"it is there more than once: lines {', '.join(map(str, lines))}"} for sku, lines in repeated.items()]
     sound, unsound = Items.split(Items.frame(item for _, item in rows if item["sku"] not in repeated))
     bad += [{"record": row["sku"] or "a row without a SKU", "why": row[WHY]} for row in unsound.to_dict("records")]

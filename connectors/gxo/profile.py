@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from connectors.gxo.x12 import Separators
 from connectors.kit.errors import BadConfiguration
-from connectors.kit.exchange import folder_parts
+from connectors.kit.exchange import folder_parts, kind_of
 
 _PATH = re.compile(r"([A-Z][A-Z0-9]{1,2})(?:\*([A-Z0-9]{1,3}))?(?:-([0-9]{2}))?")
 _FILE_NAME = re.compile(r"(?!\.)(?:[A-Za-z0-9._-]|\{(?:set|sender|receiver|control)\})+")
@@ -39,6 +39,10 @@ def _path(value: str) -> str:
 def _folder(value: str) -> str:
     if not value:
         raise ValueError("a folder needs a name")
+    return _folder_or_none(value)
+
+
+def _folder_or_none(value: str) -> str:
     try:
         folder_parts(value)
     except BadConfiguration as error:
@@ -62,6 +66,7 @@ def _file_name(value: str) -> str:
 
 Path = Annotated[str, AfterValidator(_path)]
 FolderName = Annotated[str, AfterValidator(_folder)]
+FolderOrNone = Annotated[str, AfterValidator(_folder_or_none)]
 Qualifier = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,3}$")]
 PartyId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 ._&/-]{1,15}$", strip_whitespace=True)]
 
@@ -158,6 +163,7 @@ class CsvAdvice(Strict):
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
     encoding: Literal["utf-8-sig", "cp1252", "latin-1"] = "utf-8-sig"
     date_format: str = Field("%Y-%m-%d", description="strptime; without a zone the profile's timezone is taken")
+    decimal_mark: Literal["", ".", ","] = Field("", description="what stands before the zeros of '2,000' when it means two; '' when there are none")
     trailer: str = Field("", description="first cell of a last row whose second cell counts the rows; '' when the partner has none")
     unit: str = Field("EA", description="when no column says it")
 
@@ -178,8 +184,8 @@ class Profile(Strict):
     our_id: PartyId
     partner_qualifier: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2}$")] = "ZZ"
     partner_id: PartyId
-    our_group_id: PartyId | None = Field(None, description="GS02 of what we send; our_id when not given")
-    partner_group_id: PartyId | None = None
+    our_group_id: PartyId | None = Field(None, description="GS02 of what we send (our_id when not given); GS03 of what we get, if given")
+    partner_group_id: PartyId | None = Field(None, description="the same of the partner: GS03 of what we send, GS02 of what we get, if given")
     usage: Literal["T", "P"] = Field(description="ISA15: a test file never reaches production, nor the other way round")
     version: Literal["004010"] = "004010"
     delimiters: Delimiters = Delimiters()
@@ -188,8 +194,8 @@ class Profile(Strict):
     to_partner: FolderName = Field("inbound", description="the partner's inbound folder: we put files here")
     from_partner: FolderName = Field("outbound", description="the partner's outbound folder: we take files from here")
     archive: FolderName = Field("archive", description="where we move what we have taken")
-    partner_archive: str = Field("archive", description="where the partner moves what it has taken")
-    partner_error: str = Field("error", description="where the partner moves what it could not read")
+    partner_archive: FolderOrNone = Field("archive", description="where the partner moves what it has taken")
+    partner_error: FolderOrNone = Field("error", description="where the partner moves what it could not read")
     is_partner_archive_listable: bool = True
     detects_duplicates: bool = Field(False, description="the partner refuses an ISA13 that it has seen: sending again is harmless")
     accepts_changes: bool = True
@@ -207,6 +213,12 @@ class Profile(Strict):
             raise ValueError("to_partner, from_partner and the archives must be different folders")
         if self.is_partner_archive_listable and not self.partner_archive:
             raise ValueError("a listable archive needs partner_archive")
+        return self
+
+    @model_validator(mode="after")
+    def _names_can_be_put(self) -> "Profile":
+        if kind_of(self.name_of("940", 999_999_999)) != "whole":
+            raise ValueError("file_name gives names of more than 100 characters, or ones that look unfinished (.tmp, .part, .filepart)")
         return self
 
     @property

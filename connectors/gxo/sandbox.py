@@ -51,7 +51,7 @@ class GxoSandbox:
         self.name, self.faults = f"gxo {profile.partner_id}", faults or Faults()
         self._clock, self._profile, self._skus, self._facilities = clock, profile, skus, facilities
         self._seed, self._is_lenient = seed, nastiness == "lenient"
-        self._pick, self._rest, self._acknowledge = timedelta(seconds=pick_seconds), timedelta(seconds=rest_seconds), timedelta(seconds=acknowledge_seconds)
+        self._pick, self._rest, self._acknowledge = (timedelta(seconds=s) for s in (pick_seconds, rest_seconds, acknowledge_seconds))
         self._other_carrier, self._kinds = other_carrier, kinds or KINDS
         self.is_picking = True  # between two shifts nothing is picked
         self._shelf = Shelf(root, profile, clock, self.faults)
@@ -81,8 +81,9 @@ class GxoSandbox:
 
     def books(self) -> dict[str, Any]:
         """orders {reference: [copies]}, parcels, files received, files written, control numbers, our acknowledgements."""
-        orders = {reference: [{"state": o.state, "facility": o.facility, "carrier": o.carrier, "service": o.service, "storefront_order": o.storefront_order,
-                               "control": o.control, "lines": o.lines, "has_address": o.has_address, "parcels": [vars(p) for p in o.parcels]}
+        orders = {reference: [{"state": o.state, "facility": o.facility, "carrier": o.carrier, "service": o.service,
+                               "storefront_order": o.storefront_order, "control": o.control,
+                               "lines": o.lines, "has_address": o.has_address, "parcels": [vars(p) for p in o.parcels]}
                               for o in copies] for reference, copies in self._orders.items()}
         return deepcopy({"orders": orders, "received": self._received, "written": self._shelf.written, "acknowledged": self._acknowledged,
                          "controls": sorted(self._controls), "unread": self._shelf.unread_names()})
@@ -112,7 +113,9 @@ class GxoSandbox:
             return "not for us"
         starts = [at for at, segment in enumerate(segments) if segment[0] == "ST"]
         ends = [at for at, segment in enumerate(segments) if segment[0] == "SE"]
-        if len(starts) != len(ends) or any(segments[end][1:3] != [str(end - start + 1), segments[start][2]] for start, end in zip(starts, ends, strict=True)):
+        if len(starts) != len(ends):
+            return "counts do not agree"
+        if any(segments[end][1:3] != [str(end - start + 1), segments[start][2]] for start, end in zip(starts, ends, strict=True)):
             return "counts do not agree"
         return ""
 
@@ -156,7 +159,8 @@ class GxoSandbox:
         for segment in segments:
             if segment[0] == "W01":
                 pairs = dict(zip(segment[4::2], segment[5::2], strict=False))
-                lines[f"?{len(lines)}"] = {"sku": pairs.get(self._profile.order.sku_qualifier, ""), "quantity": int(segment[1]), "unit": segment[2], "shipped": 0}
+                sku = pairs.get(self._profile.order.sku_qualifier, "")
+                lines[f"?{len(lines)}"] = {"sku": sku, "quantity": int(segment[1]), "unit": segment[2], "shipped": 0}
             elif segment[:2] == ["N9", "LI"] and lines:
                 last = list(lines)[-1]
                 lines = {segment[2] if key == last else key: line for key, line in lines.items()}

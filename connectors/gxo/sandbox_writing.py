@@ -25,8 +25,9 @@ class Parcel:
 
 def envelope_of(profile: Profile, control: int, at: datetime) -> Envelope:
     """From the partner to us."""
-    return Envelope(profile.partner_qualifier, profile.partner_id, profile.our_qualifier, profile.our_id, profile.partner_group_id or profile.partner_id,
-                    profile.our_group_id or profile.our_id, profile.usage, control, at, Separators("*", ">", "~"))
+    return Envelope(profile.partner_qualifier, profile.partner_id, profile.our_qualifier, profile.our_id,
+                    profile.partner_group_id or profile.partner_id, profile.our_group_id or profile.our_id, profile.usage, control, at,
+                    Separators("*", ">", "~"))
 
 
 def acknowledgement_sets(group_code: str, group_number: str, answers: list[tuple[str, str, str]]) -> list[Row]:

@@ -11,7 +11,7 @@ from connectors.gxo.mapping import acknowledgement_document, group_messages, not
 from connectors.gxo.mapping_csv import advice_messages, items_frame
 from connectors.gxo.mapping_order import CANCEL, CHANGE, NEW, order_document
 from connectors.gxo.profile import Profile
-from connectors.gxo.x12 import Interchange, parse
+from connectors.gxo.x12 import Group, Interchange, parse
 from connectors.gxo.x12_write import Unwritable
 from connectors.kit.clock import Clock
 from connectors.kit.errors import BadDocument, DefiniteNo, InDoubt, NotNow, Refused
@@ -91,15 +91,24 @@ class Gxo:
         for folder in folders:
             listed = self._listed(folder, effect)
             found = next((file for file in listed if file.name == name), None)
-            if found and (effect.document is None or found.size == len(effect.document)):
+            if found and self._is_ours(folder, found, effect):
                 return self._receipt(effect, folder, found.size)
             if found or len(listed) >= MAX_FILES:
-                why = f"{name} in {folder} has {found.size} bytes, not ours" if found else f"{folder} has too many files to be sure"
+                why = f"{name} in {folder} holds {found.size} bytes, and not ours" if found else f"{folder} has too many files to be sure"
                 raise InDoubt(f"looking for {effect.effect_id} at {self.name}", why, "Ask the partner which file it has.")
         if partner.is_partner_archive_listable or partner.detects_duplicates:
             return None
         raise InDoubt(f"looking for {effect.effect_id} at {self.name}", "the file is gone, and what the partner took cannot be listed",
                       "Ask the partner whether it has the control number.")
+
+    def _is_ours(self, folder: str, found: FileStat, effect: Effect) -> bool:
+        """Byte for byte; by size alone where the partner lets us list and not read, or moves the file away while we look."""
+        if effect.document is None or found.size != len(effect.document):
+            return effect.document is None
+        try:
+            return self._files.read(folder, found.name) == effect.document
+        except DefiniteNo:
+            return True
 
     def _listed(self, folder: str, effect: Effect) -> list[FileStat]:
         """A folder that cannot be listed tells nothing: the file may be in it, so this is doubt and never absence."""
@@ -128,6 +137,13 @@ class Gxo:
                 body = f"{file.name} of {file.size} bytes was not read: {error.got}".encode()
             yield Inbound(self.name, file.name, body)
 
+    def refused_names(self) -> list[str]:
+        """What lies in the partner's outbound folder and is never offered by `inbound`, for its name or because it is a link.
+
+        Escaped to ASCII, so safe to show; a person must see it, as it may be an advice. Raises NotNow and NotAllowed.
+        """
+        return self._files.refused_names(self._partner.from_partner)
+
     def read(self, inbound: Inbound) -> list[Message]:
         """X12 when it begins like it, else the profile's CSV. Raises BadDocument: an envelope fault refuses the whole file."""
         if inbound.body.lstrip()[:3] != b"ISA":
@@ -137,6 +153,7 @@ class Gxo:
             self._check_parties(interchange, inbound.name)
             messages += note_messages(self._partner, interchange)
             for group in interchange.groups:
+                self._check_group(group, inbound.name)
                 messages += group_messages(self.name, self._partner, interchange, group)
         return messages
 
@@ -149,13 +166,21 @@ class Gxo:
         self._files.close()
 
     def _check_parties(self, interchange: Interchange, name: str) -> None:
-        partner = self._partner
-        if (interchange.sender, interchange.receiver) != (partner.partner_id.strip(), partner.our_id.strip()):
-            parties = f"it is from {interchange.sender!r} to {interchange.receiver!r}, not between us and the partner"
+        partner, at = self._partner, f"segment {interchange.start} (ISA):"
+        sender, receiver = (interchange.sender_qualifier, interchange.sender), (interchange.receiver_qualifier, interchange.receiver)
+        if (sender, receiver) != ((partner.partner_qualifier, partner.partner_id.strip()), (partner.our_qualifier, partner.our_id.strip())):
+            parties = f"{at} it is from {'/'.join(sender)!r} to {'/'.join(receiver)!r}, not between us and the partner"
             raise BadDocument(f"reading {name}", parties, "Ask the partner.")
         if interchange.usage != partner.usage:
-            usage = f"it is marked {interchange.usage!r} (ISA15) and this account is {partner.usage!r}"
+            usage = f"{at} it is marked {interchange.usage!r} (ISA15) and this account is {partner.usage!r}"
             raise BadDocument(f"reading {name}", usage, "Ask the partner.")
+
+    def _check_group(self, group: Group, name: str) -> None:
+        """Group ids are held against the profile where it has them; many partners put a site or a program there."""
+        for element, said, agreed in ((2, group.sender, self._partner.partner_group_id), (3, group.receiver, self._partner.our_group_id)):
+            if agreed and said != agreed.strip():
+                why = f"segment {group.start} (GS element {element:02}): the group is not between us and the partner, by the profile's group ids"
+                raise BadDocument(f"reading {name}", why, "Ask the partner.")
 
     def _at(self, effect: Effect) -> datetime:
         return (effect.sent_at or effect.planned_at).astimezone(UTC)

@@ -55,8 +55,9 @@ class TransactionSet:
 
 @dataclass(frozen=True)
 class Group:
-    """GS..GE."""
+    """GS..GE. `start` is the number of the GS segment in the file."""
 
+    start: int
     code: str
     sender: str
     receiver: str
@@ -69,8 +70,9 @@ class Group:
 
 @dataclass(frozen=True)
 class Interchange:
-    """ISA..IEA. `notes` are TA1 segments: the partner's word on an interchange of ours."""
+    """ISA..IEA. `start` is the number of the ISA segment in the file; `notes` are TA1: the partner's word on an interchange of ours."""
 
+    start: int
     separators: Separators
     sender_qualifier: str
     sender: str
@@ -186,8 +188,8 @@ def _interchange(reader: _Reader) -> Interchange:
     if not groups and not notes:
         raise reader.fault("the interchange is empty", segment)
     _unique(reader, "IEA", "group control number GS06", [g.control for g in groups])
-    return Interchange(reader.separators, isa.at(5), isa.at(6), isa.at(7), isa.at(8), isa.at(9), isa.at(10), isa.at(12), control, isa.at(15),
-                       tuple(notes), tuple(groups))
+    parties, at = [isa.at(p) for p in range(5, 9)], (isa.at(9), isa.at(10))
+    return Interchange(isa.number, reader.separators, *parties, *at, isa.at(12), control, isa.at(15), tuple(notes), tuple(groups))
 
 
 def _group(reader: _Reader, gs: Segment) -> Group:
@@ -206,7 +208,7 @@ def _group(reader: _Reader, gs: Segment) -> Group:
     if not sets:
         raise reader.fault("the functional group is empty", segment)
     _unique(reader, "GE", "set control number ST02", [s.control for s in sets])
-    return Group(gs.at(1), gs.at(2), gs.at(3), gs.at(4), gs.at(5), gs.at(6), gs.at(8), tuple(sets))
+    return Group(gs.number, gs.at(1), gs.at(2), gs.at(3), gs.at(4), gs.at(5), gs.at(6), gs.at(8), tuple(sets))
 
 
 def _set(reader: _Reader, st: Segment) -> TransactionSet:

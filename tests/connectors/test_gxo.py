@@ -172,7 +172,7 @@ def test_other_bytes_under_our_name_are_in_doubt(open_site: Callable[..., Site])
     site = open_site()
     effect = site.effect()
     (site.folder / "inbound" / "940_MERCHANT_GXOWH01_000000001.edi").write_bytes(b"something else")
-    with pytest.raises(InDoubt, match="has 14 bytes, not ours"):
+    with pytest.raises(InDoubt, match="holds 14 bytes, and not ours"):
         site.port.find(effect)
     with pytest.raises(Refused):
         site.port.send(effect)

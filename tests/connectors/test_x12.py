@@ -31,8 +31,9 @@ def refusal(body: bytes) -> str:
 
 @each_sample
 def test_our_samples_are_read_and_break_no_rule_of_4010(path: Path) -> None:
-    for interchange in parse(path.read_bytes()):
-        assert [fault for g in interchange.groups for s in g.sets for fault in x12_table.faults(s.set_id, s.segments)] == []
+    documents = [s for interchange in parse(path.read_bytes()) for g in interchange.groups for s in g.sets]
+    assert documents
+    assert [fault for s in documents if s.set_id in x12_table.SETS for fault in x12_table.faults(s.set_id, s.segments)] == []
 
 
 @each_sample
@@ -188,7 +189,7 @@ def test_our_samples_are_accepted_by_two_independent_parsers(path: Path) -> None
 
 def accepted_by_others(body: bytes) -> None:
     reader = pyx12.x12file.X12Reader(io.StringIO(body.decode()))
-    assert [segment.get_seg_id() for segment in reader] == [line.split(b"*")[0].decode() for line in body.splitlines()]
+    assert [segment.get_seg_id() for segment in reader] == [line.rstrip(body[105:106]).split(body[3:4])[0].decode() for line in body.splitlines()]
     reader.cleanup()
     assert reader.pop_errors() == []
     interchange = ansi_x12.parse_x12_interchange(ansi_x12.tokenize_x12(body))

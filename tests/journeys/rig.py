@@ -130,6 +130,21 @@ class WatchedHouse(House):
         return ledger
 
 
+class OurClock:
+    """The house's own clock, which may be wrong by `off_seconds`; nobody else's is."""
+
+    def __init__(self, true: ManualClock) -> None:
+        self._true, self.off_seconds = true, 0.0
+
+    def now(self) -> datetime:
+        """What it shows."""
+        return self._true.now() + timedelta(seconds=self.off_seconds)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        self._true.sleep(seconds)
+
+
 @dataclass
 class Image:
     """What outlives a process that dies at this moment: the disk, the other systems, and the time."""
@@ -146,6 +161,7 @@ class Rig:
     def __init__(self, home: Path, *, accounts: tuple[str, ...] = (STOREFRONT,), items: pd.DataFrame | None = None, kinds: dict[str, int] | None = None,
                  seed: int = 7, nastiness: str = "lenient", pick_seconds: float = 0, acknowledge_seconds: float = 0, partner: dict[str, Any] | None = None) -> None:
         self.home, self.clock, self.watch, self.errors = home, ManualClock(), Watch(), []
+        self.our_clock = OurClock(self.clock)
         self.began = self.clock.now()
         self.items = some_items() if items is None else items
         home.mkdir(parents=True, exist_ok=True)
@@ -174,8 +190,8 @@ class Rig:
     def _opened(self) -> WatchedHouse:
         ways: dict[str, Any] = {name: WatchedTransport(Transport(shop, self.clock), self.watch) for name, shop in self.shops.items()}
         self.transports = dict(ways)
-        ways[WAREHOUSE] = Exchange(WatchedDisk(self.home / "partner", self.watch), self.clock, 0)
-        house = WatchedHouse(read_profile(self.home / "profile.toml"), self.clock, ways)
+        ways[WAREHOUSE] = Exchange(WatchedDisk(self.home / "partner", self.watch), self.our_clock, 0)
+        house = WatchedHouse(read_profile(self.home / "profile.toml"), self.our_clock, ways)
         house.watch = self.watch
         return house
 
@@ -275,7 +291,7 @@ class Rig:
 
     def is_at_rest(self) -> bool:
         """Nothing more will happen by itself."""
-        return self.site.is_idle() and not self.unfinished() and not list((self.home / "partner" / "from_partner").glob("*.edi"))
+        return self.site.is_idle() and not self.unfinished() and not list((self.home / "partner" / self.site_profile.from_partner).glob("[a-z0-9]*.edi"))
 
     def unfinished(self) -> list[str]:
         """Effects that have not come to their end, or are not proven yet."""

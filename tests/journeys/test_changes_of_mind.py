@@ -157,7 +157,7 @@ def test_a_cancel_that_comes_while_the_request_is_in_doubt_is_carried_out_once_t
     rig.site.is_picking = False
 
     def no_answer(what: str) -> None:
-        if what.startswith("rename to_partner"):
+        if what.startswith("rename inbound"):
             raise InDoubt("renaming", "no answer")
 
     getattr(rig.watch, fault).append(no_answer)

@@ -1,7 +1,5 @@
 """The whole journey with everything that a day brings; every step twice."""
 
-from collections import Counter
-
 import pandas as pd
 
 from deployments.demo_orders import generated, period
@@ -64,8 +62,7 @@ def test_a_trading_day_ends_with_every_check_holding_and_every_step_done_twice_w
         assert rig.at_warehouse(of[name]) == [], name
     assert rig.units(of["doubled"]) == {"MUG": 6} and rig.units(of["postage"]) == {"HEART": 2} and rig.units(of["digital"]) == {"TRAY": 1}
     parts = rig.at_warehouse(of["two addresses"])
-    assert sorted(Counter({line["sku"]: line["quantity"] for line in copy["lines"].values()}).items() for copy in parts) == [
-        [("HEART", 1)], [("MUG", 3)]], "each address has its own request"
+    assert sorted((line["sku"], line["quantity"]) for copy in parts for line in copy["lines"].values()) == [("HEART", 1), ("MUG", 3)] and len(parts) == 2, "each address has its own request"
     assert {shipment["order_address_id"] for shipment in rig.shipments(of["two addresses"])} == set(
         rig.shop.books()["orders"][of["two addresses"]]["addresses"]), "each parcel is shown at its own address"
     carriers = {parcel["carrier"] for copies in rig.site.books()["orders"].values() for copy in copies for parcel in copy["parcels"]}
