@@ -15,11 +15,13 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready system
 	$(BIN)/python -m pytest $(ARGS)
 
-# installs exactly what the lock names, each file checked against its hash
+# installs exactly what the lock names, each file checked against its hash; --no-deps because the lock is whole, and older pips
+# take prefect's `sqlalchemy[asyncio]` for something that the lock does not pin
 $(VENV)/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/pip check --disable-pip-version-check
 	touch $@
 
 # the real servers that some tests talk to: an SSH server and PostgreSQL (Debian; elsewhere install them yourself)

@@ -102,11 +102,14 @@ class Gxo:
                       "Ask the partner whether it has the control number.")
 
     def _is_ours(self, folder: str, found: FileStat, effect: Effect) -> bool:
-        """Byte for byte; by size alone where the partner lets us list and not read, or moves the file away while we look."""
+        """Byte for byte; by size alone where the partner lets us list and not read. InDoubt when it moves the file away while we look."""
         if effect.document is None or found.size != len(effect.document):
             return effect.document is None
         try:
             return self._files.read(folder, found.name) == effect.document
+        except (NotNow, BadDocument) as error:
+            why = f"{found.name} in {folder} could not be read ({error.got})"
+            raise InDoubt(f"looking for {effect.effect_id} at {self.name}", why, "It is looked for again.") from error
         except DefiniteNo:
             return True
 

@@ -64,8 +64,8 @@ class Exceptions:
     def settle_cause(self, tx: Connection, type_name: str, connection: str, record: str, cause: str, actor: str, reason: str) -> int:
         """Resolve the one that is open for exactly this cause, if it is."""
         found = tx.execute(sa.select(exception.c.exception_id).where(
-            exception.c.type == type_name, exception.c.connection == connection, exception.c.record == record, exception.c.cause == cause[:250],
-            exception.c.state == OPEN)).scalar()
+            exception.c.type == type_name, exception.c.connection == connection, exception.c.record == shortened(record, RECORD_LONGEST),
+            exception.c.cause == shortened(cause, CAUSE_LONGEST), exception.c.state == OPEN)).scalar()
         return int(found is not None and self.resolve(tx, found, actor, reason))
 
     def open_of(self, tx: Connection, type_name: str, connection: str = "") -> list[Row[Any]]:

@@ -13,7 +13,7 @@ from connectors.gxo.sandbox import GxoSandbox
 from connectors.gxo.warehouse import Gxo, Settings, connect
 from connectors.gxo.x12 import parse
 from connectors.kit.clock import ManualClock
-from connectors.kit.errors import BadDocument, InDoubt, Refused, WharfingerError
+from connectors.kit.errors import BadDocument, InDoubt, NotAllowed, NotNow, Refused, WharfingerError
 from connectors.kit.files import FilesSettings
 from connectors.kit.rehearsal import canaries_in
 from connectors.kit.sandbox import Faults
@@ -45,7 +45,8 @@ class Site:
     sent: int = 0
     refused: list[str] = field(default_factory=list)
 
-    def effect(self, reference: str = "UK-1", kind: str = FULFILMENT_REQUEST, number: int = 0, to: dict[str, str] | None = None, **changes: Any) -> Effect:
+    def effect(self, reference: str = "UK-1", kind: str = FULFILMENT_REQUEST, number: int = 0, to: dict[str, str] | None = None,
+               **changes: Any) -> Effect:
         self.sent = number or self.sent + 1
         effect = Effect(f"{kind}:{reference}", kind, "gxo", reference, request(reference=reference, **changes).model_dump(), number=self.sent,
                         planned_at=self.clock.now(), sent_at=self.clock.now(), recipient=recipient(**to or {}))
@@ -142,23 +143,27 @@ def test_another_order_of_the_same_length_under_our_name_is_in_doubt_and_never_p
         assert (site.folder / "inbound" / NAME).read_bytes() == other
 
 
-def test_a_file_that_may_be_listed_and_not_read_is_known_by_its_size(open_site: Callable[..., Site]) -> None:
+def test_a_file_that_may_be_listed_and_not_read_is_known_by_its_size_and_one_that_moves_is_looked_for_again(open_site: Callable[..., Site]) -> None:
     site = open_site()
     effect = site.effect()
 
     class Unreadable:
-        def __init__(self, files: Any) -> None:
-            self._files = files
+        def __init__(self, files: Any, error: Exception) -> None:
+            self._files, self._error = files, error
 
         def list(self, folder: str) -> Any:
             return self._files.list(folder)
 
         def read(self, folder: str, name: str) -> bytes:
-            raise Refused("reading", "permission denied", "Ask the partner.")
+            raise self._error
 
-    shy = Gxo("gxo", Settings(partner=profile(), files=FilesSettings(kind="folder", path=str(site.folder))), Unreadable(site.port._files))
+    def port(error: Exception) -> Gxo:
+        return Gxo("gxo", Settings(partner=profile(), files=FilesSettings(kind="folder", path=str(site.folder))), Unreadable(site.port._files, error))
+    shy, moving = port(NotAllowed("reading", "permission denied", "Ask.")), port(NotNow("reading", "it is gone", "Look again."))
     (site.folder / "archive" / NAME).write_bytes(effect.document)
     assert shy.find(effect).evidence["folder"] == "archive"
+    with pytest.raises(InDoubt, match="could not be read"):
+        moving.find(effect)
     (site.folder / "archive" / NAME).write_bytes(effect.document + b"\n")
     with pytest.raises(InDoubt):
         shy.find(effect)
@@ -224,7 +229,8 @@ def test_two_sites_with_one_seed_keep_the_same_books_and_another_seed_others(ope
 
 
 @pytest.mark.parametrize(("nastiness", "copies", "accepted"), [("lenient", 2, [True, True]), ("strict", 1, [True, False])])
-def test_a_second_new_order_under_one_reference_is_made_twice_or_refused(open_site: Callable[..., Site], nastiness: str, copies: int, accepted: list[bool]) -> None:
+def test_a_second_new_order_under_one_reference_is_made_twice_or_refused(open_site: Callable[..., Site], nastiness: str, copies: int,
+                                                                         accepted: list[bool]) -> None:
     site = open_site(nastiness=nastiness)
     site.order()
     site.order()
@@ -265,7 +271,8 @@ def test_a_change_during_a_partly_shipped_order_is_refused_and_the_rest_still_sh
 
 @pytest.mark.parametrize("on", ["WRITE 945*", "WRITE 997*"])
 @pytest.mark.parametrize("fault", ["F22", "F23", "F24", "F25", "F26"])
-def test_file_faults_cost_neither_an_advice_nor_an_acknowledgement_and_no_file_counts_in_part(open_site: Callable[..., Site], fault: str, on: str) -> None:
+def test_file_faults_cost_neither_an_advice_nor_an_acknowledgement_and_no_file_counts_in_part(open_site: Callable[..., Site], fault: str,
+                                                                                               on: str) -> None:
     site = open_site(kinds={"complete": 1, "packages": 1})
     site.sandbox.faults.add(fault, on=on, times=3)
     messages: list[Message] = []
@@ -288,8 +295,10 @@ def errors(site: Site) -> Iterator[str]:
     """Everything that can be made to fail around an order with canaries in every personal field."""
     effect = site.effect(number=1)
     attempts: list[Callable[[], Any]] = [
-        lambda: site.effect(to={"name": "張偉 Zzcanary 李", "company": "張張張張張張張張張張張張張張"}), lambda: site.effect(to={"street_1": "Zzcanary Road " * 40}),
-        lambda: site.effect(to={"region": "Zzcanary " * 5}), lambda: site.effect(to={"order_note": "Zzcanary " * 2000}), lambda: site.effect(to={"country": "Zzcanary"}),
+        lambda: site.effect(to={"name": "張偉 Zzcanary 李", "company": "張張張張張張張張張張張張張張"}),
+        lambda: site.effect(to={"street_1": "Zzcanary Road " * 40}),
+        lambda: site.effect(to={"region": "Zzcanary " * 5}), lambda: site.effect(to={"order_note": "Zzcanary " * 2000}),
+        lambda: site.effect(to={"country": "Zzcanary"}),
         lambda: site.effect(to={"postcode": "ZC9 9ZC" * 5}), lambda: site.effect(order_id="9" * 40), lambda: site.effect(carrier="TOOLONG")]
     (site.folder / "inbound" / NAME).write_bytes(effect.document + b"\n")
     attempts += [lambda: site.port.find(effect), lambda: site.port.send(effect)]
@@ -299,8 +308,8 @@ def errors(site: Site) -> Iterator[str]:
         yield f"{raised.value!r} {raised.value} {raised.value.__cause__} {vars(raised.value)}"
     body = effect.document
     for at in range(106, len(body), 11):
-        for broken in (body[:at], body[:at] + b"~" + body[at:], body[:at] + b"\x01" + body[at:]):
-            (site.folder / "outbound" / "x.edi").write_bytes(broken)
+        for kind, broken in enumerate((body[:at], body[:at] + b"~" + body[at:], body[:at] + b"\x01" + body[at:])):
+            (site.folder / "outbound" / f"x{at}_{kind}.edi").write_bytes(broken)
             list(site.take_in())
     yield from site.refused
     turned = order_document(NEW, request(), recipient(), profile(our_id="GXOWH01", partner_id="MERCHANT"), 7, AT)
@@ -319,4 +328,4 @@ def test_no_error_of_the_port_gives_a_customer_away(open_site: Callable[..., Sit
 
 def test_the_settings_of_a_partner_that_follows_changes_and_no_cancels_are_refused() -> None:
     with pytest.raises(ValueError, match="accepts_changes"):
-        Settings(partner=Profile(**{"our_id": "A", "partner_id": "B", "usage": "T", "accepts_cancels": False}), files=FilesSettings(kind="folder", path="."))
+        Settings(partner=Profile(our_id="A", partner_id="B", usage="T", accepts_cancels=False), files=FilesSettings(kind="folder", path="."))

@@ -16,7 +16,8 @@ from tests.connectors.test_x12 import accepted_by_others
 from tests.connectors.x12_kit import AT, profile, recipient, request
 
 NASTY = {
-    "delimiters everywhere": {"name": "A*B~C>D", "street_1": "~ST*940*0001~", "city": "IEA*1*000000042~", "order_note": "SE*1*0001~GE*1*1~", "phone": "*~>"},
+    "delimiters everywhere": {"name": "A*B~C>D", "street_1": "~ST*940*0001~", "city": "IEA*1*000000042~",
+                              "order_note": "SE*1*0001~GE*1*1~", "phone": "*~>"},
     "umlauts": {"name": "Jürgen Öztürk-Łęczycki", "company": "Übergrößen & Söhne", "city": "Ærøskøbing", "gift_note": "Für Dich, zum Geburtstag"},
     "a street of 300 characters": {"street_1": "Long Road " * 29 + "Number 300"},
     "a street of 300 letters": {"street_1": "x" * 300},
@@ -74,8 +75,10 @@ def test_with_the_partners_own_delimiters_a_940_says_the_same(delimiters: dict[s
 
 @pytest.mark.parametrize("accepted", [True, False])
 def test_our_997_for_a_long_group_is_sound(accepted: bool) -> None:
-    answers = [SetAnswer(set_id="945", set_number=f"{n:04}", accepted=accepted or n % 3 > 0, codes=[] if accepted or n % 3 else ["5"]) for n in range(1, 201)]
-    answer = Acknowledgement(warehouse="gxo", partner_control="000000201", group_code="SW", group_number="201", status="A" if accepted else "P", sets=answers)
+    answers = [SetAnswer(set_id="945", set_number=f"{n:04}", accepted=accepted or n % 3 > 0, codes=[] if accepted or n % 3 else ["5"])
+               for n in range(1, 201)]
+    answer = Acknowledgement(warehouse="gxo", partner_control="000000201", group_code="SW", group_number="201",
+                             status="A" if accepted else "P", sets=answers)
     sound(acknowledgement_document(answer, profile(), 7, AT))
 
 
@@ -83,7 +86,8 @@ anything = st.text(st.one_of(st.sampled_from("*~>\n\r\t'|^!<: äöüßŁżçéñ
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.fixed_dictionaries({name: anything for name in ("name", "company", "street_1", "street_2", "city", "postcode", "phone", "email", "gift_note", "order_note")}))
+@given(st.fixed_dictionaries({name: anything for name in (
+    "name", "company", "street_1", "street_2", "city", "postcode", "phone", "email", "gift_note", "order_note")}))
 def test_whatever_we_write_at_all_is_accepted_by_two_independent_parsers(typed: dict[str, str]) -> None:
     try:
         body = order_document(NEW, request(), recipient(**typed), profile(), 42, AT)

@@ -112,3 +112,16 @@ def test_what_waits_is_found_by_exactly_the_beginning_that_was_asked_for(rig: Ri
     with rig.ledger.transaction() as tx:
         found = {prefix: [row.waits_on for row in rig.ledger.exceptions.waiting(tx, prefix)] for prefix in ("items:gxo:a_1", "items:", "")}
     assert found["items:gxo:a_1"] == ["items:gxo:a_1"] and sorted(found["items:"]) == sorted(waits[:3]) and len(found[""]) == 4
+
+
+def test_one_cause_is_settled_alone_however_long_it_is(rig: Rig) -> None:
+    """Kept shortened and looked for at full length, a long cause would have stayed open for ever."""
+    long = "x" * 600
+    _open(rig, _finding(long + "1", long), _finding(long + "2", long))
+    with rig.ledger.transaction() as tx:
+        settle = rig.ledger.exceptions.settle_cause
+        assert settle(tx, "sku_unknown", "bc-uk", long, long + "1", "ada", "it is there") == 1
+        assert settle(tx, "sku_unknown", "bc-uk", long, long + "1", "ada", "it is there") == 0
+        (left,) = rig.ledger.exceptions.open_of(tx, "sku_unknown", "bc-uk")
+        assert rig.ledger.exceptions.get(tx, left.exception_id).state == "open" and rig.ledger.exceptions.open_of(tx, "sku_unknown", "bc-us") == []
+        assert rig.ledger.exceptions.get(tx, "none") is None
