@@ -158,5 +158,8 @@ class Warehouse(Delivers, Protocol):
     def read(self, inbound: Inbound) -> list[Message]:
         """The messages in it. Raises BadDocument when it cannot be read. Pure."""
 
+    def refused_names(self) -> list[str]:
+        """What lies there under a name that is never offered (hostile, or no regular file), escaped and safe to show."""
+
     def file_away(self, inbound: Inbound) -> None:
         """Called after the ledger has committed what was in it. Doing it twice is harmless."""

@@ -45,7 +45,16 @@ def take_in_advice(opened: House, warehouse: str) -> Counter:
         with opened.ledger.transaction() as tx:
             _enter_file(opened, tx, warehouse, inbound, messages, error, counts)
         port.file_away(inbound)
+    refused = port.refused_names()
+    with opened.ledger.transaction() as tx:
+        opened.ledger.exceptions.open(tx, [_hostile(warehouse, name) for name in refused])
+    counts["refused names"] += len(refused)
     return counts
+
+
+def _hostile(warehouse: str, name: str) -> Finding:
+    return Finding("document_malformed", warehouse, name[:120], f"document_malformed:name {sha256(name.encode())[:16]}",
+                   {"file": name, "why": "its name is not one that we open; nothing of it was read"})
 
 
 def _enter_file(opened: House, tx: Tx, warehouse: str, inbound: Inbound, messages: list[Message], error: str, counts: Counter) -> None:

@@ -80,7 +80,7 @@ class Effects:
             effect_id=planned.effect_id, kind=planned.kind, target=planned.target, business_key=shortened(planned.business_key, KEY_LONGEST),
             ordering_key=shortened(planned.ordering_key, KEY_LONGEST), connection=planned.connection, record=planned.record, payload=planned.payload,
             payload_hash=digest, state=PLANNED, attempt=0, fence=0, number=0, holder="", planned_at=now, not_before=now, remote_id="", evidence={}, error="",
-        ).on_conflict_do_nothing(index_elements=[effect.c.effect_id])).rowcount:
+        ).on_conflict_do_nothing()).rowcount:  # of either key: with one named, PostgreSQL may meet the other first, and raises
             return True
         if tx.execute(sa.select(effect.c.payload_hash).where(effect.c.effect_id == planned.effect_id)).scalar() != digest:
             raise EffectChanged(f"planning {planned.effect_id}", "it was planned before with another payload", "Report this as a bug.")

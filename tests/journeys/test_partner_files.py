@@ -35,7 +35,7 @@ def test_a_file_fault_at_the_warehouse_costs_no_parcel_and_makes_none_twice(worl
     assert len(rig.shop.books()["shipments"]) == len(parcels) == len(rig.shop.books()["emails"])
     said = [what for what in rig.violations() if not what.startswith(("every_file_is_in_one_state", "our_acknowledgements_reached"))]
     assert said == []
-    assert {kind for kind, _ in rig.desk()} <= {"document_malformed"}
+    assert {kind for kind, _ in rig.desk()} == ({"document_malformed"} if fault in ("F23", "F26") else set())  # a cut file, a hostile name
 
 
 def test_the_same_bytes_again_under_any_name_change_nothing(world):

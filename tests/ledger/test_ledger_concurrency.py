@@ -4,6 +4,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from connectors.kit.errors import NotNow
 from connectors.ledger.books import OrderEntry
 from connectors.ledger.effects import EffectChanged, Planned
+from connectors.ledger.ledger import Ledger
 from connectors.ledger.tables import effect
 from connectors.ports import Receipt
 from contracts.exceptions import Finding
@@ -203,3 +205,26 @@ def test_two_transactions_that_wait_for_each_other_end_in_not_now_and_not_in_a_t
     for thread in threads:
         thread.join(60)
     assert sorted(ended) == ["deadlock", "done"]
+
+
+@pytest.mark.postgres
+def test_an_older_order_that_looked_before_a_newer_one_was_written_does_not_win(on_postgres: Rig) -> None:
+    """It had looked, saw the row of yesterday, and wrote itself over the newer one that came between its look and its write."""
+    another, noon, newer = on_postgres.another(), on_postgres.clock.now(), []
+
+    def take_in(ledger: Ledger, minutes: int) -> str:
+        with ledger.transaction() as tx:
+            return ledger.books.take_in(tx, OrderEntry("bc", "1", {"v": minutes, "modified_at": ""}, [], [], "", [], noon + timedelta(minutes=minutes)))
+
+    def after_the_look(_c: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if statement.startswith("SELECT order_book") and not newer:
+            newer.append(threading.Thread(target=take_in, args=(another, 2)))
+            newer[0].start()
+            newer[0].join(0.5)
+
+    take_in(on_postgres.ledger, 0)
+    sa.event.listen(on_postgres.ledger.database.engine, "after_cursor_execute", after_the_look)
+    take_in(on_postgres.ledger, 1)
+    newer[0].join(30)
+    another.close()
+    assert on_postgres.rows("order_book")[0].order["v"] == 2
