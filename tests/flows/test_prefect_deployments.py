@@ -77,7 +77,7 @@ def test_deployments_are_made_for_the_routes_of_the_profile() -> None:
     made = deployments([Route("bigcommerce-us", "gxo-us"), Route("bigcommerce-uk", "gxo-uk"), Route("bigcommerce-us", "gxo-us")])
     assert [one.name for one in made][:4] == ["bigcommerce-us → gxo-us", "bigcommerce-uk → gxo-uk", "gxo-us → bigcommerce-us", "gxo-uk → bigcommerce-uk"]
     assert made[0].parameters == {"storefront": "bigcommerce-us", "warehouse": "gxo-us"} == made[2].parameters
-    assert len(made) == len(LISTED) + 2
+    assert len(made) == len(LISTED) + 3
 
 
 def test_paused_schedules_are_all_off_and_otherwise_all_on(served: list[RunnerDeployment]) -> None:
