@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from pydantic import SecretStr
 
@@ -85,12 +86,10 @@ class Rig:
 
 
 def empty(url: str) -> None:
-    """Take every row out of every table."""
-    engine = sa.create_engine(url)
-    with engine.begin() as tx:
-        for table in metadata.tables.values():
-            tx.execute(sa.delete(table))
-    engine.dispose()
+    """Take every row out of every table of a PostgreSQL database, in one go."""
+    parsed = sa.make_url(url)
+    with psycopg.connect(host=parsed.host, port=parsed.port, user=parsed.username, dbname=parsed.database) as connection:
+        connection.execute("; ".join(f"DELETE FROM {name}" for name in metadata.tables))
 
 
 def in_processes(count: int, work: Callable[..., Any], *arguments: Any) -> list[Any]:

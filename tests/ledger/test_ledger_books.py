@@ -22,6 +22,12 @@ ITEM = {"warehouse": "gxo-uk", "sku": "85123A", "description": "HEART", "is_acti
         "customs_value_minor": 0, "customs_currency": ""}
 
 
+@pytest.fixture
+def rig(shared: Rig) -> Rig:
+    """SQLite in a file, and PostgreSQL: these tables do not care whether SQLite is in memory."""
+    return shared
+
+
 def _later(minutes: int, **changes: Any) -> OrderEntry:
     at = NOON + timedelta(minutes=minutes)
     return replace(ENTRY, modified_at=at, order=ENTRY.order | {"modified_at": at.isoformat()} | changes.pop("order", {}), **changes)

@@ -10,6 +10,12 @@ from contracts.exceptions import Finding
 from tests.ledger.rigs import Rig
 
 
+@pytest.fixture
+def rig(shared: Rig) -> Rig:
+    """SQLite in a file, and PostgreSQL: these tables do not care whether SQLite is in memory."""
+    return shared
+
+
 def _finding(cause: str = "no item 85123A", record: str = "1001", kind: str = "sku_unknown", waits_on: str = "", **evidence: Any) -> Finding:
     return Finding(kind, "bc-uk", record, cause, evidence, waits_on)
 

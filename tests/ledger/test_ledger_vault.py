@@ -16,6 +16,12 @@ CANARY = "Zzyzx Quillfeather, 7 Canary Row"
 SUBJECT, NAME = "bc-uk/1001", "recipient:7"
 
 
+@pytest.fixture
+def rig(shared: Rig) -> Rig:
+    """SQLite in a file, and PostgreSQL: these tables do not care whether SQLite is in memory."""
+    return shared
+
+
 def _seal(rig: Rig, subject: str = SUBJECT, name: str = NAME, text: str = CANARY) -> None:
     with rig.ledger.transaction() as tx:
         rig.ledger.vault.seal(tx, subject, name, text.encode())
