@@ -75,6 +75,9 @@ def _send(opened: House, port: Delivers, effect_id: str, holder: str, done: Deli
         return _refuse_unsent(opened, effect_id, holder, error, done)
     if effect is None:
         return None
+    if not opened.ledger.effects.may_send(effect):  # this worker slept past its lease: somebody else reads back and decides
+        done.counts["lost"] += 1
+        return None
     try:
         receipt = port.send(effect)
     except WharfingerError as error:
