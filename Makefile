@@ -24,12 +24,12 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/pip check --disable-pip-version-check
 	touch $@
 
-# the real servers that some tests talk to: an SSH server and PostgreSQL (Debian; elsewhere install them yourself)
+# what some tests talk to for real: an SSH server, PostgreSQL, a browser (Debian; elsewhere install them yourself)
 system:
 	@sh tests/system.sh
 
 lock:
-	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements.lock
+	uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements.lock
 
 clean:
 	rm -rf $(VENV) .wharfinger

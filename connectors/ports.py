@@ -1,6 +1,6 @@
 """What a storefront and a warehouse must be able to do. Small on purpose: a new system fills these and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -14,6 +14,10 @@ FULFILMENT_CANCEL = "fulfilment_cancel"
 DISPATCH_CONFIRMATION = "dispatch_confirmation"
 ORDER_COMPLETION = "order_completion"
 ACKNOWLEDGEMENT = "acknowledgement"
+STOCK_UPDATE = "stock_update"
+REFUND = "refund"
+RETURN_NOTICE = "return_notice"
+RECEIPT_NOTICE = "receipt_notice"
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,10 @@ class Message:
     """One business message out of an `Inbound`: a transaction set, a CSV file.
 
     key identifies it for ever: (sender, interchange and set control numbers), or the content hash where the format has none.
-    kind: 'dispatches' | 'acknowledgement'. dispatches: a frame of the contract Dispatches. acknowledgements: a list of
-    {number, accepted: bool, code, reason}. errors: what is wrong with the message as a whole: then nothing of it is used.
+    kind: 'dispatches' | 'acknowledgement' | 'stock_levels' | 'stock_changes' | 'returns'. A frame of the contract Dispatches, StockLevels,
+    StockChanges or ReturnLines goes with its kind; one document may bring changes *and* returns (a receipt of returned goods: then the stock of
+    it is in `stock_changes`). is_whole: a stock statement that names every SKU of its facilities, so that a SKU left out is out of stock.
+    acknowledgements: a list of {number, accepted: bool, code, reason}. errors: what is wrong with the message as a whole: then nothing of it is used.
     """
 
     key: str
@@ -96,6 +102,19 @@ class Message:
     acknowledgements: list[dict[str, Any]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     answer: dict[str, Any] | None = None  # payload of the acknowledgement effect that we owe for the interchange, if any
+    stock_levels: pd.DataFrame | None = None
+    stock_changes: pd.DataFrame | None = None
+    returns: pd.DataFrame | None = None
+    is_whole: bool = False
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What a webhook says: something happened to this record. Never the truth itself: the record is fetched anew."""
+
+    key: str  # the same for every delivery of one event
+    topic: str
+    record: str
 
 
 @runtime_checkable
@@ -140,6 +159,26 @@ class Storefront(Delivers, Protocol):
     def shown_dispatches(self, order_id: str) -> list[dict[str, Any]]:
         """What the storefront now shows as shipped: [{remote_id, reference, tracking_number, lines: [{line_id, quantity}]}]."""
 
+    update_items_max: int  # SKUs that one stock update may hold
+
+    def locations(self) -> pd.DataFrame:
+        """Frame of contract Locations."""
+
+    def shown_stock(self, location: str, skus: list[str] | None = None) -> Iterator[pd.DataFrame]:
+        """What it shows now: frames of contract ShownStock, a page each. skus None: every SKU of the location. A SKU it does not know is in none."""
+
+    def refunds(self, window: Window) -> pd.DataFrame:
+        """Frame of contract Refunds: every refund made in the window, declined ones too."""
+
+    def payments(self, order_id: str) -> pd.DataFrame:
+        """Frame of contract Payments: every movement of money of one order."""
+
+    def hint(self, headers: Mapping[str, str], body: bytes) -> Hint:
+        """What a delivered webhook says. Raises NotAllowed when it is not genuine or too old, BadDocument when it cannot be read. No network."""
+
+    def keep_webhooks(self, destination: str) -> list[dict[str, str]]:
+        """Register what is missing, switch on what was switched off, and say what was found: [{topic, was: 'active' | 'off' | 'missing' | 'elsewhere'}]."""
+
 
 @runtime_checkable
 class Warehouse(Delivers, Protocol):
@@ -148,6 +187,9 @@ class Warehouse(Delivers, Protocol):
     follows_changes: bool  # may an order be changed after export?
     follows_cancels: bool
     acknowledges: bool  # does it send acknowledgements? If not, a read-back proves what it has
+    announces_returns: bool  # does it want approved returns announced (kind RETURN_NOTICE)?
+    stock_basis: str  # 'available': its figures are less what it has allocated to orders it knows; 'on_hand': they are not
+    silent_after_seconds: dict[str, float]  # message kind -> how long none may come before the feed counts as silent; missing: never
 
     def items(self) -> tuple[pd.DataFrame, list[dict[str, str]]]:
         """The item master (contract Items, sound rows), and the rows that could not be read: [{record, why}]."""

@@ -111,3 +111,77 @@ class Acknowledgement(Payload):
     group_number: str
     status: Literal["A", "E", "P", "R"]
     sets: list[SetAnswer]
+
+
+class StockItem(Payload):
+    """One SKU at the location, and the version of the figure."""
+
+    sku: str = Field(min_length=1)
+    quantity: int = Field(ge=0)
+    as_of: str = Field(description="ISO 8601, UTC: the source's clock")
+    sequence: int = Field(ge=0)
+
+
+class StockUpdate(Payload):
+    """What a location of a storefront should show, in absolute figures; at most as many items as the storefront takes in one call."""
+
+    connection: str
+    location: str
+    items: list[StockItem] = Field(min_length=1)
+
+
+class RefundLine(Payload):
+    """An order line and how many of it are paid back, in storefront units."""
+
+    line_id: str
+    quantity: int = Field(gt=0)
+
+
+class RefundRequest(Payload):
+    """Money back for goods that came back. Sent once: quote first, then refund; never more than `cap_minor`."""
+
+    connection: str
+    order_id: str
+    warehouse: str
+    document_id: str = Field(description="the return it answers")
+    rma: str = ""
+    currency: str
+    lines: list[RefundLine] = Field(min_length=1)
+    amount_minor: int | None = Field(None, gt=0, description="None: what the storefront quotes for these lines; else exactly this much of it (a part refund by grade)")
+    cap_minor: int = Field(gt=0, description="what was paid for these goods and is not yet refunded: a quote above it is refused")
+    reason: str = ""
+
+
+class NoticeLine(Payload):
+    """One line of what will arrive at the warehouse."""
+
+    number: int = Field(ge=1)
+    sku: str
+    warehouse_sku: str
+    quantity: int = Field(gt=0, description="in `unit`")
+    unit: str
+    reason: str = ""
+
+
+class ReturnNotice(Payload):
+    """An approved return, announced to the warehouse (X12 180). The RMA number is its primary reference."""
+
+    connection: str
+    order_id: str
+    rma: str = Field(min_length=1, max_length=22)
+    reference: str = Field(description="the fulfilment request's, as the warehouse knows the order")
+    warehouse: str
+    facility: str
+    approved_on: str = Field(description="CCYY-MM-DD")
+    lines: list[NoticeLine] = Field(min_length=1)
+
+
+class ReceiptNotice(Payload):
+    """Stock on its way to the warehouse (X12 943)."""
+
+    warehouse: str
+    facility: str
+    reference: str = Field(min_length=1, max_length=22, description="echoed on the receipt (W17-04)")
+    expected_on: str = Field(description="CCYY-MM-DD")
+    carrier: str = ""
+    lines: list[NoticeLine] = Field(min_length=1)

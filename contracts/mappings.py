@@ -123,7 +123,42 @@ class HomeCountries(Mapping):
     country: Series[str] = pa.Field(str_matches=r"\A[A-Z]{2}\Z")
 
 
+class StockLocations(Mapping):
+    """Which facilities' stock a location of a storefront shows; several rows of one location add up."""
+
+    KEY = Key("connection", "location", "warehouse", "facility")
+    connection: Series[str] = pa.Field(str_length={"min_value": 1})
+    location: Series[str] = pa.Field(str_length={"min_value": 1})
+    warehouse: Series[str] = pa.Field(str_length={"min_value": 1})
+    facility: Series[str] = pa.Field(str_length={"min_value": 1})
+    share_percent: Series[str] = pa.Field(str_matches=r"\A(100|[1-9][0-9]?)\Z", description="how much of that facility's stock this location may sell")
+
+
+class SafetyStock(Mapping):
+    """What is kept back per SKU, '*' as SKU: for every other one. `value`: units (fixed), percent of what is available, or the risk of overselling
+    in a thousand (velocity: computed from sales and the time until a sale is known everywhere)."""
+
+    KEY = Key("connection", "sku")
+    connection: Series[str] = pa.Field(str_length={"min_value": 1})
+    sku: Series[str] = pa.Field(str_length={"min_value": 1})
+    rule: Series[str] = pa.Field(isin=("fixed", "percent", "velocity"))
+    value: Series[str] = pa.Field(str_matches=r"\A[0-9]{1,6}\Z")
+
+
+class ReturnRules(Mapping):
+    """What a returned item's grade means: how much is refunded, and where the goods go. '*' as grade: any other, '' in the advice included."""
+
+    KEY = Key("connection", "warehouse", "grade")
+    connection: Series[str] = pa.Field(str_length={"min_value": 1})
+    warehouse: Series[str] = pa.Field(str_length={"min_value": 1})
+    grade: Series[str] = pa.Field(str_length={"min_value": 1})
+    refund_percent: Series[str] = pa.Field(str_matches=r"\A(100|[1-9]?[0-9])\Z")
+    disposition: Series[str] = pa.Field(isin=("restock", "keep apart", "scrap"))
+    needs_rma: Series[str] = pa.Field(isin=("yes", "no"), description="yes: nothing is refunded before the return was authorised")
+
+
 TABLES: dict[str, type[Mapping]] = {
     "skus": Skus, "non_stock": NonStock, "routes": Routes, "ship_methods": ShipMethods, "units": Units, "carriers": Carriers,
     "kits": Kits, "po_rules": PoRules, "home_countries": HomeCountries,
+    "stock_locations": StockLocations, "safety_stock": SafetyStock, "return_rules": ReturnRules,
 }

@@ -10,7 +10,8 @@ from tasks.opened import house
 from tasks.report import report
 from tasks.runs import at_work
 
-Table = Literal["skus", "non_stock", "routes", "ship_methods", "units", "carriers", "kits", "po_rules", "home_countries"]
+Table = Literal["skus", "non_stock", "routes", "ship_methods", "units", "carriers", "kits", "po_rules", "home_countries",
+                "stock_locations", "safety_stock", "return_rules"]
 
 
 @flow(name="change-mapping", flow_run_name="{table} by {actor}")

@@ -6,7 +6,8 @@ from prefect import flow
 from pydantic import Field
 
 from tasks.deliver import deliver_all
-from tasks.dispatches import ANSWERS, CONFIRMATIONS, read_back_at, release_held_of, take_in_advice_of
+from tasks.dispatches import ANSWERS, CONFIRMATIONS, read_back_at, release_held_of
+from tasks.inbound import take_in_from
 from tasks.opened import house
 from tasks.report import blocked, conclude, report, report_held
 from tasks.runs import at_work
@@ -19,7 +20,7 @@ def dispatch_back(
 ) -> dict[str, Any]:
     """Take in what the warehouse advises, confirm each parcel at the storefront once, and read every confirmation back."""
     with at_work(house(), "dispatch-back", warehouse, storefront) as run_id:
-        taken_in = take_in_advice_of(warehouse)
+        taken_in = take_in_from(warehouse)
         answered = deliver_all("warehouse", warehouse, list(ANSWERS), run_id)
         freed = release_held_of(storefront)
         delivered = deliver_all("storefront", storefront, list(CONFIRMATIONS), run_id)

@@ -17,7 +17,8 @@ from connectors.kit.errors import InDoubt, NotAllowed, NotNow, Refused, Wharfing
 from connectors.ledger.effects import FenceLost
 from connectors.ledger.ledger import Tx
 from connectors.ports import (
-    DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, ORDER_COMPLETION, Delivers, Effect, Receipt,
+    DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, ORDER_COMPLETION, RECEIPT_NOTICE, REFUND, RETURN_NOTICE, STOCK_UPDATE,
+    Delivers, Effect, Receipt,
 )
 from contracts.exceptions import Finding
 from tasks.opened import CHUNK, RETRY, house
@@ -28,7 +29,9 @@ WAIT_SECONDS = 30.0
 BLOCK_AFTER_SECONDS = 4 * 3600.0  # in doubt for longer than this: a person looks (RELIABILITY.md §1.3, the 997 limit)
 ROUNDS_MAX = 5  # sent, in doubt and absent so often, and that for so long: a person looks
 REJECTED_AS = {FULFILMENT_REQUEST: "rejected_by_warehouse", FULFILMENT_CHANGE: "edited_after_export", FULFILMENT_CANCEL: "cancel_refused",
-               DISPATCH_CONFIRMATION: "rejected_by_storefront", ORDER_COMPLETION: "rejected_by_storefront"}
+               DISPATCH_CONFIRMATION: "rejected_by_storefront", ORDER_COMPLETION: "rejected_by_storefront", REFUND: "refund_declined",
+               RETURN_NOTICE: "rejected_by_warehouse", RECEIPT_NOTICE: "rejected_by_warehouse"}
+LOOKED_AT_LATER = (STOCK_UPDATE,)  # a refused group is not one record's fault: tasks/stock.py finds out whose it is
 
 
 @dataclass
@@ -197,6 +200,8 @@ def _doubted_for(opened: House, tx: Tx, effect: Effect) -> timedelta:
 
 
 def _reject(opened: House, tx: Tx, effect: Effect, error: WharfingerError) -> None:
+    if effect.kind in LOOKED_AT_LATER:
+        return
     kind = REJECTED_AS.get(effect.kind, "blocked_effect")
     opened.ledger.exceptions.open(tx, [_finding(kind, effect, error)])
     if effect.kind == FULFILMENT_REQUEST:

@@ -1,4 +1,4 @@
-"""Take dispatch advice and acknowledgements in from a warehouse, owe the confirmations to the storefronts, and read them back."""
+"""Enter what a warehouse advises and acknowledges, owe the confirmations to the storefronts, and read them back. (`inbound.py` reads the files.)"""
 
 from collections import Counter
 from datetime import datetime
@@ -7,18 +7,16 @@ from typing import Any
 from prefect import task
 
 from connectors.house import House
-from connectors.kit.errors import BadDocument
 from connectors.ledger.effects import EffectChanged, Planned
 from connectors.ledger.ledger import Row, Tx
-from connectors.ledger.records import Arrived, sha256
 from connectors.ports import (
-    ACKNOWLEDGEMENT, DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, ORDER_COMPLETION, Effect, Inbound, Message, Receipt,
-    Warehouse,
+    ACKNOWLEDGEMENT, DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, ORDER_COMPLETION, Effect, Message, Receipt, Warehouse,
 )
 from contracts.base import WHY
 from contracts.dispatches import Dispatches
 from contracts.effects import DispatchConfirmation, OrderCompletion
 from contracts.exceptions import Finding
+from tasks.entered import Entered
 from tasks.opened import RETRY, house
 from tasks.rules.dispatch import place, rows_again, with_carrier
 from tasks.rules.lookup import Mappings
@@ -33,73 +31,23 @@ PACKAGE = ("advice_id", "reference", "package_id")
 CONTENT = ("carrier", "service", "tracking_number", "request_line", "sku", "quantity", "unit")
 
 
-def take_in_advice(opened: House, warehouse: str) -> Counter:
-    """Everything that lies ready at the warehouse, one transaction a file, filed away after it is committed."""
-    port, counts = opened.warehouse(warehouse), Counter()
-    place_again(opened, warehouse, counts)
-    for inbound in port.inbound():
-        try:
-            messages, error = port.read(inbound), ""
-        except BadDocument as problem:
-            messages, error = [], problem.got
-        with opened.ledger.transaction() as tx:
-            _enter_file(opened, tx, warehouse, inbound, messages, error, counts)
-        port.file_away(inbound)
-    refused = port.refused_names()
-    with opened.ledger.transaction() as tx:
-        opened.ledger.exceptions.open(tx, [_hostile(warehouse, name) for name in refused])
-    counts["refused names"] += len(refused)
-    return counts
+def enter_advice(opened: House, tx: Tx, warehouse: str, message: Message) -> Entered:
+    """The dispatches of one message into the book, with what is owed for them. Every package that was advised before makes it a duplicate."""
+    sound, unsound = Dispatches.split(message.dispatches)
+    if len(unsound):
+        return Entered("quarantined", "; ".join(unsound[WHY].unique()[:5]))
+    counts: Counter = Counter()
+    new = _not_advised_before(opened, tx, warehouse, sound.to_dict("records"))
+    _place(opened, tx, warehouse, new, message.key, counts)
+    if new or not len(sound):
+        return Entered("processed", f"{len(new)} rows", counts)
+    return Entered("duplicate", "every package of it was advised before", counts)
 
 
-def _hostile(warehouse: str, name: str) -> Finding:
-    return Finding("document_malformed", warehouse, name[:120], f"document_malformed:name {sha256(name.encode())[:16]}",
-                   {"file": name, "why": "its name is not one that we open; nothing of it was read"})
-
-
-def _enter_file(opened: House, tx: Tx, warehouse: str, inbound: Inbound, messages: list[Message], error: str, counts: Counter) -> None:
-    digest = sha256(inbound.body)
-    opened.ledger.vault.seal(tx, f"partner/{warehouse}", f"inbound:{digest}", inbound.body)
-    if error:
-        counts["quarantined"] += _quarantine(opened, tx, warehouse, inbound, f"{inbound.source}:file:{digest}", "file", digest, error)
-    for message in messages:
-        before = opened.ledger.inbox.seen(tx, message.key)
-        if before == digest:
-            opened.ledger.inbox.enter(tx, Arrived(message.key, inbound.source, inbound.name, message.kind, "duplicate", digest, "the same bytes again"))
-            counts["duplicate"] += 1
-        elif before is not None:
-            why = "its control number came before, with other bytes"
-            counts["quarantined"] += _quarantine(opened, tx, warehouse, inbound, message.key, message.kind, digest, why, "control_number_reused")
-        elif message.errors:
-            counts["quarantined"] += _quarantine(opened, tx, warehouse, inbound, message.key, message.kind, digest, "; ".join(message.errors[:5]))
-        else:
-            _enter_message(opened, tx, warehouse, inbound, message, digest, counts)
-        if message.answer is not None:
-            _owe_answer(opened, tx, warehouse, message.answer, digest)
-
-
-def _quarantine(opened: House, tx: Tx, warehouse: str, inbound: Inbound, key: str, kind: str, digest: str, why: str,
-                type_name: str = "document_malformed") -> int:
-    opened.ledger.exceptions.open(tx, [Finding(type_name, warehouse, inbound.name[:120], f"{type_name}:{key}:{digest[:12]}",
-                                               {"file": inbound.name, "why": why, "sha256": digest, "kept_as": f"inbound:{digest}"})])
-    opened.ledger.inbox.enter(tx, Arrived(key, inbound.source, inbound.name, kind, "quarantined", digest, why))
-    return 1
-
-
-def _enter_message(opened: House, tx: Tx, warehouse: str, inbound: Inbound, message: Message, digest: str, counts: Counter) -> None:
-    state, detail = "processed", ""
-    if message.dispatches is not None:
-        sound, unsound = Dispatches.split(message.dispatches)
-        if len(unsound):
-            counts["quarantined"] += _quarantine(opened, tx, warehouse, inbound, message.key, message.kind, digest, "; ".join(unsound[WHY].unique()[:5]))
-            return
-        new = _not_advised_before(opened, tx, warehouse, sound.to_dict("records"))
-        state, detail = ("processed", f"{len(new)} rows") if new or not len(sound) else ("duplicate", "every package of it was advised before")
-        _place(opened, tx, warehouse, new, message.key, counts)
-    for acknowledgement in message.acknowledgements:
-        counts["acknowledged"] += _acknowledge(opened, tx, warehouse, acknowledgement)
-    opened.ledger.inbox.enter(tx, Arrived(message.key, inbound.source, inbound.name, message.kind, state, digest, detail))
-    counts[state] += 1
+def enter_acknowledgements(opened: House, tx: Tx, warehouse: str, message: Message) -> Entered:
+    """What the warehouse says of our own files."""
+    acknowledged = sum(_acknowledge(opened, tx, warehouse, one) for one in message.acknowledgements)
+    return Entered("processed", "", Counter(acknowledged=acknowledged) if acknowledged else Counter())
 
 
 def _not_advised_before(opened: House, tx: Tx, warehouse: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -179,13 +127,6 @@ def _key(confirmation: DispatchConfirmation) -> str:
 
 def _waits_on(held: DispatchConfirmation) -> str:
     return waits_on_mapping("carriers", warehouse=held.warehouse, carrier=held.carrier, service=held.service, connection=held.connection)
-
-
-def _owe_answer(opened: House, tx: Tx, warehouse: str, answer: dict[str, Any], digest: str) -> None:
-    """The acknowledgement we owe for a functional group. The same group again is the same answer: it is not sent twice for the same bytes."""
-    key = f"{answer['partner_control']}/{answer['group_number']}/{digest[:16]}"
-    if opened.ledger.effects.get(tx, f"{ACKNOWLEDGEMENT}:{warehouse}:{key}") is None:
-        opened.ledger.effects.plan(tx, Planned(ACKNOWLEDGEMENT, warehouse, key, f"{warehouse} acknowledgement {key}", warehouse, key[:80], answer))
 
 
 def _acknowledge(opened: House, tx: Tx, warehouse: str, acknowledgement: dict[str, Any]) -> int:
@@ -321,12 +262,6 @@ def _is_shown(opened: House, port: Warehouse, row: Row) -> bool:
 def _native(row: dict[str, Any]) -> dict[str, Any]:
     shipped_at = row["shipped_at"]
     return row | {"shipped_at": shipped_at if type(shipped_at) is datetime else shipped_at.to_pydatetime()}
-
-
-@task(name="take in advice", task_run_name="take in dispatch advice of {warehouse}", **RETRY)
-def take_in_advice_of(warehouse: str) -> dict[str, int]:
-    """Every file or message that lies ready, into the ledger; what cannot be read is set aside with its bytes."""
-    return dict(take_in_advice(house(), warehouse))
 
 
 @task(name="release held dispatches", task_run_name="release held dispatches for {storefront}", **RETRY)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the real servers that some tests talk to: an SSH server and PostgreSQL. For Debian and its kin, as root; `make test` runs it.
+# Installs what some tests talk to for real: an SSH server, PostgreSQL and a browser (Chromium). For Debian and its kin, as root; `make test` runs it.
 # Idempotent and quiet. Where it cannot install, it says in one line which tests will be skipped, and lets the rest run.
 set -u
 
@@ -15,9 +15,14 @@ has_postgres() {
     return 1
 }
 
+has_browser() {
+    command -v chromium >/dev/null 2>&1
+}
+
 missing() {
     has_sshd || echo openssh-server
     has_postgres || echo postgresql
+    has_browser || echo chromium fonts-dejavu-core
 }
 
 skip() {

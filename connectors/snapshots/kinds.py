@@ -9,6 +9,7 @@ from contracts.base import Contract
 from contracts.dispatches import Dispatches
 from contracts.items import CatalogueItems, Channels, Items
 from contracts.orders import OrderLines, Orders, Recipients, ShipGroups
+from contracts.stock import Locations, ShownStock, StockLevels
 
 PERSONAL = set(Recipients.columns()) - {"connection", "order_id", "ship_group", "region", "country"}
 
@@ -34,6 +35,10 @@ KINDS: dict[str, Kind] = {
     "order_lines": Kind(OrderLines, harmless={"name": "the product's name"}),
     "ship_groups": Kind(ShipGroups),
     "dispatches": Kind(Dispatches),
+    "locations": Kind(Locations, is_published=True, harmless={"name": "the location's name"}),
+    "stock_levels": Kind(StockLevels),
+    "stock_positions": Kind(StockLevels),
+    "shown_stock": Kind(ShownStock),
 }
 
 DUCKDB_TYPES = {"string": "VARCHAR", "string[pyarrow]": "VARCHAR", "bool": "BOOLEAN", "int64": "BIGINT", "Int64": "BIGINT",

@@ -35,7 +35,7 @@ from deployments import demo_checks
 from deployments.demo_orders import Period
 from deployments.demo_warehouse import PARTNER
 from deployments.demo_world import EU_FACILITY, STOREFRONT, UK_FACILITY, WAREHOUSE, tables
-from tasks import deliver, dispatches, mappings, orders
+from tasks import deliver, dispatches, inbound, mappings, orders
 
 T = TypeVar("T")
 PROFILE = Path(__file__).resolve().parents[2] / "deployments" / "profiles" / "demo" / "profile.toml"
@@ -231,7 +231,7 @@ class Rig:
 
     def tells_of_dispatches(self, shop: str = STOREFRONT) -> None:
         """One run of dispatch-back."""
-        if self._tries(lambda: dispatches.take_in_advice(self.house, WAREHOUSE)):
+        if self._tries(lambda: inbound.take_in(self.house, WAREHOUSE)):
             self._delivers(self.house.warehouse(WAREHOUSE), dispatches.ANSWERS)
             self._tries(lambda: dispatches.release_held(self.house, shop))
             self._delivers(self.house.storefront(shop), dispatches.CONFIRMATIONS)
