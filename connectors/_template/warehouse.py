@@ -47,10 +47,13 @@ class Quayside:
     follows_changes = True
     follows_cancels = True
     acknowledges = False
+    announces_returns = False
+    stock_basis = "available"
 
     def __init__(self, name: str, account: str, settings: Settings, client: Client) -> None:
         self.name, self.account, self._client = name, account, client
         self.quiet_seconds, self.verify_seconds = settings.quiet_seconds, settings.verify_seconds
+        self.silent_after_seconds: dict[str, float] = {}
 
     def numbers(self, kind: str) -> str:
         """Quayside counts for itself."""
