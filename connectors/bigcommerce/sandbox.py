@@ -68,6 +68,11 @@ class BigCommerceSandbox:
         return deepcopy({"orders": orders, "shipments": shipments, "emails": self._books.emails,
                          "writes": self._orders.writes, "refused_429": self._refused})
 
+    @property
+    def lines_now(self) -> dict[int, dict[int, dict[str, Any]]]:
+        """Its order lines as they stand, order by order, not copied: to look at after every step, never to change."""
+        return {order_id: order["lines"] for order_id, order in self._books.orders.items()}
+
     def place_order(self, lines: Iterable[dict[str, Any]], addresses: Iterable[dict[str, Any]], *, billing: dict[str, Any] | None = None,
                     order_id: int = 0, placed_at: datetime | None = None, **head: Any) -> int:
         """A customer orders. A line: sku, quantity, price (tax included, as text), and maybe name, type, address (which one, from 0), tax_rate,

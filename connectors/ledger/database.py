@@ -115,6 +115,16 @@ class Database:
         # asked for, since SQLAlchemy otherwise forgets an insert's rowcount (it answers -1 on PostgreSQL, which is true)
         return (postgres_insert(table) if self.is_postgres else sqlite_insert(table)).inline().execution_options(preserve_rowcount=True)
 
+    def content(self) -> bytes:
+        """SQLite in memory only: everything in it, as `load` takes it."""
+        with self._writer, self.engine.connect() as connection:
+            return connection.connection.driver_connection.serialize()
+
+    def load(self, content: bytes) -> None:
+        """SQLite in memory only: become a copy of that content."""
+        with self._writer, self.engine.connect() as connection:
+            connection.connection.driver_connection.deserialize(content)
+
     def checkpoint(self) -> None:
         """SQLite: write the journal (-wal) into the file and empty it, as before a file copy and after a shredding. PostgreSQL: nothing."""
         if not self.is_postgres:

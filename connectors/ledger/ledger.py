@@ -26,10 +26,11 @@ class Ledger:
     """Opens the database, brings its tables up to date, and holds the parts that work on it."""
 
     def __init__(self, url: str, clock: Clock, master_key: SecretStr, lease_seconds: float = 120, make_id: Callable[[], str] = new_id,
-                 busy_seconds: float = BUSY_SECONDS) -> None:
+                 busy_seconds: float = BUSY_SECONDS, content: bytes = b"") -> None:
+        """content: for a ledger in memory, another one's whole content (`Database.content`) to begin with, of this same version."""
         self.database = Database(url, busy_seconds)
         try:
-            self.database.migrate()
+            self.database.load(content) if content else self.database.migrate()
         except WharfingerError:
             self.database.close()
             raise
