@@ -36,7 +36,7 @@ class Worker:
     is_alive: bool = True
     crashes: int = 0
     paused: bool = False  # stopped at its next point for longer than any lease, then goes on as if nothing had been
-    doomed_at: int = -1  # crash when the kernel's count of points reaches this
+    is_doomed: bool = False  # killed at this point
     error: BaseException | None = None
 
 
@@ -49,6 +49,7 @@ class Kernel:
     at: datetime = BEGIN
     points: int = 0
     crashes: int = 0
+    doomed_at: int = -1  # whoever is at this point is killed there
     workers: list[Worker] = field(default_factory=list)
     on_point: list[Callable[[Worker, str], None]] = field(default_factory=list)
     after_turn: list[Callable[[], None]] = field(default_factory=list)
@@ -98,8 +99,8 @@ class Kernel:
         self.tell(f"{worker.name} {what}")
         for listener in self.on_point:
             listener(worker, what)
-        if worker.doomed_at >= 0 and self.points >= worker.doomed_at:
-            worker.doomed_at = -1
+        if worker.is_doomed or self.points == self.doomed_at:
+            worker.is_doomed = False
             self._kill(worker, what, inside=not may_wait)
         if may_wait and worker.paused:
             worker.paused = False

@@ -1,5 +1,6 @@
 """What happens in a world: customers, workers, a warehouse, weather; then it heals, drains, and is judged."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,15 +10,15 @@ from typing import Any
 from connectors.house import House
 from connectors.kit.errors import BadConfiguration, WharfingerError
 from deployments.demo_world import STOREFRONT, WAREHOUSE, tables
-from deployments.simulation.faults import CRASH, ENDED, PAUSED, SKEW, TWO_RUNS, Strike, Weather, drawn
-from deployments.simulation.kernel import BEGIN, Crash, Kernel, Livelock, Worker
+from deployments.simulation.faults import CRASH, PAUSED, SKEW, TWO_RUNS, Strike, Weather, drawn
+from deployments.simulation.kernel import BEGIN, Kernel, Livelock, Worker
 from deployments.simulation.oracle import at_every_step, at_the_end
 from deployments.simulation.world import ADDRESS, LEASE, NASTINESS, QUIET, SKUS, World, template
 from tasks import deliver, dispatches, inbound, mappings, orders
 
-TRADING, EVERY = timedelta(minutes=60), 240.0
+EVERY = 240.0
 DRAIN_MAX = timedelta(hours=24)
-CHUNK = 5
+CHUNK, STORY_MAX = 5, 60
 
 
 @dataclass
@@ -29,6 +30,8 @@ class Violation:
     what: str
     faults: list[Strike] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
+    spared: list[int] = field(default_factory=list)
+    scenario: Any = None
 
 
 @dataclass
@@ -46,39 +49,61 @@ class Outcome:
     effects: Counter = field(default_factory=Counter)
 
 
-def play(seed: int, *, weather: Callable[[Kernel, Weather], None] = drawn, spared: frozenset[int] = frozenset(), only: tuple[int, str] | None = None,
-         doomed_at: int = -1, orders_max: int = 4) -> Outcome:
+@dataclass(frozen=True)
+class Scenario:
+    """What kind of world. faults: draws the weather. only: (call, fault), and nothing else. doomed_at: the point at which a process is killed."""
+
+    faults: Callable[[Kernel, Weather], None] = drawn
+    orders_max: int = 4
+    trading: timedelta = timedelta(minutes=40)
+    nastiness: str = ""  # '': drawn
+    spared: frozenset[int] = frozenset()
+    only: tuple[int, str] | None = None
+    doomed_at: int = -1
+
+
+def calm(kernel: Kernel, weather: Weather) -> None:
+    """No weather at all."""
+
+
+def play(seed: int, scenario: Scenario = Scenario()) -> Outcome:
     """One world from its seed to its end. Bounded: a world that never rests is a violation."""
-    kernel = Kernel(seed)
-    sky = Weather(kernel, spared=spared, only=only)
-    weather(kernel, sky)
-    dice = kernel.dice("world")
-    world = World(kernel, sky, dice.choice(NASTINESS)).open()
+    kernel = Kernel(seed, doomed_at=scenario.doomed_at)
+    sky = Weather(kernel, spared=scenario.spared, only=scenario.only)
+    scenario.faults(kernel, sky)
+    world = World(kernel, sky, scenario.nastiness or kernel.dice("world").choice(NASTINESS)).open()
     outcome = Outcome(seed)
     try:
-        _populate(world, orders_max)
-        _staff(world, doomed_at)
+        _populate(world, scenario)
+        _staff(world, scenario)
         kernel.after_turn.append(lambda: outcome.violations.extend(_named(world, at_every_step(world))))
-        try:
-            kernel.run(BEGIN + TRADING)
-            _heal(world)
-            _drain(world)
-            outcome.violations += _named(world, at_the_end(world))
-        except Livelock as error:
-            outcome.violations += _named(world, [("every world comes to rest", str(error))])
-        except _Bug as error:
-            outcome.violations += _named(world, [("no error that is a bug of ours", str(error))])
-        outcome.hash, outcome.points, outcome.crashes = kernel.hash, kernel.points, kernel.crashes
-        outcome.virtual_hours = (kernel.at - BEGIN).total_seconds() / 3600
-        outcome.calls, outcome.struck = sum(sky.calls.values()), sky.struck
-        outcome.effects = Counter(row.kind for row in world.ledger.table("effect").itertuples())
-        first: dict[str, Violation] = {}
-        for violation in outcome.violations:
-            first.setdefault(violation.invariant, violation)
-        outcome.violations = list(first.values())
+        outcome.violations += _named(world, _lived(world, scenario))
+        _account(world, outcome)
     finally:
         world.close()
     return outcome
+
+
+def _lived(world: World, scenario: Scenario) -> list[tuple[str, str]]:
+    """The whole life of a world, and what was wrong at its end."""
+    try:
+        world.kernel.run(BEGIN + scenario.trading)
+        _heal(world)
+        _drain(world)
+        return at_the_end(world)
+    except Livelock as error:
+        return [("every world comes to rest", str(error))]
+    except _Bug as error:
+        return [("no error is a bug of ours", str(error))]
+
+
+def _account(world: World, outcome: Outcome) -> None:
+    kernel = world.kernel
+    outcome.hash, outcome.points, outcome.crashes = kernel.hash, kernel.points, kernel.crashes
+    outcome.virtual_hours = (kernel.at - BEGIN).total_seconds() / 3600
+    outcome.calls, outcome.struck = sum(world.weather.calls.values()), world.weather.struck
+    outcome.effects = Counter(row.kind for row in world.ledger.table("effect").itertuples())
+    outcome.violations = list({violation.invariant: violation for violation in reversed(outcome.violations)}.values())
 
 
 class _Bug(Exception):
@@ -87,27 +112,28 @@ class _Bug(Exception):
 
 def _named(world: World, found: list[tuple[str, str]]) -> list[Violation]:
     story = world.kernel.story
-    return [Violation(world.kernel.seed, invariant, what, list(world.weather.struck), [line for line in story if _is_about(line, what)][-60:])
-            for invariant, what in found]
+    return [Violation(world.kernel.seed, invariant, what, list(world.weather.struck), _about(story, what)) for invariant, what in found]
 
 
-def _is_about(line: str, what: str) -> bool:
-    words = {word.strip(":,;") for word in what.split()}
-    return "fault" in line or "killed" in line or any(word in line for word in words if word.isdigit() or word.startswith("UK"))
+def _about(story: list[str], what: str) -> list[str]:
+    """The lines that are about this record: its number or reference, and what befell anybody meanwhile."""
+    numbers = re.findall(r"\d{3,}", what)
+    about = re.compile("|".join([*(rf"\b(UK)?{number}\b" for number in numbers), "fault", "killed", "stopped"]))
+    return [line for line in story if about.search(line[10:])][-STORY_MAX:]
 
 
-def _populate(world: World, orders_max: int) -> None:
+def _populate(world: World, scenario: Scenario) -> None:
     """Customers order, change their minds and cancel; some order what nobody has."""
-    dice, kernel = world.kernel.dice("customers"), world.kernel
-    for _ in range(dice.randint(2, orders_max)):
+    dice, kernel, seconds = world.kernel.dice("customers"), world.kernel, scenario.trading.total_seconds()
+    for _ in range(dice.randint(2, scenario.orders_max)):
         lines = [{"sku": sku, "name": sku, "quantity": dice.randint(1, 5), "price": "2.55", "product_id": 1} for sku in dice.sample((*SKUS, "SET"), dice.randint(1, 3))]
         if dice.random() < 0.3:
             lines.append({"sku": "POST", "name": "Postage", "quantity": 1, "price": "4.95", "product_id": 1})
         if dice.random() < 0.15:
             lines.append({"sku": "GHOST", "name": "Ghost", "quantity": 1, "price": "1.00", "product_id": 1})
-        kernel.later(dice.uniform(0, TRADING.total_seconds() / 2), lambda lines=lines: _order(world, lines))
-    for worker in range(2):
-        kernel.later(dice.uniform(0, TRADING.total_seconds()), lambda: _change_mind(world))
+        kernel.later(dice.uniform(0, seconds / 2), lambda lines=lines: _order(world, lines))
+    for _ in range(2):
+        kernel.later(dice.uniform(0, seconds), lambda: _change_mind(world))
 
 
 def _order(world: World, lines: list[dict[str, Any]]) -> None:
@@ -131,7 +157,7 @@ def _change_mind(world: World) -> None:
         world.kernel.tell(f"the customer edits order {number}")
 
 
-def _staff(world: World, doomed_at: int) -> None:
+def _staff(world: World, scenario: Scenario) -> None:
     """The workers, the warehouse's shift, the operator; and what befalls processes."""
     kernel, chances = world.kernel, world.weather.chances
     dice = kernel.dice("staff")
@@ -143,10 +169,9 @@ def _staff(world: World, doomed_at: int) -> None:
     if chances.get(SKEW):
         for worker in workers:
             worker.off_seconds = dice.uniform(-30, 30)
-    workers[0].doomed_at = doomed_at
     kernel.on_point.append(lambda worker, what: _befall(world, worker))
     _repeat(world, 20.0, world.site.step)
-    kernel.later(TRADING.total_seconds() * 0.8, lambda: _operator(world))
+    kernel.later(scenario.trading.total_seconds() * 0.8, lambda: _operator(world))
 
 
 def _befall(world: World, worker: Worker) -> None:
@@ -155,7 +180,7 @@ def _befall(world: World, worker: Worker) -> None:
         return
     dice, chances = world.kernel.dice("processes"), world.weather.chances
     if dice.random() < chances.get(CRASH, 0.0) / 2:
-        worker.doomed_at = world.kernel.points
+        worker.is_doomed = True
     if dice.random() < chances.get(PAUSED, 0.0) / 2:
         worker.paused = True
 
@@ -218,7 +243,7 @@ def _deliver(house: House, port: Any, kinds: tuple[str, ...], me: Worker) -> Non
 def _heal(world: World) -> None:
     world.weather.is_calm = True
     for worker in world.kernel.workers:
-        worker.doomed_at, worker.off_seconds = -1, 0.0
+        worker.is_doomed, worker.paused, worker.off_seconds = False, False, 0.0
     world.kernel.tell("all is well from now on")
 
 
@@ -239,6 +264,3 @@ def unfinished(world: World) -> list[str]:
     rows = world.ledger.table("effect").itertuples()
     return [f"{row.effect_id} {row.state}" for row in rows if row.state in ("PLANNED", "IN_FLIGHT", "UNKNOWN")
             or row.state == "CONFIRMED" and row.verified_at is None and row.kind in ("fulfilment_request", "dispatch_confirmation")]
-
-
-__all__ = ["Crash", "ENDED", "Outcome", "Violation", "play", "unfinished"]
