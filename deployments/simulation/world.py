@@ -37,7 +37,7 @@ from tasks import mappings
 
 PROFILE = Path(__file__).resolve().parents[1] / "profiles" / "demo" / "profile.toml"
 TOKEN, HASH = "demo-token", "hash0"
-QUIET, LEASE = 120.0, 60.0
+QUIET, LEASE, SETTLE = 120.0, 60.0, 45.0
 SKUS = ("HEART", "LANTERN", "MUG", "TRAY")
 ADDRESS = {"first_name": "Canary", "last_name": "Lovelace", "street_1": "1 Canary Row", "city": "Canaryton", "zip": "CN1 1CN", "country": "United Kingdom",
            "country_iso2": "GB", "phone": "07700900001", "email": "canary.ada@example.invalid", "shipping_method": "Royal Mail Tracked 48"}
@@ -190,7 +190,7 @@ class World:
         """A process of its own on the same ledger: its clients, its clock."""
         clock = SimClock(self.kernel, worker)
         ways = {STOREFRONT: SimTransport(Transport(self.shop, self.clock), self.kernel, worker),
-                WAREHOUSE: Exchange(SimDisk(self.home / "partner", self, worker), clock, 0)}
+                WAREHOUSE: Exchange(SimDisk(self.home / "partner", self, worker), clock, SETTLE)}
         opened = SimHouse(template().profile, clock, ways)
         opened.ledger_of_the_world = self.ledger
         return opened
