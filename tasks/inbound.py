@@ -79,7 +79,8 @@ def _quarantine(opened: House, tx: Tx, warehouse: str, inbound: Inbound, key: st
 
 
 def _enter_message(opened: House, tx: Tx, warehouse: str, inbound: Inbound, message: Message, digest: str, counts: Counter) -> None:
-    entered = ENTER[message.kind](opened, tx, warehouse, message)
+    enter = ENTER.get(message.kind)
+    entered = enter(opened, tx, warehouse, message) if enter else Entered("quarantined", f"nothing here takes in a message of kind {message.kind!r}")
     counts.update(entered.counts)
     if entered.state == "quarantined":
         counts["quarantined"] += _quarantine(opened, tx, warehouse, inbound, message.key, message.kind, digest, entered.detail, entered.type)
