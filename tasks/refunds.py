@@ -72,7 +72,8 @@ def owe(opened: House, tx: Tx, order: Order, payments: list[dict[str, Any]] | No
         priced = _price(opened, tx, order, ready, owed, findings, approved)
     owed.counts["waiting"] += len({one.document for one in ready}) if not priced else 0
     types = (MISSING, NOT_APPROVED) + ((OVER_CAP,) if priced or not ready else ())
-    opened.ledger.exceptions.settle(tx, *order, types, [(f.type, f.cause) for f in findings], ACTOR, "It is decided, or holds no longer.")
+    said_there = [(row.type, row.cause) for row in opened.ledger.exceptions.open_of(tx, OVER_CAP, order[0]) if "effect" in row.evidence]
+    opened.ledger.exceptions.settle(tx, *order, types, [*((f.type, f.cause) for f in findings), *said_there], ACTOR, "It is decided, or holds no longer.")
     if opened.ledger.exceptions.open(tx, findings):
         opened.ledger.timeline.note(tx, *order, "refund held", ACTOR, ", ".join(sorted({finding.type for finding in findings})))
     owed.counts["held"] += len(findings)
@@ -181,9 +182,9 @@ def approve_refund(opened: House, exception_id: str, actor: str, reason: str) ->
     Who approved the return may not approve its refund too. More than was paid and not refunded is never approved: then a person refunds by hand.
     """
     doing = f"approving the refund of exception {exception_id}"
-    row = _open_exception(opened, exception_id, OVER_CAP, doing)
-    if row.evidence["held_for"] not in (OVER_LIMIT, AS_A_WHOLE):
-        raise BadConfiguration(doing, f"it is held because {row.evidence['why']}", "Refund by hand what is due, then say that it is done.")
+    row = _open_exception(opened, exception_id, (OVER_CAP,), doing)
+    if row.evidence.get("held_for") not in (OVER_LIMIT, AS_A_WHOLE):
+        raise BadConfiguration(doing, f"it is held because {row.evidence.get('why') or row.evidence.get('said')}", "Refund by hand what is due, then say that it is done.")
     order, document = (row.connection, row.record), (row.evidence["warehouse"], row.evidence["document"])
     payments, owed = payments_of(opened, *order), Owed()
     with opened.ledger.transaction() as tx:
@@ -201,11 +202,13 @@ def approve_refund(opened: House, exception_id: str, actor: str, reason: str) ->
 
 
 def refund_again(opened: House, exception_id: str, actor: str, reason: str) -> None:
-    """A person's "try again" on a refund that was refused or declined: what it was for is open again, and reckoned anew by the next run."""
+    """A person's "try again" on a refund that the storefront refused or that was declined: what it was for is open again, and reckoned anew by the next run."""
     doing = f"refunding again for exception {exception_id}"
-    row = _open_exception(opened, exception_id, DECLINED, doing)
+    row = _open_exception(opened, exception_id, (DECLINED, OVER_CAP), doing)
     with opened.ledger.transaction() as tx:
-        effect = opened.ledger.effects.get(tx, row.evidence["effect"])
+        effect = opened.ledger.effects.get(tx, row.evidence.get("effect", ""))
+        if effect is None:
+            raise BadConfiguration(doing, "it is about no refund that was tried", "Approve it, or refund by hand.")
         shown = [refund for refund in opened.ledger.returns.refunds_of(tx, row.connection, row.record) if refund["refund_id"] == effect.remote_id]
         if effect.state != "REJECTED" and not (shown and all(refund["is_declined"] for refund in shown)):
             raise BadConfiguration(doing, "it is not certain that nothing was refunded", "Look at the order in the storefront.")
@@ -218,11 +221,11 @@ def refund_again(opened: House, exception_id: str, actor: str, reason: str) -> N
         opened.ledger.timeline.note(tx, row.connection, row.record, "refund to be tried again", actor, reason)
 
 
-def _open_exception(opened: House, exception_id: str, kind: str, doing: str) -> Row:
+def _open_exception(opened: House, exception_id: str, kinds: tuple[str, ...], doing: str) -> Row:
     with opened.ledger.transaction() as tx:
         row = opened.ledger.exceptions.get(tx, exception_id)
-    if row is None or row.state != "open" or row.type != kind:
-        raise BadConfiguration(doing, f"there is no open {kind} of this id", "Take the id from the list.")
+    if row is None or row.state != "open" or row.type not in kinds:
+        raise BadConfiguration(doing, f"there is no open {' or '.join(kinds)} of this id", "Take the id from the list.")
     return row
 
 
