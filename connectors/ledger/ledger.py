@@ -13,6 +13,7 @@ from connectors.kit.clock import Clock, new_id
 from connectors.kit.errors import WharfingerError
 from connectors.ledger.books import Books
 from connectors.ledger.database import BUSY_SECONDS, Database
+from connectors.ledger.drift import Drifts
 from connectors.ledger.effects import Effects
 from connectors.ledger.exceptions import Exceptions
 from connectors.ledger.records import Inbox, ItemMasters, Mappings, Runs, Timeline, Watermarks
@@ -42,6 +43,7 @@ class Ledger:
         self.inbox = Inbox(clock)
         self.timeline = Timeline(clock)
         self.runs = Runs(self.database, clock)
+        self.drifts = Drifts(self.database, clock)
         self.vault = Vault(self.database, clock, master_key)
 
     @contextmanager
