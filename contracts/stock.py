@@ -1,5 +1,8 @@
 """Stock: what a warehouse says it has, how that changed, what a storefront shows, and what it should be told."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing.pandas import Series
@@ -78,3 +81,17 @@ class StockUpdates(Contract):
     quantity: Series[int] = pa.Field(ge=0, le=UNITS_MAX)
     as_of: Series[pd.DatetimeTZDtype] = pa.Field(dtype_kwargs=UTC)
     sequence: Series[int] = pa.Field(ge=0)
+
+
+@dataclass(frozen=True)
+class AskedLine:
+    """Units of one SKU that one fulfilment request wants of a facility. seen_at: since when the warehouse surely knows of it; None: it may not yet.
+
+    shipped: (when, units) as the warehouse advised them.
+    """
+
+    facility: str
+    sku: str
+    quantity: int
+    seen_at: datetime | None
+    shipped: tuple[tuple[datetime, int], ...] = ()

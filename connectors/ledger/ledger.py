@@ -14,6 +14,7 @@ from connectors.kit.errors import WharfingerError
 from connectors.ledger.books import Books
 from connectors.ledger.database import BUSY_SECONDS, Database
 from connectors.ledger.desired import DesiredStock
+from connectors.ledger.drift import Drifts
 from connectors.ledger.effects import Effects
 from connectors.ledger.exceptions import Exceptions
 from connectors.ledger.records import Inbox, ItemMasters, Mappings, Runs, Timeline, Watermarks
@@ -46,6 +47,7 @@ class Ledger:
         self.runs = Runs(self.database, clock)
         self.stock = Stock(self.database, clock)
         self.desired = DesiredStock(self.database, clock)
+        self.drifts = Drifts(self.database, clock)
         self.vault = Vault(self.database, clock, master_key)
 
     @contextmanager

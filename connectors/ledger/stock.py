@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,25 +11,12 @@ from sqlalchemy.engine import Connection, Row
 from connectors.kit.clock import Clock
 from connectors.ledger.database import Database
 from connectors.ledger.tables import CONFIRMED, dispatch_line, effect, order_book, request, request_line, sku_sales, stock_change, stock_feed
+from contracts.stock import AskedLine
 
 GONE = ("withdrawn", "cancelled", "rejected")
 OVER = ("done", "cancelled", "not_ours", "nothing_to_ship")  # orders that claim no stock any more
 CHANGE = ("kind", "facility", "sku", "unit", "change", "reason", "reference", "occurred_at", "sequence")
 CHUNK = 500
-
-
-@dataclass(frozen=True)
-class AskedLine:
-    """Units of one SKU that one fulfilment request wants. seen_at: since when the warehouse surely knows of it; None: it may not know yet.
-
-    shipped: (when, units) as the warehouse advised them.
-    """
-
-    facility: str
-    sku: str
-    quantity: int
-    seen_at: datetime | None
-    shipped: tuple[tuple[datetime, int], ...] = ()
 
 
 class Stock:
