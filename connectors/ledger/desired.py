@@ -50,7 +50,8 @@ class DesiredStock:
     def decide(self, tx: Connection, rows: list[dict[str, Any]]) -> None:
         """Enter decided figures: {connection, location, sku, quantity, as_of, sequence, parts, withheld, is_corrected}.
 
-        Owed is what the storefront was not told, or told otherwise. A version never goes back. What it refused stays withheld until its figure changes.
+        Owed is what the storefront was not told, or told otherwise. A version never goes back. A withheld figure is no figure: the one before stays,
+        and nothing is owed. What the storefront refused stays withheld until its figure changes.
         """
         if not rows:
             return
@@ -66,7 +67,7 @@ class DesiredStock:
         withheld = sa.case((stays_refused, old.withheld), else_=given.withheld)
         is_told = sa.and_(old.sent_quantity.is_not(None), old.sent_quantity == given.quantity, old.effect_id == "")
         return new.on_conflict_do_update(index_elements=[old.connection, old.location, old.sku], set_={
-            "quantity": given.quantity, "as_of": sa.case((is_newer, given.as_of), else_=old.as_of),
+            "quantity": sa.case((given.withheld != "", old.quantity), else_=given.quantity), "as_of": sa.case((is_newer, given.as_of), else_=old.as_of),
             "sequence": sa.case((is_newer, given.sequence), else_=old.sequence), "decided_at": given.decided_at, "parts": given.parts,
             "withheld": withheld, "is_corrected": given.is_corrected, "is_owed": sa.and_(withheld == "", sa.not_(is_told))})
 
@@ -85,6 +86,12 @@ class DesiredStock:
     def owed_count(self, tx: Connection, connection: str) -> int:
         """How many rows the storefront is yet to be told, those under way included."""
         return tx.execute(sa.select(sa.func.count()).where(stock_desired.c.connection == connection, stock_desired.c.is_owed.is_(True))).scalar_one()
+
+    def withheld(self, tx: Connection, connection: str, why: str, limit: int) -> tuple[int, list[str]]:
+        """How many SKUs are withheld for this reason, and the first of them."""
+        where = (stock_desired.c.connection == connection, stock_desired.c.withheld == why)
+        count = tx.execute(sa.select(sa.func.count(sa.distinct(stock_desired.c.sku))).where(*where)).scalar_one()
+        return count, list(tx.execute(sa.select(sa.distinct(stock_desired.c.sku)).where(*where).order_by(stock_desired.c.sku).limit(limit)).scalars())
 
     def under_way(self, tx: Connection, connection: str) -> dict[str, list[Row[Any]]]:
         """Rows by the effect that carries them."""

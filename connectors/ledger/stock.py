@@ -10,12 +10,11 @@ from sqlalchemy.engine import Connection, Row
 
 from connectors.kit.clock import Clock
 from connectors.ledger.database import Database
-from connectors.ledger.tables import CONFIRMED, dispatch_line, effect, order_book, request, request_line, sku_sales, stock_change, stock_feed
+from connectors.ledger.tables import CONFIRMED, dispatch_line, effect, item, order_book, request, request_line, sku_sales, stock_change, stock_feed
 from contracts.stock import AskedLine
 
 GONE = ("withdrawn", "cancelled", "rejected")
 OVER = ("done", "cancelled", "not_ours", "nothing_to_ship")  # orders that claim no stock any more
-CHANGE = ("kind", "facility", "sku", "unit", "change", "reason", "reference", "occurred_at", "sequence")
 CHUNK = 500
 
 
@@ -37,19 +36,15 @@ class Stock:
         return bool(tx.execute(sa.update(stock_feed).where(stock_feed.c.warehouse == warehouse, stock_feed.c.facility == facility,
                                                            stock_feed.c.positions == expected).values(**values)).rowcount)
 
-    def enter_changes(self, tx: Connection, rows: list[dict[str, Any]], inbox_key: str) -> tuple[int, list[str]]:
-        """Rows of the contract StockChanges, each once for ever. (How many are new, the documents that came before with other contents.)"""
-        new, other = 0, []
-        for row in rows:
-            key = {name: row[name] for name in ("warehouse", "document_id", "line")}
-            if tx.execute(self._database.insert(stock_change).values(inbox_key=inbox_key, entered_at=self._clock.now(), is_open=True, **row)
-                          .on_conflict_do_nothing()).rowcount:
-                new += 1
-                continue
-            before = tx.execute(sa.select(stock_change).where(*(stock_change.c[name] == value for name, value in key.items()))).one()
-            if any(getattr(before, name) != row[name] for name in CHANGE):
-                other.append(row["document_id"])
-        return new, sorted(set(other))
+    def documents(self, tx: Connection, warehouse: str, documents: Iterable[str]) -> dict[tuple[str, int], Row[Any]]:
+        """What is known of these documents, by (document, line)."""
+        found = tx.execute(sa.select(stock_change).where(stock_change.c.warehouse == warehouse, stock_change.c.document_id.in_(list(documents))))
+        return {(row.document_id, row.line): row for row in found}
+
+    def enter_changes(self, tx: Connection, rows: list[dict[str, Any]], inbox_key: str) -> int:
+        """Rows of the contract StockChanges, each line of a document once for ever. How many are new."""
+        return sum(tx.execute(self._database.insert(stock_change).values(inbox_key=inbox_key, entered_at=self._clock.now(), is_open=True, **row)
+                              .on_conflict_do_nothing()).rowcount for row in rows)
 
     def open_changes(self, tx: Connection, warehouse: str) -> list[Row[Any]]:
         """Changes that no statement is known to count yet, oldest first."""
@@ -102,6 +97,16 @@ class Stock:
             key = (row.connection, row.order_id, row.line_id)
             asked[key] = max(asked.get(key, 0), row.quantity // row.factor)
         return asked
+
+    def item_units(self, tx: Connection, warehouse: str, skus: list[str]) -> dict[tuple[str, str], str]:
+        """(warehouse, SKU) -> the unit that the item master keeps it in, for those of these SKUs that it has."""
+        found: dict[tuple[str, str], str] = {}
+        if tx.execute(sa.select(item.c.sku).where(item.c.warehouse == warehouse).limit(1)).first() is None:
+            return found
+        for start in range(0, len(skus), CHUNK):
+            for row in tx.execute(sa.select(item.c.sku, item.c.fields).where(item.c.warehouse == warehouse, item.c.sku.in_(skus[start:start + CHUNK]))):
+                found[warehouse, row.sku] = row.fields["unit"]
+        return found
 
     def sales(self, tx: Connection) -> list[Row[Any]]:
         """What was last counted of each SKU's sales, of every storefront."""

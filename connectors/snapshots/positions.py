@@ -35,10 +35,14 @@ class Known:
 
 @dataclass(frozen=True)
 class Positions:
-    """One facility's stock after a statement, not kept yet. skus: how many are in stock; units: on hand. `before` and `lost`: against what was known."""
+    """One facility's stock after a statement, not kept yet. skus: how many are in stock; units: on hand. `before` and `lost`: against what was known.
+
+    says_new: did the statement change anything that is known, its age included?
+    """
 
     facility: str
     table: str
+    says_new: bool
     version: Version
     whole: Version | None
     skus: int
@@ -74,8 +78,10 @@ class Merging:
         skus_before, units_before = self._stocked(was)
         (lost,) = connection.execute(f"SELECT count(*) FROM {was} b JOIN {now} n ON b.sku = n.sku WHERE (b.available > 0 OR b.on_hand > 0) "
                                      "AND n.available <= 0 AND n.on_hand <= 0").fetchone()
-        return Positions(facility, now, max(filter(None, (known.version, newest))), max(filter(None, (known.whole, oldest if is_whole else None)), default=None),
-                         skus, units, skus_before, units_before, lost, twice)
+        (moved,) = connection.execute(f"SELECT count(*) FROM {now} WHERE holds <> 'known'").fetchone()
+        version, whole = max(filter(None, (known.version, newest))), max(filter(None, (known.whole, oldest if is_whole else None)), default=None)
+        return Positions(facility, now, bool(moved) or (version, whole) != (known.version, known.whole), version, whole, skus, units, skus_before, units_before,
+                         lost, twice)
 
     def keep(self, merged: Positions, source: str, key: str) -> str:
         """Keep them as a snapshot; its name for the ledger. The same key twice is one file."""
@@ -159,15 +165,17 @@ def _merge_sql(said: str, was: str, spared: str) -> str:
     new, old = "(s.as_of, s.sequence)", "(b.as_of, b.sequence)"
     careful = "({0}.available, {0}.on_hand, -{0}.on_hold, {0}.unit)"
     known_whole, said_whole = "($known_as_of::TIMESTAMPTZ, $known_sequence::BIGINT)", "($said_as_of::TIMESTAMPTZ, $said_sequence::BIGINT)"
+    is_out = f"{old} = ($said_as_of::TIMESTAMPTZ, $said_sequence::BIGINT - 1) AND b.available = 0 AND b.on_hand = 0 AND b.on_hold = 0"
     holds = f"""CASE
         WHEN b.sku IS NULL THEN CASE WHEN $is_known::BOOLEAN AND {new} < {known_whole} THEN 'out' ELSE 'said' END
-        WHEN s.sku IS NULL THEN CASE WHEN $is_whole::BOOLEAN AND {old} < {said_whole} AND b.sku NOT IN (SELECT sku FROM {spared}) THEN 'out' ELSE 'known' END
+        WHEN s.sku IS NULL THEN CASE WHEN $is_whole::BOOLEAN AND {old} < {said_whole} AND NOT ({is_out}) AND b.sku NOT IN (SELECT sku FROM {spared})
+                                     THEN 'out' ELSE 'known' END
         WHEN {new} > {old} OR ({new} = {old} AND {careful.format('s')} < {careful.format('b')}) THEN 'said' ELSE 'known' END"""
     figures = ", ".join(f"CASE holds WHEN 'said' THEN s_{name} WHEN 'known' THEN b_{name} ELSE 0 END AS {name}" for name in FIGURES[1:])
     versions = ", ".join(f"CASE WHEN holds = 'said' THEN s_{name} WHEN holds = 'known' THEN b_{name} WHEN b_{name} IS NULL THEN $known_{name}::{kind}{less} "
                          f"ELSE $said_{name}::{kind}{less} END AS {name}" for name, kind, less in (("as_of", "TIMESTAMPTZ", ""), ("sequence", "BIGINT", " - 1")))
     both = ", ".join(f"{side}.{name} AS {side}_{name}" for side in "sb" for name in (*FIGURES, "as_of", "sequence"))
     return f"""
-        SELECT warehouse, facility, sku, CASE WHEN holds = 'said' THEN s_unit ELSE coalesce(b_unit, s_unit) END AS unit, {figures}, {versions}
+        SELECT warehouse, facility, sku, CASE WHEN holds = 'said' THEN s_unit ELSE coalesce(b_unit, s_unit) END AS unit, {figures}, {versions}, holds
         FROM (SELECT coalesce(s.warehouse, b.warehouse) AS warehouse, coalesce(s.facility, b.facility) AS facility, coalesce(s.sku, b.sku) AS sku,
                      {holds} AS holds, {both} FROM {said} s FULL JOIN {was} b ON s.sku = b.sku)"""
