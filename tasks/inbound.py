@@ -85,7 +85,7 @@ def _enter_file(opened: House, tx: Tx, warehouse: str, inbound: Inbound, message
         elif message.errors:
             counts["quarantined"] += _quarantine(opened, tx, warehouse, inbound, message.key, message.kind, digest, "; ".join(message.errors[:5]))
         else:
-            _enter_message(opened, tx, warehouse, inbound, message, digest, ready.get(message.key, ENTER[message.kind]), counts)
+            _enter_message(opened, tx, warehouse, inbound, message, digest, ready.get(message.key) or ENTER.get(message.kind), counts)
         if message.answer is not None:
             _owe_answer(opened, tx, warehouse, message.answer, digest)
 
@@ -93,14 +93,15 @@ def _enter_file(opened: House, tx: Tx, warehouse: str, inbound: Inbound, message
 def _quarantine(opened: House, tx: Tx, warehouse: str, inbound: Inbound, key: str, kind: str, digest: str, why: str,
                 type_name: str = "document_malformed") -> int:
     opened.ledger.exceptions.open(tx, [Finding(type_name, warehouse, inbound.name[:120], f"{type_name}:{key}:{digest[:12]}",
-                                               {"file": inbound.name, "why": why, "sha256": digest, "kept_as": f"inbound:{digest}", "key": key})])
+                                               {"file": inbound.name, "why": why, "sha256": digest, "kept_as": f"inbound:{digest}", "key": key,
+                                                "source": inbound.source})])
     opened.ledger.inbox.enter(tx, Arrived(key, inbound.source, inbound.name, kind, "quarantined", digest, why))
     return 1
 
 
-def _enter_message(opened: House, tx: Tx, warehouse: str, inbound: Inbound, message: Message, digest: str, enter: Enter, counts: Counter) -> None:
+def _enter_message(opened: House, tx: Tx, warehouse: str, inbound: Inbound, message: Message, digest: str, enter: Enter | None, counts: Counter) -> None:
     part = tx.begin_nested()
-    entered = enter(opened, tx, warehouse, message)
+    entered = enter(opened, tx, warehouse, message) if enter else Entered("quarantined", f"nothing here takes in a message of kind {message.kind!r}")
     for kind, frame in ALSO.items():
         if entered.state != "quarantined" and kind != message.kind and getattr(message, frame) is not None:
             also = ENTER[kind](opened, tx, warehouse, message)
@@ -116,20 +117,24 @@ def _enter_message(opened: House, tx: Tx, warehouse: str, inbound: Inbound, mess
     counts[entered.state] += 1
 
 
-def read_again(opened: House, warehouse: str, digest: str, key: str, name: str, prepare: Callable[..., dict[str, Enter]], exception_id: str, actor: str,
+def read_again(opened: House, warehouse: str, kept: dict[str, str], prepare: Callable[..., dict[str, Enter]], exception_id: str, actor: str,
                reason: str) -> Counter:
-    """Enter one message of a file in quarantine after all, by a person's word: its bytes are in the vault. Raises BadConfiguration when they are not."""
+    """Enter one message of a file in quarantine after all, by a person's word: its bytes are in the vault. Raises BadConfiguration when they are not.
+
+    kept: the evidence of its exception.
+    """
+    digest, key, name = kept["sha256"], kept["key"], kept["file"]
     with opened.ledger.transaction() as tx:
         body = opened.ledger.vault.open(tx, f"partner/{warehouse}", f"inbound:{digest}", actor, reason)
     if body is None:
         raise BadConfiguration(f"reading {name} again", "its bytes are no longer kept", "Ask the partner to send it again.")
-    message = next(one for one in opened.warehouse(warehouse).read(Inbound(f"{warehouse}:again", name, body)) if one.key == key)
+    message = next(one for one in opened.warehouse(warehouse).read(Inbound(kept["source"], name, body)) if one.key == key)
     enter = prepare(opened, warehouse, [message], digest, is_believed=True)[message.key]
     with opened.ledger.transaction() as tx:
         entered = enter(opened, tx, warehouse, message)
         if entered.state == "quarantined":
             raise BadConfiguration(f"reading {name} again", entered.detail, "Ask the partner for a corrected file.")
-        opened.ledger.inbox.enter(tx, Arrived(key, f"{warehouse}:again", name, message.kind, entered.state, digest, f"by {actor}: {reason}"))
+        opened.ledger.inbox.enter(tx, Arrived(key, kept["source"], name, message.kind, entered.state, digest, f"by {actor}: {reason}"))
         opened.ledger.exceptions.resolve(tx, exception_id, actor, reason)
     return entered.counts
 

@@ -178,7 +178,7 @@ def _enter_ready(ready: Ready, opened: House, tx: Tx, warehouse: str, message: M
     if ready.moved and any(one.skus for one, _, _ in ready.moved):
         _settle_shrunk(opened, tx, warehouse)
     counts = Counter({"stock rows": ready.rows, "absurd": len(ready.findings)})
-    if not ready.moved:
+    if not ready.moved and ready.rows:
         return Entered("duplicate", "it says nothing new", counts)
     return Entered("processed", f"{ready.rows} rows", counts)
 

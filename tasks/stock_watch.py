@@ -79,7 +79,7 @@ def believe(opened: House, exception_id: str, actor: str, reason: str) -> Counte
         row = opened.ledger.exceptions.get(tx, exception_id)
     if row is None or row.state != "open" or row.type != SHRANK:
         raise BadConfiguration(doing, "there is no open exception of this id and type", "See `wharfinger exceptions list`.")
-    return read_again(opened, row.connection, row.evidence["sha256"], row.evidence["key"], row.evidence["file"], ready_levels, exception_id, actor, reason)
+    return read_again(opened, row.connection, row.evidence, ready_levels, exception_id, actor, reason)
 
 
 @task(name="watch stock feeds", task_run_name="watch stock feeds of {warehouse}", **RETRY)

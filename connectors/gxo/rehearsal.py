@@ -4,13 +4,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from connectors.gxo.mapping import acknowledgement_document
 from connectors.gxo.mapping_csv import items_frame
 from connectors.gxo.mapping_order import NEW, order_document
-from connectors.gxo.profile import CsvAdvice, Profile
+from connectors.gxo.profile import Profile
+from connectors.gxo.profile_stock import ReturnAdvice
 from connectors.gxo.sandbox import GxoSandbox
 from connectors.gxo.warehouse import Settings, connect
 from connectors.kit.clock import Clock, ManualClock
@@ -30,7 +32,19 @@ GX-001,Mooring line,yes,EA,5000000000011,560750,GB,12.50,GBP
 GX-002,Fender,yes,CA,,,,,
 GX-003,Sold out,no,EA,,,,,
 """
+FRAMES = ("dispatches", "stock_levels", "stock_changes", "returns")
 SHIPPED_BEFORE = 3
+CSV: dict[str, Any] = {
+    "csv_advice": {"columns": {
+        "advice_id": "shipment", "reference": "order", "sku": "item", "quantity": "qty", "carrier": "scac", "tracking_number": "tracking",
+        "shipped_at": "shipped", "request_line": "line"}},
+    "csv_stock": {"columns": {"facility": "site", "sku": "item", "unit": "uom", "available": "free", "on_hand": "there", "on_hold": "held", "as_of": "counted"},
+                  "date_format": "%Y-%m-%dT%H:%M", "trailer": "END", "is_whole": True},
+    "csv_adjustments": {"columns": {"document_id": "document", "kind": "type", "facility": "site", "sku": "item", "change": "plus_minus", "reason": "why",
+                                    "reference": "our_number", "occurred_at": "posted"},
+                        "kinds": {"ADJ": "adjustment", "REC": "receipt"}, "date_format": "%Y-%m-%dT%H:%M"},
+    "csv_returns": {"columns": {"document_id": "return", "reference": "order", "rma": "rma", "sku": "item", "quantity": "qty", "grade": "condition",
+                                "tracking_number": "parcel", "received_at": "received"}, "facility": "NORTH", "sale_grades": ["A"]}}
 WRITTEN_AT = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 
 
@@ -55,9 +69,7 @@ def rehearse(clock: Clock, folder: Path) -> Rehearsal:
 
 def read_example(path: Path) -> dict[str, Golden]:
     """The rows that a file of the partner becomes, and the 940 that a request becomes."""
-    partner = Profile(**PARTNER, csv_advice=CsvAdvice(columns={
-        "advice_id": "shipment", "reference": "order", "sku": "item", "quantity": "qty", "carrier": "scac", "tracking_number": "tracking",
-        "shipped_at": "shipped", "request_line": "line"}))
+    partner = Profile(**PARTNER, receipts={"sale_grades": ["A"]}, return_advice=ReturnAdvice(), **CSV)
     if path.match("items*.csv"):
         sound, unreadable = items_frame(NAME, path.read_bytes(), path.name)
         return {"items": sound, "unreadable": pd.DataFrame(unreadable, columns=["record", "why"])}
@@ -65,7 +77,7 @@ def read_example(path: Path) -> dict[str, Golden]:
         given = parse(path.read_bytes())
         order = order_document(NEW, FulfilmentRequest.model_validate(given["payload"]), given["recipient"], partner, 1, WRITTEN_AT)
         return {"940.edi": order.decode("ascii")}
-    if path.match("advice*.csv") or path.suffix == ".edi":
+    if path.suffix in (".csv", ".edi"):
         port = connect(NAME, Settings(partner=partner, files=FilesSettings(kind="folder", path=".")), ManualClock())
         return _messages(port.read(Inbound(NAME, path.name, path.read_bytes())), partner)
     return {}
@@ -73,9 +85,9 @@ def read_example(path: Path) -> dict[str, Golden]:
 
 def _messages(read: list[Message], partner: Profile) -> dict[str, Golden]:
     """The rows, what could not be read, and the 997 that we owe."""
-    rows = [message.dispatches for message in read if message.dispatches is not None]
-    tables = {"dispatches": pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(),
-              "acknowledgements": pd.DataFrame([{"key": message.key, **one} for message in read for one in message.acknowledgements]),
+    rows = {name: [frame for message in read if (frame := getattr(message, name)) is not None] for name in FRAMES}
+    tables = {name.replace("_", "-"): pd.concat(frames, ignore_index=True) for name, frames in rows.items() if frames}
+    tables |= {"acknowledgements": pd.DataFrame([{"key": message.key, **one} for message in read for one in message.acknowledgements]),
               "errors": pd.DataFrame([{"key": message.key, "why": why} for message in read for why in message.errors])}
     owed = [Acknowledgement.model_validate(message.answer) for message in read if message.answer]
     answers = {"997.edi": acknowledgement_document(owed[0], partner, 1, WRITTEN_AT).decode("ascii")} if owed else {}

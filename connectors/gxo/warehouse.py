@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from connectors.gxo.csv_files import csv_messages
 from connectors.gxo.mapping import acknowledgement_document, group_messages, note_messages
-from connectors.gxo.mapping_csv import advice_messages, items_frame
+from connectors.gxo.mapping_csv import items_frame
 from connectors.gxo.mapping_order import CANCEL, CHANGE, NEW, order_document
 from connectors.gxo.profile import Profile
 from connectors.gxo.x12 import Group, Interchange, parse
@@ -39,6 +40,8 @@ class Settings(BaseModel):
     def _limits(self) -> "Settings":
         if not self.partner.accepts_cancels and self.partner.accepts_changes:
             raise ValueError("a partner that follows changes but not cancels is not known; check accepts_changes and accepts_cancels")
+        if self.partner.csv_stock and self.partner.csv_stock.bytes_max > self.files.max_bytes:
+            raise ValueError(f"csv_stock.bytes_max is {self.partner.csv_stock.bytes_max}, and files.max_bytes lets only {self.files.max_bytes} through")
         return self
 
 
@@ -55,6 +58,7 @@ class Gxo:
         self.name, self.account = name, partner.account
         self.quiet_seconds, self.verify_seconds = settings.quiet_seconds, partner.acknowledgement_seconds
         self.follows_changes, self.follows_cancels, self.acknowledges = partner.accepts_changes, partner.accepts_cancels, partner.acknowledges
+        self.announces_returns, self.stock_basis, self.silent_after_seconds = partner.announces_returns, partner.stock_basis, dict(partner.silent_after_seconds)
         optional = ((FULFILMENT_CHANGE, partner.accepts_changes), (FULFILMENT_CANCEL, partner.accepts_cancels),
                     (ACKNOWLEDGEMENT, partner.wants_acknowledgements))
         self.kinds = (FULFILMENT_REQUEST, *(kind for kind, is_taken in optional if is_taken))
@@ -150,7 +154,7 @@ class Gxo:
     def read(self, inbound: Inbound) -> list[Message]:
         """X12 when it begins like it, else the profile's CSV. Raises BadDocument: an envelope fault refuses the whole file."""
         if inbound.body.lstrip()[:3] != b"ISA":
-            return advice_messages(self.name, self._partner, inbound.body, inbound.name)
+            return csv_messages(self.name, self._partner, inbound.body, inbound.name)
         messages = []
         for interchange in parse(inbound.body, inbound.name):
             self._check_parties(interchange, inbound.name)
