@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connectors.kit.errors import BadConfiguration, NotNow
+from connectors.kit.errors import BadConfiguration
 from connectors.ledger.returns import APPROVED, ASKED, CLOSED, DUE
 from contracts.exceptions import Finding
 from tests.ledger.rigs import Rig, in_processes, open_ledger
@@ -53,12 +53,6 @@ def test_a_return_is_kept_as_it_came_and_found_by_document_and_by_order(rig: Rig
             rig.ledger.returns.change(tx, line, connection=SHOP, order_id="100", state=DUE, dues=[{"line_id": "L1", "quantity": line.line}])
         assert [(line.document_id, line.dues[0]["quantity"]) for line in rig.ledger.returns.of_order(tx, SHOP, "100")] == [("RC2", 1), ("RC2", 2), ("RC1", 1)]
         assert rig.ledger.returns.orders_due(tx, SHOP) == ["100"] and rig.ledger.returns.orders_due(tx, "other") == []
-
-
-def test_a_document_line_is_entered_once(rig: Rig) -> None:
-    with pytest.raises(NotNow), rig.ledger.transaction() as tx:
-        rig.ledger.returns.enter(tx, [came(), came()], "inbox")
-    assert rig.rows("return_line") == []
 
 
 def test_text_from_outside_is_kept_whatever_it_holds(rig: Rig) -> None:
