@@ -61,6 +61,8 @@ def test_it_says_what_it_can_do(rehearsal: Rehearsal) -> None:
     if isinstance(port, ports.Warehouse):
         assert port.follows_changes == (ports.FULFILMENT_CHANGE in port.kinds)
         assert port.follows_cancels == (ports.FULFILMENT_CANCEL in port.kinds)
+        assert port.announces_returns == (ports.RETURN_NOTICE in port.kinds)
+        assert port.stock_basis in ("available", "on_hand") and all(seconds > 0 for seconds in port.silent_after_seconds.values())
 
 
 @each_system
