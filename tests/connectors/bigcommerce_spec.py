@@ -54,7 +54,12 @@ def one_identity(document: dict[str, Any]) -> None:
         way["required"] = list(way["properties"])
 
 
-MENDS = {ORDERS: telling, INVENTORY: one_identity}
+def no_hooks(document: dict[str, Any]) -> None:
+    """The list of webhooks is never empty, says the description; an account that has none must answer something."""
+    del document["components"]["responses"]["webhooks_Resp"]["content"]["application/json"]["schema"]["properties"]["data"]["minItems"]
+
+
+MENDS = {ORDERS: telling, INVENTORY: one_identity, HOOKS: no_hooks}
 
 
 @cache
