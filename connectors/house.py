@@ -94,6 +94,7 @@ class Profile(_Part):
 
     home: Path
     cut_off: time = time(15, 0)
+    webhooks_url: str = Field("", pattern=r"^(|https://[^\s:/@]+(/[^\s?#]*)?)$", description="where storefronts reach `wharfinger webhooks`; '': they do not")
     ledger: LedgerSettings = LedgerSettings()
     vault: VaultSettings
     connections: dict[ConnectionName, ConnectionSettings] = {}

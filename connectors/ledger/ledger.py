@@ -17,6 +17,7 @@ from connectors.ledger.desired import DesiredStock
 from connectors.ledger.drift import Drifts
 from connectors.ledger.effects import Effects
 from connectors.ledger.exceptions import Exceptions
+from connectors.ledger.hints import Hints
 from connectors.ledger.records import Inbox, ItemMasters, Mappings, Runs, Timeline, Watermarks
 from connectors.ledger.returns import Returns
 from connectors.ledger.stock import Stock
@@ -46,6 +47,7 @@ class Ledger:
         self.inbox = Inbox(clock)
         self.timeline = Timeline(clock)
         self.runs = Runs(self.database, clock)
+        self.hints = Hints(self.database, clock)
         self.returns = Returns(self.database, clock)
         self.stock = Stock(self.database, clock)
         self.desired = DesiredStock(self.database, clock)
