@@ -62,7 +62,7 @@ class CsvStock(CsvLayout):
     facility: str = Field("", description="of all rows, when no column says it")
     name: Annotated[str, AfterValidator(_name_pattern)] = Field("", description="where the file's name says them: r'stock_(?P<as_of>[0-9]{14})_(?P<sequence>[0-9]+)'")
     is_whole: bool = Field(False, description="it names every SKU of its facilities: one left out is out of stock. Needs a trailer")
-    repeated: Literal["refused", "added"] = Field("refused", description="the same SKU on two rows: refused, or they are lots and add up")
+    repeated: Literal["apart", "added"] = Field("apart", description="the same SKU on two rows: both stay, and that SKU is set aside; or they are lots and add up")
     rows_max: int = Field(200_000, gt=0, le=5_000_000)
     bytes_max: int = Field(MAX_BYTES, gt=0, le=200_000_000, description="files.max_bytes must be as large")
 
