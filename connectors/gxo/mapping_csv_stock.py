@@ -54,8 +54,8 @@ def _table(body: bytes, name: str, layout: CsvStock) -> pa.Table:
             arrow_csv.ParseOptions(delimiter=layout.delimiter),
             arrow_csv.ConvertOptions(column_types=dict.fromkeys(header, pa.string()), include_columns=list(layout.columns.values())))
     except (pa.ArrowInvalid, UnicodeDecodeError) as why:
-        row = re.search(r"Row #([0-9]+)", str(why))
-        what = f"row {row[1]} has not as many cells as the header" if row else f"it is not CSV, or not written in {layout.encoding}"
+        is_uneven = "Expected" in str(why)
+        what = "a row has not as many cells as the header" if is_uneven else f"it is not CSV, or not written in {layout.encoding}"
         raise BadDocument(doing, what, "Ask the partner for a whole file.") from None
     if said is not None and said != table.num_rows or not table.num_rows or table.num_rows > layout.rows_max:
         why = (f"it has {table.num_rows} rows, {f'its trailer counts {said}' if said is not None and said != table.num_rows else 'and no statement'}"
@@ -139,9 +139,9 @@ def _completed(found: dict[str, Any], profile: Profile) -> dict[str, Any]:
 
 def _named(layout: CsvStock, profile: Profile, name: str) -> tuple[datetime | None, int]:
     """as_of and sequence out of the file's name. Raises Unsound when it does not say what it must."""
-    if not layout.name:
+    if not layout.name_pattern:
         return None, 0
-    found = re.search(layout.name, name)
+    found = re.search(layout.name_pattern, name)
     said = found.groupdict() if found else {}
     try:
         if not found:
