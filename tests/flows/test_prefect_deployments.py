@@ -27,6 +27,7 @@ LISTED = {
     ("check-catalogue", "bigcommerce-uk"): (86400, "CANCEL_NEW"),
     ("keep-webhooks", "bigcommerce-uk"): (3600, "CANCEL_NEW"),
     ("change-mapping", "change a mapping table"): (None, "ENQUEUE"),
+    ("announce-receipt", "announce stock to a warehouse"): (None, "ENQUEUE"),
     ("publish-analytics", "publish for analysts"): (900, "CANCEL_NEW"),
     ("reap-runs", "runs that died"): (60, None),
 }
