@@ -89,10 +89,11 @@ class Notices(Strict):
     return_to: Qualifier = Field("ST", description="N1-01 of the facility in the 180")
     order_reference: Qualifier = Field("SO", description="N9-01 of the order's reference in the 180")
     line_number: Qualifier = Field("LI", description="N9-01 of our line number")
-    line_reason: Qualifier = Field("ZZ", description="N9-01 of the reason of a line")
+    line_reason: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field("ZZZ", description="NTE-01 of a line's reason in the 180")
     returned: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2}$")] = Field("76", description="QTY-01 in the 180: 76 returns")
     expected_date: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2}$")] = Field("17", description="G62-01 of the expected arrival in the 943")
     mode: Qualifier = Field("M", description="W27-01 in the 943: M motor")
+    no_carrier: Annotated[str, StringConstraints(min_length=1, max_length=35)] = Field("UNKNOWN", description="W27-03 when no carrier is known: 4010 asks for one")
 
 
 class Advice(Strict):

@@ -10,6 +10,7 @@ import pandas as pd
 
 from connectors.gxo.mapping import acknowledgement_document
 from connectors.gxo.mapping_csv import items_frame
+from connectors.gxo.mapping_notice import receipt_document, return_document
 from connectors.gxo.mapping_order import NEW, order_document
 from connectors.gxo.profile import Profile
 from connectors.gxo.profile_stock import ReturnAdvice
@@ -22,8 +23,10 @@ from connectors.kit.folder import LocalDisk
 from connectors.kit.http import parse
 from connectors.kit.rehearsal import FILE_FAULTS, FILE_WRITES, Golden, Rehearsal, UnsteadyDisk, canary_recipient
 from connectors.kit.sandbox import CONNECT_REFUSED
-from connectors.ports import ACKNOWLEDGEMENT, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, Effect, Inbound, Message, Warehouse
-from contracts.effects import Acknowledgement, FulfilmentRequest, RequestLine, SetAnswer
+from connectors.ports import (
+    ACKNOWLEDGEMENT, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, RECEIPT_NOTICE, RETURN_NOTICE, Effect, Inbound, Message, Warehouse,
+)
+from contracts.effects import Acknowledgement, FulfilmentRequest, NoticeLine, Payload, ReceiptNotice, RequestLine, ReturnNotice, SetAnswer
 
 NAME, PASSWORD = "gxo-north", "gxo-password-4711"
 PARTNER = {"our_id": "MERCHANT", "partner_id": "GXOWH01", "usage": "T"}
@@ -58,6 +61,12 @@ def rehearse(clock: Clock, folder: Path) -> Rehearsal:
                              sets=[SetAnswer(set_id="945", set_number="0001", accepted=True)])
     effects = {FULFILMENT_REQUEST: _request(FULFILMENT_REQUEST, 1, 3), FULFILMENT_CHANGE: _request(FULFILMENT_CHANGE, 2, 4),
                FULFILMENT_CANCEL: _request(FULFILMENT_CANCEL, 2, 3),
+               RETURN_NOTICE: _notice(RETURN_NOTICE, "RMA-2026-0007", ReturnNotice(
+                   connection="bigcommerce-uk", order_id="700", rma="RMA-2026-0007", reference="BCUK-700-1", warehouse=NAME, facility="NORTH",
+                   approved_on="2026-01-14", lines=[NoticeLine(number=1, sku="gx-001", warehouse_sku="GX-001", quantity=1, unit="EA", reason="Too short")])),
+               RECEIPT_NOTICE: _notice(RECEIPT_NOTICE, "ASN-5544", ReceiptNotice(
+                   warehouse=NAME, facility="NORTH", reference="ASN-5544", expected_on="2026-01-20", carrier="ODFL",
+                   lines=[NoticeLine(number=1, sku="GX-001", warehouse_sku="GX-001", quantity=500, unit="EA")])),
                ACKNOWLEDGEMENT: Effect(f"{ACKNOWLEDGEMENT}:{NAME}:77", ACKNOWLEDGEMENT, NAME, f"{NAME}:77", answer.model_dump())}
     sftp = {"kind": "sftp", "host": "sftp.example.com", "username": "wharfinger", "password": "env:GXO_PASSWORD", "host_key": f"SHA256:{'A' * 43}"}
     rehearsal = Rehearsal(
@@ -77,6 +86,10 @@ def read_example(path: Path) -> dict[str, Golden]:
         given = parse(path.read_bytes())
         order = order_document(NEW, FulfilmentRequest.model_validate(given["payload"]), given["recipient"], partner, 1, WRITTEN_AT)
         return {"940.edi": order.decode("ascii")}
+    if path.match("*-notice.json"):
+        payload, write = (ReturnNotice, return_document) if path.match("return*") else (ReceiptNotice, receipt_document)
+        document = write(payload.model_validate(parse(path.read_bytes())), partner, 1, WRITTEN_AT)
+        return {f"{'180' if payload is ReturnNotice else '943'}.edi": document.decode("ascii")}
     if path.suffix in (".csv", ".edi"):
         port = connect(NAME, Settings(partner=partner, files=FilesSettings(kind="folder", path=".")), ManualClock())
         return _messages(port.read(Inbound(NAME, path.name, path.read_bytes())), partner)
@@ -106,6 +119,10 @@ def _request(kind: str, revision: int, quantity: int, order_id: str = "700") -> 
                   recipient=canary_recipient("bigcommerce-uk", order_id, "1"))
 
 
+def _notice(kind: str, number: str, payload: Payload) -> Effect:
+    return Effect(f"{kind}:{NAME}:{number}", kind, NAME, number, payload.model_dump())
+
+
 def _seed(sandbox: GxoSandbox, port: Warehouse, clock: Clock, folder: Path) -> None:
     """An items file, and other people's orders that were acknowledged and shipped: what the reads read."""
     (folder / "items.csv").write_text(ITEMS)
@@ -124,6 +141,8 @@ def _count(rehearsal: Rehearsal, kind: str) -> int:
     taken = sum(file["control"] == rehearsal.number(kind) and not file["verdict"] for file in books["received"])
     if kind == ACKNOWLEDGEMENT:
         return min(taken, books["acknowledged"].count(payload["group_number"]))
+    if kind in (RETURN_NOTICE, RECEIPT_NOTICE):
+        return min(taken, books["notices"].get(payload["rma" if kind == RETURN_NOTICE else "reference"], {}).get("copies", 0))
     orders = books["orders"].get(payload["reference"], [])
     if kind == FULFILMENT_REQUEST:
         return sum(order["control"] == rehearsal.number(kind) and order["state"] != "refused" for order in orders)

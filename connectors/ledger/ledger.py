@@ -18,6 +18,7 @@ from connectors.ledger.drift import Drifts
 from connectors.ledger.effects import Effects
 from connectors.ledger.exceptions import Exceptions
 from connectors.ledger.records import Inbox, ItemMasters, Mappings, Runs, Timeline, Watermarks
+from connectors.ledger.returns import Returns
 from connectors.ledger.stock import Stock
 from connectors.ledger.tables import metadata
 from connectors.ledger.vault import Vault
@@ -45,6 +46,7 @@ class Ledger:
         self.inbox = Inbox(clock)
         self.timeline = Timeline(clock)
         self.runs = Runs(self.database, clock)
+        self.returns = Returns(self.database, clock)
         self.stock = Stock(self.database, clock)
         self.desired = DesiredStock(self.database, clock)
         self.drifts = Drifts(self.database, clock)
