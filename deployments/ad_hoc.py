@@ -6,11 +6,12 @@ from typing import Any
 from connectors.kit.errors import BadConfiguration
 from flows.check_catalogue import check_catalogue
 from flows.dispatch_back import dispatch_back
+from flows.inventory_delta_sync import inventory_delta_sync
 from flows.orders_to_warehouse import orders_to_warehouse
 from flows.publish_analytics import publish_analytics
 from flows.reap_runs import reap_runs
 
-FLOWS = {flow.name: flow for flow in (orders_to_warehouse, dispatch_back, check_catalogue, publish_analytics, reap_runs)}
+FLOWS = {flow.name: flow for flow in (orders_to_warehouse, dispatch_back, inventory_delta_sync, check_catalogue, publish_analytics, reap_runs)}
 
 
 def flow_named(name: str) -> Callable[..., Any]:
