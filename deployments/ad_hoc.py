@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from connectors.kit.errors import BadConfiguration
+from flows.announce_receipt import announce_receipt
 from flows.check_catalogue import check_catalogue
 from flows.dispatch_back import dispatch_back
 from flows.orders_to_warehouse import orders_to_warehouse
 from flows.publish_analytics import publish_analytics
 from flows.reap_runs import reap_runs
 
-FLOWS = {flow.name: flow for flow in (orders_to_warehouse, dispatch_back, check_catalogue, publish_analytics, reap_runs)}
+FLOWS = {flow.name: flow for flow in (orders_to_warehouse, dispatch_back, announce_receipt, check_catalogue, publish_analytics, reap_runs)}
 
 
 def flow_named(name: str) -> Callable[..., Any]:

@@ -17,6 +17,7 @@ from connectors.ledger.desired import DesiredStock
 from connectors.ledger.drift import Drifts
 from connectors.ledger.effects import Effects
 from connectors.ledger.exceptions import Exceptions
+from connectors.ledger.receipts import Receipts
 from connectors.ledger.records import Inbox, ItemMasters, Mappings, Runs, Timeline, Watermarks
 from connectors.ledger.returns import Returns
 from connectors.ledger.stock import Stock
@@ -50,6 +51,7 @@ class Ledger:
         self.stock = Stock(self.database, clock)
         self.desired = DesiredStock(self.database, clock)
         self.drifts = Drifts(self.database, clock)
+        self.receipts = Receipts(self.database, clock)
         self.vault = Vault(self.database, clock, master_key)
 
     @contextmanager

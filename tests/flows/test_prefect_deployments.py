@@ -26,6 +26,7 @@ LISTED = {
     ("dispatch-back", "gxo-uk → bigcommerce-uk"): (300, "ENQUEUE"),
     ("check-catalogue", "bigcommerce-uk"): (86400, "CANCEL_NEW"),
     ("change-mapping", "change a mapping table"): (None, "ENQUEUE"),
+    ("announce-receipt", "announce stock to a warehouse"): (None, "ENQUEUE"),
     ("publish-analytics", "publish for analysts"): (900, "CANCEL_NEW"),
     ("reap-runs", "runs that died"): (60, None),
 }
