@@ -5,13 +5,18 @@ from typing import Any
 
 from connectors.kit.errors import BadConfiguration
 from flows.announce_receipt import announce_receipt
+from flows.authorise_return import authorise_return
 from flows.check_catalogue import check_catalogue
 from flows.dispatch_back import dispatch_back
+from flows.inventory_delta_sync import inventory_delta_sync
 from flows.orders_to_warehouse import orders_to_warehouse
 from flows.publish_analytics import publish_analytics
 from flows.reap_runs import reap_runs
+from flows.returns import returns
 
-FLOWS = {flow.name: flow for flow in (orders_to_warehouse, dispatch_back, announce_receipt, check_catalogue, publish_analytics, reap_runs)}
+FLOWS = {flow.name: flow for flow in (
+    orders_to_warehouse, dispatch_back, returns, inventory_delta_sync, announce_receipt, authorise_return, check_catalogue, publish_analytics, reap_runs,
+)}
 
 
 def flow_named(name: str) -> Callable[..., Any]:
