@@ -25,6 +25,8 @@ LISTED = {
     ("orders-to-warehouse", "bigcommerce-uk → gxo-uk"): (300, "ENQUEUE"),
     ("dispatch-back", "gxo-uk → bigcommerce-uk"): (300, "ENQUEUE"),
     ("inventory-delta-sync", "gxo-uk → bigcommerce-uk"): (300, "ENQUEUE"),
+    ("returns", "gxo-uk → bigcommerce-uk"): (900, "ENQUEUE"),
+    ("authorise-return", "authorise a return"): (None, "ENQUEUE"),
     ("check-catalogue", "bigcommerce-uk"): (86400, "CANCEL_NEW"),
     ("keep-webhooks", "bigcommerce-uk"): (3600, "CANCEL_NEW"),
     ("change-mapping", "change a mapping table"): (None, "ENQUEUE"),
