@@ -299,6 +299,7 @@ def _json(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def order_row(entry: Row[Any]) -> dict[str, Any]:
+    """The order as a row of the contract Orders."""
     return entry.order | {name: datetime.fromisoformat(entry.order[name]) for name in ("placed_at", "modified_at")}
 
 
