@@ -9,8 +9,14 @@ from flows.dispatch_back import dispatch_back
 from flows.orders_to_warehouse import orders_to_warehouse
 from flows.publish_analytics import publish_analytics
 from flows.reap_runs import reap_runs
+from flows.refresh_desk import refresh_desk
+from flows.resolve_exception import resolve_exception
+from flows.show_timeline import show_timeline
 
-FLOWS = {flow.name: flow for flow in (orders_to_warehouse, dispatch_back, check_catalogue, publish_analytics, reap_runs)}
+FLOWS = {flow.name: flow for flow in (
+    orders_to_warehouse, dispatch_back, check_catalogue, publish_analytics, reap_runs,
+    refresh_desk, resolve_exception, show_timeline,
+)}
 
 
 def flow_named(name: str) -> Callable[..., Any]:

@@ -5,6 +5,7 @@ two people may work through one list. Nothing leaves the desk without a name and
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -260,7 +261,25 @@ def _answer(row: Row, outcome: str, said: str) -> Answer:
     return Answer(row.exception_id, row.type, row.connection, row.record, outcome, said)
 
 
+def summary(resolution: Resolution, dry_run: bool) -> str:
+    """What was done, in one sentence for the list of answers."""
+    counts = Counter(answer.outcome for answer in resolution.answers)
+    said = f"{resolution.remedy}: {', '.join(f'{count} {outcome}' for outcome, count in counts.items())}."
+    change = resolution.mapping
+    if change:
+        would = "would free" if dry_run else "frees"
+        freed = [*(f"order {one}" for one in change.freed_orders), *(f"dispatch of {one}" for one in change.freed_dispatches)]
+        said += f" {change.table}: {change.added} added, {change.altered} altered; it {would} {len(change.freed)}: {', '.join(freed[:20])}."
+    return f"Dry run, nothing was changed. {said}" if dry_run else said
+
+
 @task(name="resolve exceptions", task_run_name="{remedy} by {actor}", **RETRY)
 def resolve_now(exceptions: str, remedy: str, actor: str, reason: str, mapping: str, rows: str, order: str, dry_run: bool) -> dict[str, Any]:
-    """A person's word. Raises BadConfiguration; what single exceptions refused is among the answers."""
-    return resolve(house(), exceptions, remedy, actor, reason, mapping=mapping, rows=rows, order=order, dry_run=dry_run).told()
+    """A person's word, with every answer; `problems` is what stays on the desk, and why."""
+    table = mapping if mapping in TABLES else ""
+    try:
+        resolution = resolve(house(), exceptions, remedy, actor, reason, mapping=table, rows=rows, order=order, dry_run=dry_run)
+    except BadConfiguration as error:
+        return {"remedy": remedy, "answers": [{"outcome": "nothing was done", "said": str(error)}], "mapping": None, "summary": str(error), "problems": [str(error)]}
+    problems = [f"{answer.id[:8]} stays: {answer.said}" for answer in resolution.refused]
+    return resolution.told() | {"summary": summary(resolution, dry_run), "problems": problems}
