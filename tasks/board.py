@@ -90,9 +90,10 @@ def _list(role: str, rows: list[Row], now: datetime, timelines: dict[Order, str]
 def list_rows(rows: list[Row], now: datetime, timelines: dict[Order, str], forms: dict[str, UUID]) -> list[dict[str, Any]]:
     """What a person needs to work through it: when, what, where, and one click to the form and to the order's timeline. No personal data."""
     return [{
-        "due": f"{row.due_at:%Y-%m-%d %H:%M}", "left": _left(row.due_at - now), "age": _span(now - row.opened_at), "severity": row.severity, "type": row.type,
-        "where": row.connection, "record": _record(row, timelines, forms), "what to do": TYPES[row.type].remedy, "about": cell(_about(row)), "seen": row.count,
-        "id": row.exception_id[:8], "resolve": link("resolve", form_address(forms["resolve"], filled_in(row))) if "resolve" in forms else "",
+        "id": link(row.exception_id[:8], form_address(forms["resolve"], filled_in(row)) if "resolve" in forms else ""), "type": row.type,
+        "record": _record(row, timelines, forms), "due": f"{row.due_at:%Y-%m-%d %H:%M}", "left": _left(row.due_at - now),
+        "choose": " or ".join(TYPES[row.type].remedies), "what to do": TYPES[row.type].remedy, "age": _span(now - row.opened_at), "severity": row.severity,
+        "where": row.connection, "about": cell(_about(row)), "seen": row.count,
     } for row in rows]
 
 
@@ -105,7 +106,7 @@ def filled_in(row: Row) -> dict[str, str]:
         return {"exceptions": row.exception_id[:8]} | ({"remedy": kind.remedies[0]} if len(kind.remedies) == 1 else {})
     table = kind.mapping if kind.mapping in tables else tables[0]
     keys = known(table, [row.waits_on])
-    typed = "\n".join(f"{column}={keys.get(column, '')}" for column in TABLES[table].columns())
+    typed = "; ".join(f"{column}={keys.get(column, '')}" for column in TABLES[table].columns())
     return {"exceptions": row.exception_id[:8], "remedy": ADD_MAPPING, "mapping": table, "rows": typed}
 
 
@@ -162,7 +163,7 @@ def find_timeline(opened: House, storefront: str, order: str) -> str:
     return "\n\n".join([text for text in texts if UNKNOWN not in text] or texts[:1])
 
 
-@task(name="refresh the desk", **RETRY)
+@task(name="refresh the desk", task_run_name="refresh the desk", **RETRY)
 def refresh_desk_now() -> dict[str, int]:
     """Every list, the overview and the timelines."""
     return refresh(house())
