@@ -15,9 +15,13 @@ from connectors.kit.errors import WharfingerError
 from connectors.ledger.alerts import Alerts
 from connectors.ledger.books import Books
 from connectors.ledger.database import BUSY_SECONDS, Database
+from connectors.ledger.desired import DesiredStock
+from connectors.ledger.drift import Drifts
 from connectors.ledger.effects import Effects
 from connectors.ledger.exceptions import Exceptions
 from connectors.ledger.records import Inbox, ItemMasters, Mappings, Runs, Timeline, Watermarks
+from connectors.ledger.returns import Returns
+from connectors.ledger.stock import Stock
 from connectors.ledger.tables import metadata
 from connectors.ledger.vault import Vault
 from contracts.exceptions import CUT_OFF
@@ -46,6 +50,10 @@ class Ledger:
         self.timeline = Timeline(clock)
         self.runs = Runs(self.database, clock)
         self.alerts = Alerts(self.database, clock)
+        self.returns = Returns(self.database, clock)
+        self.stock = Stock(self.database, clock)
+        self.desired = DesiredStock(self.database, clock)
+        self.drifts = Drifts(self.database, clock)
         self.vault = Vault(self.database, clock, master_key)
 
     @contextmanager
