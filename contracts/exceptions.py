@@ -40,7 +40,7 @@ class Finding:
 
 # what a person may choose on the desk, in the words of the form
 DONE, ADD_MAPPING, IT_IS_THERE, SEND_AGAIN, RESEND = "done", "add a mapping", "it is there", "send again", "resend"
-CHOOSE_ORDER, APPROVE_RETURN, REFUSE_RETURN = "choose the order", "approve the return", "refuse the return"
+CHOOSE_ORDER, APPROVE_RETURN, REFUSE_RETURN, REFUND_IT = "choose the order", "approve the return", "refuse the return", "refund it"
 REMEDIES: dict[str, str] = {
     DONE: "It has been dealt with; the reason says how. A held order is planned again: what still holds comes back.",
     ADD_MAPPING: "Adds a row to a mapping table. What waited for exactly that goes on with the next run.",
@@ -50,6 +50,7 @@ REMEDIES: dict[str, str] = {
     CHOOSE_ORDER: "The return belongs to this order.",
     APPROVE_RETURN: "The goods may come back, and are paid back by the rules.",
     REFUSE_RETURN: "The goods are not taken back; nothing is paid.",
+    REFUND_IT: "The refund is right: it is paid after all, or tried again.",
 }
 # a type that is not named here is closed by DONE, and by ADD_MAPPING where a mapping would free it.
 # A type without DONE is one where goods or money would be forgotten if it were merely called done
@@ -61,6 +62,8 @@ _REMEDIES_OF: dict[str, tuple[str, ...]] = {
     "rejected_by_storefront": (RESEND, DONE),
     "return_unmatched": (CHOOSE_ORDER, DONE),
     "rma_not_approved": (APPROVE_RETURN, REFUSE_RETURN),
+    "refund_over_cap": (REFUND_IT, DONE),
+    "refund_declined": (REFUND_IT, DONE),
 }
 
 

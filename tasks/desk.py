@@ -16,19 +16,22 @@ from connectors.house import House
 from connectors.kit.errors import BadConfiguration, WharfingerError
 from connectors.ledger.ledger import Row, Tx
 from contracts.exceptions import (
-    ADD_MAPPING, APPROVE_RETURN, CHOOSE_ORDER, DONE, IT_IS_THERE, REFUSE_RETURN, REMEDIES, RESEND, SEND_AGAIN, TYPES,
+    ADD_MAPPING, APPROVE_RETURN, CHOOSE_ORDER, DONE, IT_IS_THERE, REFUND_IT, REFUSE_RETURN, REMEDIES, RESEND, SEND_AGAIN, TYPES,
 )
 from contracts.mappings import TABLES
 from tasks.mappings import MappingChange, change_in
 from tasks.opened import RETRY, house
 from tasks.orders import PLANNING_TYPES
+from tasks.refunds import approve_refund, refund_again
 from tasks.resend import has_arrived, resend, send_unanswered
+from tasks.returns import match_by_hand
+from tasks.rmas import decide_rma
 from tasks.rules.mapping_rows import known, merged, tables_of, typed_rows
 
 OPEN = "open"
 UNACKNOWLEDGED = "unacknowledged"
 BEGINNING = 6  # letters of an id that are enough
-BY_RETURNS = (CHOOSE_ORDER, APPROVE_RETURN, REFUSE_RETURN)  # these keep their own transaction
+BY_RETURNS = (CHOOSE_ORDER, APPROVE_RETURN, REFUSE_RETURN, REFUND_IT)  # these keep their own transaction
 
 
 @dataclass(frozen=True)
@@ -188,14 +191,14 @@ _CARRY_OUT: dict[str, Callable[[House, Tx, Row, Word], str]] = {DONE: _done, IT_
 def _by_returns(opened: House, row: Row, word: Word, dry_run: bool) -> Answer:
     if dry_run:
         return _answer(row, "would be resolved", REMEDIES[word.remedy])
-    from tasks import returns
-
     try:
         if word.remedy == CHOOSE_ORDER:
             connection, _, order = word.order.rpartition(" ")
-            returns.match_by_hand(opened, row.exception_id, connection.strip() or _only_storefront(opened), order, word.actor, word.reason)
+            match_by_hand(opened, row.exception_id, connection.strip() or _only_storefront(opened), order, word.actor, word.reason)
+        elif word.remedy == REFUND_IT:
+            (refund_again if row.evidence.get("effect") else approve_refund)(opened, row.exception_id, word.actor, word.reason)
         else:
-            returns.decide_rma(opened, row.connection, row.evidence["rma"], word.remedy == APPROVE_RETURN, word.actor, word.reason)
+            decide_rma(opened, row.connection, row.evidence["rma"], word.remedy == APPROVE_RETURN, word.actor, word.reason)
     except WharfingerError as error:
         return _answer(row, "refused", str(error))
     with opened.ledger.transaction() as tx:
