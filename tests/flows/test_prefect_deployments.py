@@ -16,6 +16,7 @@ from prefect.flows import load_flow_from_entrypoint
 from tests.flows.conftest import ROOT, Site
 
 from connectors.kit.errors import BadConfiguration, NotNow
+from contracts.exceptions import REMEDIES
 from contracts.mappings import TABLES
 from deployments.prefect_server import prefect_server, server_settings
 from deployments.serve import FILE, Route, deployments, entries, keep_paused
@@ -32,6 +33,9 @@ LISTED = {
     ("change-mapping", "change a mapping table"): (None, "ENQUEUE"),
     ("announce-receipt", "announce stock to a warehouse"): (None, "ENQUEUE"),
     ("publish-analytics", "publish for analysts"): (900, "CANCEL_NEW"),
+    ("resolve-exception", "resolve exceptions"): (None, "ENQUEUE"),
+    ("show-timeline", "timeline of an order"): (None, None),
+    ("refresh-desk", "desk"): (300, "CANCEL_NEW"),
     ("reap-runs", "runs that died"): (60, None),
 }
 PERSONAL = re.compile(r"name|street|address|phone|mail|postcode|zip|recipient|note", re.IGNORECASE)
@@ -121,6 +125,14 @@ def test_the_forms_offer_a_choice_where_there_is_one_and_ask_for_what_is_needed(
         assert set(forms[flow]["required"]) == {"storefront", "warehouse"}
     for flow in ("orders_to_warehouse", "change_mapping"):
         assert forms[flow]["properties"]["dry_run"] | {"type": "boolean", "default": False} == forms[flow]["properties"]["dry_run"]
+
+
+@pytest.mark.prefect
+def test_the_desk_s_form_offers_every_remedy_and_every_table(forms: dict[str, dict]) -> None:
+    form = forms["resolve_exception"]
+    assert form["properties"]["remedy"]["enum"] == list(REMEDIES)
+    assert form["properties"]["mapping"]["enum"][1:] == list(TABLES)
+    assert set(form["required"]) == {"exceptions", "remedy", "actor", "reason"}
 
 
 @pytest.mark.prefect
