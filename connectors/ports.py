@@ -157,7 +157,8 @@ class Storefront(Delivers, Protocol):
         """Frame of contract CatalogueItems for those of the SKUs that exist."""
 
     def shown_dispatches(self, order_id: str) -> list[dict[str, Any]]:
-        """What the storefront now shows as shipped: [{remote_id, reference, tracking_number, lines: [{line_id, quantity}]}]."""
+        """What the storefront now shows as shipped: [{remote_id, reference, tracking_number, provider, tracking_carrier,
+        lines: [{line_id, quantity}]}]."""
 
     update_items_max: int  # SKUs that one stock update may hold
 
