@@ -146,15 +146,16 @@ def _shipped_less(b: Beliefs, shown: Shown, now: datetime, patience: timedelta) 
     if not short:
         return None
     packages = [one for one in b.told if one.kind == "dispatch_confirmation" and set(one.lines) & set(short)]
-    missing = [(one, _found(one, shown)) for one in packages]
-    for one, shipment in missing:
-        cause = _why_missing(one, shipment, now, patience)
+    said = "advised, and not shown as shipped: " + _counted(short)
+    for one in sorted(packages, key=lambda one: one.state == "CONFIRMED"):  # what we have not brought there goes before what may have been lost there
+        if one.state == "CONFIRMED" and _is_old(shown):
+            return _difference(b, "late", one.confirmed_at or one.planned_at, f"{said}; the list of shipments is older than the order itself")
+        cause = _why_missing(one, _found(one, shown), now, patience)
         if cause:
-            return _difference(b, cause, one.confirmed_at or one.planned_at, "advised, and not shown as shipped: " + _counted(short),
-                               {"effect": one.effect_id, "lines": short})
+            return _difference(b, cause, one.confirmed_at or one.planned_at, said, {"effect": one.effect_id, "lines": short})
     if b.held_since:
         return _difference(b, "unmapped", b.held_since, "a package waits for a carrier mapping", {"lines": short})
-    return _difference(b, "unexplained", now, "advised, and not shown as shipped: " + _counted(short), {"lines": short})
+    return _difference(b, "unexplained", now, said, {"lines": short})
 
 
 def _why_missing(told: Told, shipment: dict[str, Any] | None, now: datetime, patience: timedelta) -> str:
