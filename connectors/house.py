@@ -70,6 +70,7 @@ class ConnectionSettings(BaseModel):
     reference_prefix: str = Field("", pattern=r"^[A-Z0-9]{0,6}$")
     overlap_seconds: float = Field(300, ge=0)
     first_days: float = Field(30, gt=0)
+    ship_within_hours: float = Field(0, ge=0, description="of a storefront: every order must have left so soon after it was placed; 0: it does not say")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -88,7 +89,10 @@ class Profile(_Part):
     """Everything a house needs to know."""
 
     home: Path
-    cut_off: time = time(15, 0)
+    cut_off: time = Field(time(15, 0), description="when parcels are collected, UTC")
+    cut_offs: dict[str, time] = Field({}, description="'warehouse/facility' -> its own cut-off")
+    collection_weekdays: tuple[Annotated[int, Field(ge=0, le=6)], ...] = Field(tuple(range(7)), min_length=1, description="0 is Monday")
+    handling_hours: float = Field(2, ge=0, description="an order placed less than so long before a collection is expected on the next one")
     ledger: LedgerSettings = LedgerSettings()
     vault: VaultSettings
     connections: dict[ConnectionName, ConnectionSettings] = {}

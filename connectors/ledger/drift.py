@@ -92,6 +92,20 @@ class Drifts:
         return [row for part in _parts(order_ids) for row in tx.execute(
             sa.select(effect).where(effect.c.connection == connection, effect.c.record.in_(part), effect.c.kind.in_(kinds)).order_by(effect.c.sequence))]
 
+    def waiting_at(self, tx: Connection, connection: str, warehouse: str) -> list[Row[Any]]:
+        """Requests of this storefront that the warehouse has not shipped whole, each with what became of its effect, and when the order was placed."""
+        return list(tx.execute(sa.select(
+            request.c.order_id, request.c.reference, request.c.facility, request.c.state, request.c.created_at, order_book.c.order, effect.c.confirmed_at,
+            effect.c.verified_at, effect.c.state.label("effect_state")).join(effect, effect.c.effect_id == request.c.effect_id).join(
+            order_book, sa.and_(order_book.c.connection == request.c.connection, order_book.c.order_id == request.c.order_id)).where(
+            request.c.connection == connection, request.c.warehouse == warehouse, request.c.state.in_(("asked", "changed", "partly_shipped")),
+        ).order_by(request.c.order_id, request.c.reference)))
+
+    def not_asked(self, tx: Connection, connection: str) -> list[Row[Any]]:
+        """Orders that were taken in and not asked of any warehouse, oldest first."""
+        return list(tx.execute(sa.select(order_book).where(order_book.c.connection == connection, order_book.c.state.in_(("new", "held")),
+                                                           order_book.c.asked_hash == "").order_by(order_book.c.taken_in_at, order_book.c.order_id)))
+
     def held_of(self, tx: Connection, connection: str, order_ids: Iterable[str]) -> list[Row[Any]]:
         """Packages of these orders that wait for a mapping."""
         return [row for part in _parts(order_ids) for row in tx.execute(
