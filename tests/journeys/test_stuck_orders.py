@@ -36,7 +36,8 @@ def test_every_way_to_be_stuck_is_named_near_the_cut_off_and_settled_when_it_shi
     assert one.evidence["hours_left"] == 1.5 and one.evidence["collection"].endswith("15:00:00+00:00") and one.owner == "operations"
     assert _watch(rig) and len(rig.on_desk("cutoff_at_risk")) == 2, "the same risk opened twice"
     rig.site.is_picking = True
-    rig.passes(12 * 3600)
+    rig.day()
+    rig.passes(13 * 3600)
     rig.drains()
     assert _watch(rig) == {held: "not asked"}
     assert not rig.on_desk("cutoff_at_risk")
