@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,6 @@ from connectors.ledger.ledger import Row, Tx
 from connectors.ports import DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, ORDER_COMPLETION, OrderPage, Storefront, Window
 from contracts.drift import CAUSES, Drifted
 from contracts.exceptions import Finding
-from tasks.feeds import watch_feeds, watch_orders
 from tasks.opened import RETRY, house
 from tasks.rules.drift import Asked, Beliefs, Shown, Told, order_drift, tracking_drift
 from tasks.rules.lookup import Mappings
@@ -197,3 +196,26 @@ def _finding(storefront: str, warehouse: str, type_name: str, one: Drifted) -> F
 
 def _told(found: list[Drifted], new: int, read: Counter) -> dict[str, Any]:
     return {"found": len(found), "by_cause": dict(sorted(Counter(one.cause for one in found).items())), "new": new, "read": dict(read)}
+
+
+def rows_now(opened: House, storefront: str, warehouse: str) -> list[dict[str, Any]]:
+    """The open differences as people want them: alarms first, oldest first. No personal data."""
+    now = opened.clock.now()
+    with opened.ledger.transaction() as tx:
+        rows = opened.ledger.drifts.open_of(tx, storefront, warehouse)
+    return [{"about": row.about, "record": row.record, "cause": row.cause, "means": CAUSES[row.cause].says, "storefront": row.storefront_says,
+             "warehouse": row.warehouse_says, "ledger": row.ledger_says, "detail": row.detail, "since": f"{row.began_at:%Y-%m-%d %H:%M}",
+             "age hours": round((now - row.began_at).total_seconds() / 3600, 1)}
+            for row in sorted(rows, key=lambda row: (not CAUSES[row.cause].is_alarm, row.began_at, row.drift_id))]
+
+
+@task(name="watch orders and tracking", task_run_name="compare orders and parcels of {storefront} and {warehouse}", **RETRY)
+def watch_orders_and_tracking_of(storefront: str, warehouse: str) -> dict[str, Any]:
+    """What the three believe of orders and parcels, compared."""
+    return watch_orders_and_tracking(house(), storefront, warehouse)
+
+
+@task(name="list drift", task_run_name="list the drift between {storefront} and {warehouse}", **RETRY)
+def drift_rows_of(storefront: str, warehouse: str) -> list[dict[str, Any]]:
+    """Every open difference, for the table."""
+    return rows_now(house(), storefront, warehouse)

@@ -3,9 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from prefect import task
+
 from connectors.house import House
 from connectors.ledger.ledger import Row, Tx
 from contracts.exceptions import TYPES, Finding
+from tasks.opened import RETRY, house
 from tasks.rules.stuck import ACKNOWLEDGED, NOT_ASKED, NOT_SENT, PARTLY, UNACKNOWLEDGED, AtRisk, Collections, Pending, at_risk
 
 ACTOR, AT_RISK = "drift_watch", "cutoff_at_risk"
@@ -92,3 +95,9 @@ def _row(risk: AtRisk) -> dict[str, Any]:
     return {"collection": f"{risk.must_leave_at:%Y-%m-%d %H:%M}", "hours left": risk.hours_left, "order": one.order_id, "stage": one.stage,
             "facility": one.facility, "expected": f"{risk.expected_at:%Y-%m-%d %H:%M}" if risk.expected_at else "", "shipments seen": risk.observations,
             "on a desk as": ", ".join(one.desks), "why": risk.why}
+
+
+@task(name="watch stuck orders", task_run_name="orders of {storefront} that will miss the collection from {warehouse}", **RETRY)
+def watch_stuck_of(storefront: str, warehouse: str) -> list[dict[str, Any]]:
+    """Orders that will miss their collection, most urgent first."""
+    return watch_stuck(house(), storefront, warehouse)

@@ -17,6 +17,7 @@ import httpx
 from connectors.bigcommerce.sandbox_books import Books
 from connectors.bigcommerce.sandbox_catalogue import Catalogue
 from connectors.bigcommerce.sandbox_orders import No, OrdersApi
+from connectors.bigcommerce.sandbox_shipping import Shipping
 from connectors.kit.clock import Clock
 from connectors.kit.sandbox import PAGE_SHIFT, STALE_READ, Faults
 
@@ -34,6 +35,7 @@ class BigCommerceSandbox:
         self._clock, self._hash, self._token, self._quota = clock, store_hash, token, quota
         self._books = Books(clock, f"https://api.bigcommerce.com/stores/{store_hash}/v2")
         self._orders, self._catalogue = OrdersApi(self._books, page_max, embeds), Catalogue(page_max)
+        self._shipping = Shipping()
         self._window: tuple[int, int] = (0, 0)  # when it ends in ms, and how many requests came in it
         self._refused = 0
         self._struck: Counter[str] = Counter()
@@ -110,6 +112,10 @@ class BigCommerceSandbox:
         """A sales channel more; number 1 is there from the start."""
         self._catalogue.add_channel(channel_id, name, status, kind)
 
+    def add_zone(self, name: str, countries: Iterable[str], methods: Iterable[str], switched_off: Iterable[str] = (), free: bool = False) -> None:
+        """A shipping zone (`/v2/shipping/zones`); no countries: the rest of the world."""
+        self._shipping.add_zone(name, countries, methods, switched_off, free)
+
     def _table(self) -> list[tuple[str, str, Callable[..., httpx.Response]]]:
         orders, catalogue, here = self._orders, self._catalogue, r"/orders/(\d+)"
         return [
@@ -124,6 +130,7 @@ class BigCommerceSandbox:
             ("GET", "/order_statuses", orders.list_statuses), ("GET", r"/order_statuses/(\d+)", orders.get_status),
             ("GET", "/store", self._get_store), ("GET", "/time", self._get_time), ("GET", "/channels", catalogue.list_channels), ("GET",
             r"/channels/(\d+)", catalogue.get_channel),
+            ("GET", "/shipping/zones", self._shipping.list_zones), ("GET", r"/shipping/zones/(\d+)/methods", self._shipping.list_methods),
             ("GET", "/catalog/products", catalogue.list_products), ("GET", "/catalog/variants", catalogue.list_variants)]
 
     def _started(self, request: httpx.Request) -> None:

@@ -14,6 +14,7 @@ from connectors.bigcommerce.mapping import (
     RELEASABLE, Reading, Unmappable, WholeOrder, embedded, line_rows, matching, order_row, recipient_rows, ship_group_rows, shipment_request, shown,
     why,
 )
+from connectors.bigcommerce.offers import listed, ship_options
 from connectors.bigcommerce.wire import Address, CatalogueProduct, CatalogueVariant, Channel, Order, Product, Shipment, ShipmentRequest
 from connectors.kit.budget import shared_budget
 from connectors.kit.clock import Clock
@@ -113,6 +114,14 @@ class BigCommerce:
         known = products | self._products_by_id(sorted({v.product_id for v in variants} - set(products)))
         rows |= {v.sku: self._item(known[v.product_id], v.id, v.sku) for v in variants if v.product_id in known}
         return CatalogueItems.frame(rows[sku] for sku in sorted(rows))
+
+    def whole_catalogue(self) -> pd.DataFrame:
+        """Frame of contract CatalogueItems: every SKU that it lists."""
+        return listed(self.name, self._client)
+
+    def ship_options(self) -> pd.DataFrame:
+        """Frame of contract ShipOptions: what customers can choose, by country."""
+        return ship_options(self.name, self._client)
 
     def numbers(self, kind: str) -> str:
         """No control numbers here."""
