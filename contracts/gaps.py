@@ -63,7 +63,7 @@ KINDS: dict[str, GapKind] = {kind.name: kind for kind in (
     GapKind("sku_shared", KNOW, "ecommerce", "Two SKUs of the storefront are one item of the warehouse: each shows all of its stock. Keep safety stock, or sell one of them."),
     GapKind("untracked_item", KNOW, "ecommerce", "Switch inventory tracking on in the storefront: its stock cannot be set, and it never sells out."),
     GapKind("location_unmapped", KNOW, "operations", "Add a row to stock_locations.csv, or switch the location off.", "stock_locations"),
-    GapKind("facility_unrouted", KNOW, "operations", "Its stock is shown and no order is sent there: correct stock_locations.csv or routes.csv.", "routes"),
+    GapKind("facility_unrouted", KNOW, "operations", "Its stock is shown and no order is sent there: correct stock_locations.csv or routes.csv."),
     GapKind("safety_stock_missing", KNOW, "operations", "Add a row to safety_stock.csv, '*' for every SKU: without one the last unit is sold twice sooner or later.", "safety_stock"),
     GapKind("return_rule_missing", KNOW, "finance", "Add a row to return_rules.csv, '*' for any grade: without one every return waits for a person.", "return_rules"),
     GapKind("ships_everywhere", KNOW, "operations", "The storefront ships to every country, and routes name some: orders to the others are held.", "routes"),

@@ -1,6 +1,6 @@
 """Differences between systems, one open row a record with since when; and what the ledger believes of the orders that are compared."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -147,6 +147,16 @@ class Drifts:
         """When the orders were placed that were taken in or changed since then, oldest first."""
         rows = tx.execute(sa.select(order_book.c.order).where(order_book.c.connection == connection, order_book.c.modified_at >= since)).scalars()
         return sorted(datetime.fromisoformat(order["placed_at"]) for order in rows)
+
+    def book_since(self, tx: Connection, connection: str, since: datetime) -> Iterator[Row[Any]]:
+        """What was ordered since then: order, lines, ship groups, one row an order."""
+        return iter(tx.execute(sa.select(order_book.c.order, order_book.c.lines, order_book.c.ship_groups).where(
+            order_book.c.connection == connection, order_book.c.modified_at >= since).order_by(order_book.c.order_id)))
+
+    def carriers_of(self, tx: Connection, warehouse: str, since: datetime) -> set[tuple[str, str]]:
+        """(carrier, service) that this warehouse shipped with since then."""
+        return {(row.carrier, row.service) for row in tx.execute(sa.select(dispatch_line.c.carrier, dispatch_line.c.service).where(
+            dispatch_line.c.warehouse == warehouse, dispatch_line.c.shipped_at >= since, dispatch_line.c.quantity > 0).distinct())}
 
 
 def _parts(values: Iterable[str]) -> Iterable[list[str]]:

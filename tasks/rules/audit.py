@@ -242,7 +242,7 @@ def customs(setup: Setup) -> Iterator[Gap]:
             wanted, item = setup.item_of(part)
             missing = [what for what, name in (("HS code", "hs_code"), ("origin", "origin")) if item and not item[name]]
             if missing:
-                yield Gap("customs_missing", wanted, f"{wanted} has no {' and no '.join(missing)}; {len(abroad)} countries on its routes need it")
+                yield Gap("customs_missing", wanted, f"{wanted} has no {' and no '.join(missing)}; orders to {', '.join(sorted(abroad)[:10])} need it")
 
 
 def items(setup: Setup) -> Iterator[Gap]:
@@ -275,7 +275,7 @@ def stock(setup: Setup) -> Iterator[Gap]:
             yield Gap("location_unmapped", location["location"], f"the location {location['location']} ({location['name']}) shows no warehouse's stock",
                       _location(setup, location["location"], one))
     for facility in sorted({row["facility"] for row in rows} - set(setup.facilities)):
-        yield Gap("facility_unrouted", facility, f"the storefront shows the stock of {facility}, and no route sends an order there", _route(setup, "", "") | {"facility": facility})
+        yield Gap("facility_unrouted", facility, f"the storefront shows the stock of {facility}, and no route sends an order there")
     if rows and not any(row["sku"] == ANY for row in setup.rows("safety_stock")):
         yield Gap("safety_stock_missing", setup.storefront, "no rule for every SKU says what is kept back",
                   {"connection": setup.storefront, "sku": ANY, "rule": "", "value": ""})

@@ -25,6 +25,8 @@ LISTED = {
     ("orders-to-warehouse", "bigcommerce-uk → gxo-uk"): (300, "ENQUEUE"),
     ("dispatch-back", "gxo-uk → bigcommerce-uk"): (300, "ENQUEUE"),
     ("check-catalogue", "bigcommerce-uk"): (86400, "CANCEL_NEW"),
+    ("drift-watch", "bigcommerce-uk → gxo-uk"): (900, "CANCEL_NEW"),
+    ("route-audit", "bigcommerce-uk → gxo-uk"): (None, "CANCEL_NEW"),
     ("change-mapping", "change a mapping table"): (None, "ENQUEUE"),
     ("publish-analytics", "publish for analysts"): (900, "CANCEL_NEW"),
     ("reap-runs", "runs that died"): (60, None),
@@ -77,7 +79,7 @@ def test_deployments_are_made_for_the_routes_of_the_profile() -> None:
     made = deployments([Route("bigcommerce-us", "gxo-us"), Route("bigcommerce-uk", "gxo-uk"), Route("bigcommerce-us", "gxo-us")])
     assert [one.name for one in made][:4] == ["bigcommerce-us → gxo-us", "bigcommerce-uk → gxo-uk", "gxo-us → bigcommerce-us", "gxo-uk → bigcommerce-uk"]
     assert made[0].parameters == {"storefront": "bigcommerce-us", "warehouse": "gxo-us"} == made[2].parameters
-    assert len(made) == len(LISTED) + 3
+    assert len(made) == len(LISTED) + 5
 
 
 def test_paused_schedules_are_all_off_and_otherwise_all_on(served: list[RunnerDeployment]) -> None:
