@@ -59,7 +59,7 @@ class World:
     asked: dict[Place, dict[str, list[AskedLine]]] = field(default_factory=dict)
     unasked: dict[Place, dict[str, int]] = field(default_factory=dict)
     unrouted: dict[str, int] = field(default_factory=dict)  # the storefront's SKU -> units that no route gives a place
-    absurd: dict[Place, set[str]] = field(default_factory=dict)
+    absurd: dict[Place, dict[str, Version]] = field(default_factory=dict)
     item_units: dict[tuple[str, str], str] = field(default_factory=dict)
     floors: dict[Place, Version] = field(default_factory=dict)  # the feed's version: for a SKU that no statement names yet
 
@@ -70,8 +70,9 @@ class World:
     def available(self, place: Place, sku: str) -> Available | None:
         """What this place may sell of this SKU; None: nobody has said anything of it."""
         row, changes = self.positions.get(place, {}).get(sku), self.changes.get(place, {}).get(sku, ())
-        if sku in self.absurd.get(place, ()):
-            return Available(0, 0, self.floors[place], withheld=ABSURD) if place in self.floors else None
+        absurd = self.absurd.get(place, {}).get(sku)
+        if absurd is not None and place in self.floors and (row is None or (row["as_of"], row["sequence"]) <= absurd):
+            return Available(0, 0, self.floors[place], withheld=ABSURD)
         if row is None and (not changes or place not in self.floors):
             return None
         if row is None:  # goods that came in before any statement named them

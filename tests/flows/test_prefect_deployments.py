@@ -24,6 +24,7 @@ from tasks.flow_runs import OURS
 LISTED = {
     ("orders-to-warehouse", "bigcommerce-uk → gxo-uk"): (300, "ENQUEUE"),
     ("dispatch-back", "gxo-uk → bigcommerce-uk"): (300, "ENQUEUE"),
+    ("inventory-delta-sync", "gxo-uk → bigcommerce-uk"): (300, "ENQUEUE"),
     ("check-catalogue", "bigcommerce-uk"): (86400, "CANCEL_NEW"),
     ("drift-watch", "bigcommerce-uk → gxo-uk"): (900, "CANCEL_NEW"),
     ("route-audit", "bigcommerce-uk → gxo-uk"): (None, "CANCEL_NEW"),
@@ -79,7 +80,7 @@ def test_deployments_are_made_for_the_routes_of_the_profile() -> None:
     made = deployments([Route("bigcommerce-us", "gxo-us"), Route("bigcommerce-uk", "gxo-uk"), Route("bigcommerce-us", "gxo-us")])
     assert [one.name for one in made][:4] == ["bigcommerce-us → gxo-us", "bigcommerce-uk → gxo-uk", "gxo-us → bigcommerce-us", "gxo-uk → bigcommerce-uk"]
     assert made[0].parameters == {"storefront": "bigcommerce-us", "warehouse": "gxo-us"} == made[2].parameters
-    assert len(made) == len(LISTED) + 5
+    assert len(made) == len(LISTED) + 6
 
 
 def test_paused_schedules_are_all_off_and_otherwise_all_on(served: list[RunnerDeployment]) -> None:
@@ -157,14 +158,18 @@ def test_prefect_deploy_reads_the_same_list(site: Site, served: list[RunnerDeplo
     done = subprocess.run([*prefect, "deploy", "--all", "--prefect-file", str(FILE)], env=environment, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert FILE.read_bytes() == before
-    found = {one.name: one for one in site.client.read_deployments() if OURS in one.tags and "test" not in one.tags}
-    assert set(found) == {made.name for made in served}
+    found = {(one.entrypoint, one.name): one for one in site.client.read_deployments() if OURS in one.tags and "test" not in one.tags}
+    assert set(found) == {(made.entrypoint, made.name) for made in served}
     for made in served:
-        one = found[made.name]
-        assert (one.work_pool_name, one.entrypoint, one.parameters, one.pull_steps or []) == ("wharfinger", made.entrypoint, made.parameters, [])
-        assert [schedule.schedule.interval for schedule in one.schedules] == [schedule.schedule.interval for schedule in made.schedules]
+        one = found[made.entrypoint, made.name]
+        assert (one.work_pool_name, one.parameters, one.pull_steps or []) == ("wharfinger", made.parameters, [])
+        assert sorted(map(_rhythm, one.schedules), key=str) == sorted(map(_rhythm, made.schedules), key=str)
         limit = one.global_concurrency_limit.limit if one.global_concurrency_limit else None
         assert (limit, one.concurrency_options) == (made.concurrency_limit, made.concurrency_options)
+
+
+def _rhythm(written) -> tuple:
+    return getattr(written.schedule, "interval", None), getattr(written.schedule, "cron", None), written.parameters
 
 
 @pytest.mark.prefect
