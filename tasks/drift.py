@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,9 +26,10 @@ CYCLES_SECONDS = 900.0  # what three runs of the other flows take
 EVERY_SECONDS = 900  # this flow's own rhythm
 TURNS = 96  # every order in play is read anew once in so many runs, whether it changed or not
 READS_MAX = 400  # single orders read in one run
+TOGETHER_MAX = 100  # so many records of one cause get an exception each; more get one together
 TYPE_OF = {"order": "status_drift", "tracking": "tracking_drift", "stock": "stock_drift"}
 # the exception that another flow has opened for the same cause: one is enough
-ON_A_DESK = {"unmapped": ("carrier_unmapped",), "in_doubt": ("blocked_effect",), "refused": ("rejected_by_storefront",), "lost_write": ("tracking_not_taken",),
+ON_A_DESK = {"unmapped": ("carrier_unmapped", "stock_sku_unknown", "unit_unmapped"), "in_doubt": ("blocked_effect",), "refused": ("rejected_by_storefront",), "lost_write": ("tracking_not_taken",),
              "closed_there": ("rejected_by_warehouse",), "cancelled_there": ("cancel_refused", "blocked_effect"), "missed": ("record_unsound",)}
 WRITES = (DISPATCH_CONFIRMATION, ORDER_COMPLETION, FULFILMENT_CANCEL)
 
@@ -52,11 +53,11 @@ def watch_orders_and_tracking(opened: House, storefront: str, warehouse: str) ->
     started_at = opened.clock.now()
     looked = look(opened, storefront, warehouse)
     with opened.ledger.transaction() as tx:
-        new = _keep(opened, tx, storefront, warehouse, "order", looked.orders, looked.records)
+        new = keep(opened, tx, storefront, warehouse, "order", looked.orders, looked.records)
         of_parcels = {row.record for row in opened.ledger.drifts.open_of(tx, storefront, warehouse, "tracking") if row.record.split(" ")[0] in looked.records}
-        new += _keep(opened, tx, storefront, warehouse, "tracking", looked.tracking, of_parcels, looked.records)
+        new += keep(opened, tx, storefront, warehouse, "tracking", looked.tracking, of_parcels, looked.records)
         opened.ledger.watermarks.reach(tx, f"{storefront} {warehouse} drift", started_at)
-    return _told(looked.orders + looked.tracking, new, looked.counts)
+    return told(looked.orders + looked.tracking, new, looked.counts)
 
 
 def look(opened: House, storefront: str, warehouse: str) -> Looked:
@@ -170,22 +171,43 @@ def _read_anew(port: Storefront, b: Beliefs, is_fresh: bool, mappings: Mappings,
     return replace(b, shown=shown)
 
 
-def _keep(opened: House, tx: Tx, storefront: str, warehouse: str, about: str, found: list[Drifted], looked_at: set[str] | None,
-          orders: set[str] | None = None) -> int:
+def keep(opened: House, tx: Tx, storefront: str, warehouse: str, about: str, found: list[Drifted], looked_at: set[str] | None = None,
+         orders: set[str] | None = None) -> int:
     """The rows, the exceptions of what is an alarm, and the end of those that hold no more. How many rows are new. orders: the exceptions' records."""
     ledger, type_name = opened.ledger, TYPE_OF[about]
     kept = ledger.drifts.keep(tx, storefront, warehouse, about, found, looked_at)
-    desks = ledger.drifts.on_desks(tx, storefront, {name for names in ON_A_DESK.values() for name in names}) if about == "order" else {}
-    findings = [_finding(storefront, warehouse, type_name, one) for one in found
-                if one.is_alarm and not desks.get(one.order_id, set()) & set(ON_A_DESK.get(one.cause, ()))]
+    desks = ledger.drifts.on_desks(tx, storefront, {name for names in ON_A_DESK.values() for name in names})
+    findings = _findings(storefront, warehouse, type_name, [one for one in found if one.is_alarm and not _is_on_a_desk(one, desks)])
     ledger.exceptions.open(tx, findings)
     still, there = {finding.cause for finding in findings}, {one.record for one in found}
     compared = orders if orders is not None else looked_at
     for row in ledger.exceptions.open_of(tx, type_name, storefront):
         if row.evidence.get("warehouse") == warehouse and row.cause not in still and (compared is None or row.record in compared):
-            why = "They disagree for another cause now." if row.evidence.get("about") in there else "They agree again."
+            why = "They disagree for another cause now, or it is on a desk for that." if row.evidence.get("about") in there else "They agree again."
             ledger.exceptions.resolve(tx, row.exception_id, ACTOR, why)
     return kept.new
+
+
+def _is_on_a_desk(one: Drifted, desks: dict[str, set[str]]) -> bool:
+    """Has another flow opened an exception for the same cause of the same record?"""
+    record = f"stock of {one.evidence['sku']}" if one.about == "stock" else one.order_id
+    return one.about != "tracking" and bool(desks.get(record, set()) & set(ON_A_DESK.get(one.cause, ())))
+
+
+def _findings(storefront: str, warehouse: str, type_name: str, alarms: list[Drifted]) -> list[Finding]:
+    """One a record; a cause that very many records have is one together."""
+    by_cause: dict[str, list[Drifted]] = {}
+    for one in alarms:
+        by_cause.setdefault(one.cause, []).append(one)
+    found = []
+    for cause, ones in by_cause.items():
+        if len(ones) <= TOGETHER_MAX:
+            found += [_finding(storefront, warehouse, type_name, one) for one in ones]
+            continue
+        found.append(Finding(type_name, storefront, f"many records: {cause}", f"{type_name}:many:{warehouse}:{cause}", {
+            "cause": cause, "means": CAUSES[cause].says, "warehouse": warehouse, "count": len(ones), "records": [one.record for one in ones[:TOGETHER_MAX]],
+            "since": min(one.began_at for one in ones).isoformat()}))
+    return found
 
 
 def _finding(storefront: str, warehouse: str, type_name: str, one: Drifted) -> Finding:
@@ -194,7 +216,8 @@ def _finding(storefront: str, warehouse: str, type_name: str, one: Drifted) -> F
         "warehouse_says": one.warehouse_says, "ledger_says": one.ledger_says, "detail": one.detail, "since": one.began_at.isoformat()} | one.evidence)
 
 
-def _told(found: list[Drifted], new: int, read: Counter) -> dict[str, Any]:
+def told(found: list[Drifted], new: int, read: Mapping[str, int]) -> dict[str, Any]:
+    """What one comparison found, in figures."""
     return {"found": len(found), "by_cause": dict(sorted(Counter(one.cause for one in found).items())), "new": new, "read": dict(read)}
 
 
