@@ -158,7 +158,8 @@ class Selling:
         parts = [(part, count) for part, count in self.mappings.kit(self.connection, sku) if not self.mappings.is_non_stock(self.connection, part)]
         if parts:
             return [(self.mappings.sku(self.connection, warehouse, part) or part, count) for part, count in parts]
-        return [(self.mappings.sku(self.connection, warehouse, sku) or sku, self._factors.get((warehouse, sku)) or self._factors.get((ANY, sku), 1))]
+        factor = self._factors.get((warehouse, sku), self._factors.get((ANY, sku), 1)) if self._factors else 1
+        return [(self.mappings.sku(self.connection, warehouse, sku) or sku, factor)]
 
 
 def _factors(connection: str, units: pd.DataFrame) -> dict[tuple[str, str], int]:
