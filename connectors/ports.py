@@ -159,8 +159,15 @@ class Storefront(Delivers, Protocol):
     def catalogue(self, skus: list[str]) -> pd.DataFrame:
         """Frame of contract CatalogueItems for those of the SKUs that exist."""
 
+    def whole_catalogue(self) -> pd.DataFrame:
+        """Frame of contract CatalogueItems: every SKU that it lists; one without a SKU as ''. For an audit."""
+
+    def ship_options(self) -> pd.DataFrame:
+        """Frame of contract ShipOptions: every shipping method that it has, by country. For an audit."""
+
     def shown_dispatches(self, order_id: str) -> list[dict[str, Any]]:
-        """What the storefront now shows as shipped: [{remote_id, reference, tracking_number, lines: [{line_id, quantity}]}]."""
+        """What the storefront now shows as shipped: [{remote_id, reference, tracking_number, provider, tracking_carrier,
+        lines: [{line_id, quantity}]}]."""
 
     update_items_max: int  # SKUs that one stock update may hold
 

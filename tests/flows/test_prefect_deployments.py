@@ -30,6 +30,8 @@ LISTED = {
     ("authorise-return", "authorise a return"): (None, "ENQUEUE"),
     ("check-catalogue", "bigcommerce-uk"): (86400, "CANCEL_NEW"),
     ("keep-webhooks", "bigcommerce-uk"): (3600, "CANCEL_NEW"),
+    ("drift-watch", "bigcommerce-uk → gxo-uk"): (900, "CANCEL_NEW"),
+    ("route-audit", "bigcommerce-uk → gxo-uk"): (None, "CANCEL_NEW"),
     ("change-mapping", "change a mapping table"): (None, "ENQUEUE"),
     ("announce-receipt", "announce stock to a warehouse"): (None, "ENQUEUE"),
     ("publish-analytics", "publish for analysts"): (900, "CANCEL_NEW"),
