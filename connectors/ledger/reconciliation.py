@@ -45,7 +45,7 @@ class Reconciliations:
     def orders(self, tx: Connection, connection: str, placed_before: datetime) -> Iterable[Row[Any]]:
         """Orders placed before a moment: order and lines, as the storefront last told them."""
         placed_at = order_book.c.order["placed_at"].as_string()  # ISO 8601 in UTC: in the order of the alphabet
-        return tx.execute(sa.select(order_book.c.order_id, order_book.c.order, order_book.c.lines, order_book.c.modified_at)
+        return tx.execute(sa.select(order_book.c.order_id, order_book.c.order, order_book.c.lines, order_book.c.taken_in_at)
                           .where(order_book.c.connection == connection, placed_at < placed_before.isoformat()).order_by(order_book.c.order_id))
 
     def confirmations(self, tx: Connection, connection: str, kind: str) -> list[dict[str, Any]]:
