@@ -70,6 +70,7 @@ class ConnectionSettings(BaseModel):
     reference_prefix: str = Field("", pattern=r"^[A-Z0-9]{0,6}$")
     overlap_seconds: float = Field(300, ge=0)
     first_days: float = Field(30, gt=0)
+    refund_limit_minor: int | None = Field(None, ge=0)  # of one order, by us alone; above it a person approves. None: no limit but what was paid
 
     @property
     def options(self) -> dict[str, Any]:

@@ -19,9 +19,10 @@ from contracts.exceptions import Finding
 from tasks.dispatches import enter_acknowledgements, enter_advice, place_again
 from tasks.entered import Entered
 from tasks.opened import RETRY, house
+from tasks.returns import enter_returns
 
 Enter = Callable[[House, Tx, str, Message], Entered]
-ENTER: dict[str, Enter] = {"dispatches": enter_advice, "acknowledgement": enter_acknowledgements}
+ENTER: dict[str, Enter] = {"dispatches": enter_advice, "acknowledgement": enter_acknowledgements, "returns": enter_returns}
 
 
 def take_in(opened: House, warehouse: str) -> Counter:

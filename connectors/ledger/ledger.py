@@ -17,6 +17,7 @@ from connectors.ledger.effects import Effects
 from connectors.ledger.exceptions import Exceptions
 from connectors.ledger.reconciliation import Reconciliations
 from connectors.ledger.records import Inbox, ItemMasters, Mappings, Runs, Timeline, Watermarks
+from connectors.ledger.returns import Returns
 from connectors.ledger.tables import metadata
 from connectors.ledger.vault import Vault
 
@@ -44,6 +45,7 @@ class Ledger:
         self.timeline = Timeline(clock)
         self.runs = Runs(self.database, clock)
         self.reconciliations = Reconciliations(self.database, clock)
+        self.returns = Returns(self.database, clock)
         self.vault = Vault(self.database, clock, master_key)
 
     @contextmanager

@@ -396,6 +396,8 @@ return_line = Table(
     Column("disposition", String(20), nullable=False, default=""),
     Column("refund_effect", Words, nullable=False, default=""),
     Column("matched_by", Words, nullable=False, default=""),
+    Column("placed", sa.JSON, nullable=False, default=list),
+    Column("dues", sa.JSON, nullable=False, default=list),
     Index("ix_return_line_order", "connection", "order_id"),
     Index("ix_return_line_state", "warehouse", "state"),
 )

@@ -106,6 +106,8 @@ def upgrade() -> None:
     sa.Column('disposition', sa.String(length=20), nullable=False),
     sa.Column('refund_effect', sa.Text(), nullable=False),
     sa.Column('matched_by', sa.Text(), nullable=False),
+    sa.Column('placed', sa.JSON(), nullable=False),
+    sa.Column('dues', sa.JSON(), nullable=False),
     sa.PrimaryKeyConstraint('warehouse', 'document_id', 'line', name='pk_return_line')
     )
     op.create_index('ix_return_line_order', 'return_line', ['connection', 'order_id'], unique=False)
