@@ -8,7 +8,7 @@ from typing import Any
 
 from contracts.exceptions import TYPES
 from contracts.money import to_major
-from contracts.reconciliation import DIFFERENCES, VERDICTS
+from contracts.reconciliation import AGREEING, DIFFERENCES, VERDICTS
 from tasks.rules.reconciliation import Period, Reconciliation
 
 AMOUNTS = ("ordered", "paid", "dispatched", "refunded", "returned", "deducted", "balance", "difference", "explained")
@@ -66,7 +66,7 @@ def by_verdict(found: Reconciliation) -> list[dict[str, Any]]:
         counted = {"orders": 1} | {name: row[f"{name}_minor"] for name in AMOUNTS}
         tables[row["currency"]][row["verdict"]].update(counted)
         tables[row["currency"]][""].update(counted)
-    return [{"currency": currency, "rows": [_line(verdict, sums[verdict]) for verdict in reversed(VERDICTS) if verdict in sums], "total": _line("", sums[""])}
+    return [{"currency": currency, "rows": [_line(verdict, sums[verdict]) for verdict in (*AGREEING, *DIFFERENCES) if verdict in sums], "total": _line("", sums[""])}
             for currency, sums in sorted(tables.items())]
 
 

@@ -1,4 +1,4 @@
-"""The statement's picture, as SVG that is the same for the same figures: how the open balance came about, and the orders by verdict."""
+"""The statement's picture, as SVG that is the same for the same figures: how the open balance came about, and what differs."""
 
 import io
 from typing import Any
@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from contracts.reconciliation import DIFFERENCES, VERDICTS
+from contracts.reconciliation import DIFFERENCES
 from tasks.rules.reconciliation import Reconciliation
-from tasks.statement.figures import money, movements
+from tasks.statement.figures import STEPS, money, movements
 
 INK, QUIET, UP, DOWN, SUM, WRONG = "#1f2933", "#9aa5b1", "#3a7d6b", "#b7791f", "#334e68", "#b23a48"
 FIXED = {"svg.hashsalt": "wharfinger", "svg.fonttype": "none", "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 8}
@@ -27,9 +27,9 @@ def svg(found: Reconciliation) -> str:
     with mpl.rc_context(FIXED):
         figure = Figure(figsize=(7.4, 2.5 * len(drawn)), layout="constrained")
         FigureCanvasSVG(figure)
-        for bridge, verdicts, one in zip(*_axes(figure, len(drawn)), drawn, strict=True):
+        for bridge, differences, one in zip(*_axes(figure, len(drawn)), drawn, strict=True):
             _bridge(bridge, one)
-            _verdicts(verdicts, found, one["currency"])
+            _differences(differences, found, one["currency"])
         written = io.StringIO()
         figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     text = written.getvalue()
@@ -59,16 +59,22 @@ def _bridge(axes: Axes, one: dict[str, Any]) -> None:
     axes.set_xticks([])
 
 
-def _verdicts(axes: Axes, found: Reconciliation, currency: str) -> None:
-    counts = {verdict: sum(row["verdict"] == verdict and row["currency"] == currency for row in found.rows.to_dict("records")) for verdict in reversed(VERDICTS)}
-    shown = {verdict: count for verdict, count in counts.items() if count}
-    axes.barh(range(len(shown)), list(shown.values()), color=[WRONG if verdict in DIFFERENCES else UP if verdict == "matched" else QUIET for verdict in shown], height=0.62)
-    for place, count in enumerate(shown.values()):
-        axes.annotate(f"{count:,}", (count, place), xytext=(3, 0), textcoords="offset points", va="center", color=INK, fontsize=7)
-    axes.set_yticks(range(len(shown)), [verdict.replace("_", " ") for verdict in shown])
-    axes.set_title(f"Orders by verdict ({currency})", loc="left", fontsize=8.5, color=INK)
+def _differences(axes: Axes, found: Reconciliation, currency: str) -> None:
+    """What is not explained, and behind it what is."""
+    sums = {name: [0, 0] for name in DIFFERENCES}
+    for row in found.differences.to_dict("records"):
+        if row["currency"] == currency:
+            sums[row["name"]][bool(row["explained_by"])] += row["amount_minor"]
+    shown = {name: parts for name, parts in sums.items() if any(parts)}
+    for place, (wrong, explained) in enumerate(shown.values()):
+        axes.barh(place, wrong, color=WRONG, height=0.62)
+        axes.barh(place, explained, left=wrong, color=QUIET, height=0.62)
+        axes.annotate(money(wrong + explained, currency), (wrong + explained, place), xytext=(3, 0), textcoords="offset points", va="center", color=INK, fontsize=7)
+    axes.set_yticks(range(len(shown)), [name.replace("_", " ") for name in shown])
+    axes.set_title(f"Differences ({currency})" if shown else f"No differences ({currency})", loc="left", fontsize=8.5, color=INK)
     _plain(axes)
-    axes.margins(x=0.2)
+    axes.set_ylim(max(len(shown), len(STEPS)) - 0.5, -0.5)
+    axes.margins(x=0.25)
     axes.set_xticks([])
 
 
