@@ -42,7 +42,8 @@ class ReturnedLines(Contract):
     line_id: Series[str]
     document_id: Series[str]
     quantity: Series[int] = pa.Field(ge=0)
-    refund_percent: Series[int] = pa.Field(ge=0, le=100, description="what the rules give back for goods in this condition; 100 where no rule says")
+    refund_percent: Series[int] = pa.Field(ge=0, le=100, description="what the rules give back for goods in this condition; 100 where no rule says, 0 for a refused return")
+    is_decided: Series[bool] = pa.Field(description="a person said what becomes of it: whatever was given back for it is right")
     received_at: Series[pd.DatetimeTZDtype] = pa.Field(dtype_kwargs=UTC)
 
 

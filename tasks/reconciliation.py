@@ -26,6 +26,7 @@ from tasks.statement.files import keep
 ACTOR = "settlement_reconciliation"
 OVER_SHIPPED = "over_shipped"
 OWN_TYPES = tuple(sorted({name if name in TYPES else "reconciliation_difference" for name in DIFFERENCES} - {OVER_SHIPPED}))  # those come from the dispatches
+BY_HAND, RETURN_REFUSED = "by hand", "the return was refused"  # how `tasks/refunds.py` closes a piece that it does not refund
 SETTLED = ("awaiting_payment", "cancelled", "on_hold")  # statuses in which nobody expects the payments to be the total
 
 
@@ -126,7 +127,8 @@ def _returned(rows: list[Row], mappings: Mappings) -> Iterator[dict[str, Any]]:
         for due in row.dues:
             rules = [mappings.return_rule(row.connection, row.warehouse, grade) for grade in due["grades"]]
             yield {"order_id": row.order_id, "line_id": due["line_id"], "document_id": row.document_id, "quantity": due["quantity"],
-                   "refund_percent": min((int(rule["refund_percent"]) for rule in rules if rule), default=100), "received_at": row.received_at}
+                   "received_at": row.received_at, "is_decided": due["closed"] == BY_HAND,
+                   "refund_percent": 0 if due["closed"] == RETURN_REFUSED else min((int(rule["refund_percent"]) for rule in rules if rule), default=100)}
 
 
 def _counts(row: Row) -> bool:

@@ -120,7 +120,7 @@ def _returned(value: OrderValue, rows: Iterable[Row], sent: Mapping[str, int], r
     """(what was charged for the goods that came back, how much of it is to be given back).
 
     A part of a line has a fair value only to the cent, and a share of a tax on top only between none and all of it; and whoever sends everything
-    back may get the postage too. Where the refund lies within what is fair, it is right; else our own share of it is what is due.
+    back may get the postage too; what a person has decided is right. Where the refund lies within what is fair, it is right; else our own share of it is what is due.
     """
     worth = least = most = nominal = 0
     units = dict.fromkeys(value.goods, 0)
@@ -132,11 +132,12 @@ def _returned(value: OrderValue, rows: Iterable[Row], sent: Mapping[str, int], r
         after = units[row["line_id"]] = min(before + row["quantity"], sent[row["line_id"]])
         part, percent = first_units(line.value, after, line.quantity) - first_units(line.value, before, line.quantity), row["refund_percent"]
         tax = first_units(line.tax, after, line.quantity) - first_units(line.tax, before, line.quantity)
-        is_exact = is_exact and percent == 100
+        is_exact = is_exact and percent == 100 and not row["is_decided"]
         worth += part
         nominal += (part * percent + 50) // 100
-        least += (line.value * (after - before) // line.quantity - (tax + 1 if tax else 0)) * percent // 100
-        most += -(-(-(-line.value * (after - before) // line.quantity) + (value.tax - tax if value.tax else 0)) * percent // 100)
+        most += part if row["is_decided"] else 0
+        least += 0 if row["is_decided"] else (line.value * (after - before) // line.quantity - (tax + 1 if tax else 0)) * percent // 100
+        most += 0 if row["is_decided"] else -(-(-(-line.value * (after - before) // line.quantity) + (value.tax - tax if value.tax else 0)) * percent // 100)
     if is_exact and units and all(units[line_id] == line.quantity for line_id, line in value.goods.items()):
         least, most = worth, worth + max(value.rest, 0)
     return worth, next((amount for amount in (refunded, refunded - unsent) if least <= amount <= most), nominal)
