@@ -37,6 +37,11 @@ class Events:
         return Events(_before(self.payments, "occurred_at", moment), _before(self.refunds, "created_at", moment),
                       _before(self.dispatched, "shipped_at", moment), _before(self.returned, "received_at", moment))
 
+    def split(self, currency: str) -> tuple[bool, "Events"]:
+        """(is any money in another currency?, the events without it): currencies are never added."""
+        own = [[row for row in rows if row["currency"] == currency] for rows in (self.payments, self.refunds)]
+        return len(own[0]) < len(self.payments) or len(own[1]) < len(self.refunds), Events(*own, self.dispatched, self.returned)
+
     def any_since(self, moment: datetime) -> bool:
         """Did anything happen from then on?"""
         return any(row[name] >= moment for _, rows, name in _dated(self) for row in rows)
@@ -73,26 +78,26 @@ class Account:
 
 def account(order: Row, value: OrderValue, events: Events) -> Account:
     """The order's account of these events. Raises ArithmeticError when the differences named do not come to the balance: a bug of ours."""
-    currency = order["currency"]
-    paid = sum(row["amount_minor"] for row in events.payments if row["is_settled"] and row["kind"] in TAKEN and row["currency"] == currency)
-    refunded = _refunded(currency, events)
+    foreign, events = events.split(order["currency"])
+    paid = sum(row["amount_minor"] for row in events.payments if row["is_settled"] and row["kind"] in TAKEN)
+    refunded = _refunded(events)
     sent, too_many = _units(value, events.dispatched)
     dispatched = _dispatched(value, events, sent, paid - refunded)
     returned, due = _returned(value, events.returned, sent, refunded, max(paid - dispatched, 0))
     named = _owed(value.total - dispatched, paid, refunded, dispatched, due)
     if _free_units_wait(order, value, sent, paid, refunded):
         named.setdefault("paid_not_shipped", 0)
-    found = Account(paid, refunded, dispatched, returned, returned - due, named, _apart(currency, value, events, too_many),
-                    bool(paid or refunded or dispatched or returned or sent), all(sent[line_id] == line.quantity for line_id, line in value.goods.items()))
+    found = Account(paid, refunded, dispatched, returned, returned - due, named, _apart(value, foreign or value.is_mixed, too_many),
+                    bool(paid or refunded or dispatched or returned or any(sent.values())), all(sent[line_id] == line.quantity for line_id, line in value.goods.items()))
     if sum(named.values()) != found.balance:
         raise ArithmeticError(f"order {order['order_id']}: {named} does not come to the balance {found.balance}")
     return found
 
 
-def _refunded(currency: str, events: Events) -> int:
+def _refunded(events: Events) -> int:
     """The storefront tells of a refund twice, as a refund and as a movement of money; some are only in one of the two. The greater sum holds both."""
-    refunds = sum(row["amount_minor"] for row in events.refunds if not row["is_declined"] and row["currency"] == currency)
-    moved = sum(row["amount_minor"] for row in events.payments if row["is_settled"] and row["kind"] == "refund" and row["currency"] == currency)
+    refunds = sum(row["amount_minor"] for row in events.refunds if not row["is_declined"])
+    moved = sum(row["amount_minor"] for row in events.payments if row["is_settled"] and row["kind"] == "refund")
     return max(refunds, moved)
 
 
@@ -125,19 +130,23 @@ def _returned(value: OrderValue, rows: Iterable[Row], sent: Mapping[str, int], r
     worth = least = most = nominal = 0
     units = dict.fromkeys(value.goods, 0)
     is_exact = True
-    for row in sorted(rows, key=lambda row: (row["received_at"], row["document_id"], row["line_id"], row["quantity"], row["refund_percent"])):
+    for row in sorted(rows, key=lambda row: (row["received_at"], row["document_id"], row["line_id"], row["quantity"], row["refund_percent"], row["is_decided"])):
         line, before = value.goods.get(row["line_id"]), units.get(row["line_id"], 0)
         if line is None or before == sent[row["line_id"]]:
             continue
         after = units[row["line_id"]] = min(before + row["quantity"], sent[row["line_id"]])
-        part, percent = first_units(line.value, after, line.quantity) - first_units(line.value, before, line.quantity), row["refund_percent"]
-        tax = first_units(line.tax, after, line.quantity) - first_units(line.tax, before, line.quantity)
+        percent, count = row["refund_percent"], after - before
+        part = first_units(line.value, after, line.quantity) - first_units(line.value, before, line.quantity)
         is_exact = is_exact and percent == 100 and not row["is_decided"]
         worth += part
         nominal += (part * percent + 50) // 100
-        most += part if row["is_decided"] else 0
-        least += 0 if row["is_decided"] else (line.value * (after - before) // line.quantity - (tax + 1 if tax else 0)) * percent // 100
-        most += 0 if row["is_decided"] else -(-(-(-line.value * (after - before) // line.quantity) + (value.tax - tax if value.tax else 0)) * percent // 100)
+        if row["is_decided"]:
+            most += part
+            continue
+        net = line.value - line.tax
+        least += net * count // line.quantity * percent // 100
+        most += -(-(-(-net * count // line.quantity)) * percent // 100)
+    most += value.tax if worth else 0
     if is_exact and units and all(units[line_id] == line.quantity for line_id, line in value.goods.items()):
         least, most = worth, worth + max(value.rest, 0)
     return worth, next((amount for amount in (refunded, refunded - unsent) if least <= amount <= most), nominal)
@@ -164,9 +173,9 @@ def _free_units_wait(order: Row, value: OrderValue, sent: Mapping[str, int], pai
     return is_expected and any(not line.value and sent[line_id] < line.quantity for line_id, line in value.goods.items())
 
 
-def _apart(currency: str, value: OrderValue, events: Events, too_many: Mapping[str, int]) -> dict[str, int]:
+def _apart(value: OrderValue, is_mixed: bool, too_many: Mapping[str, int]) -> dict[str, int]:
     """What is wrong whoever owes whom; amounts without sign. Another currency has none: it cannot be counted in the order's."""
-    found = {"currency_mixed": 0} if value.is_mixed or any(row["currency"] != currency for row in (*events.payments, *events.refunds)) else {}
+    found = {"currency_mixed": 0} if is_mixed else {}
     if value.missing:
         found["totals_do_not_add"] = abs(value.missing)
     if too_many:

@@ -133,7 +133,7 @@ class _World:
         order_id, is_earlier = order["order_id"], order["placed_at"] < self._period.since
         value = order_value(order, self._lines.get(order_id, []))
         events = Events(**{name: found.get(order_id, []) for name, found in self._events.items()}).before(self._at)
-        before = account(order, value, events.before(self._period.since))
+        before = account(order, value, events.before(self._period.since) if is_earlier else Events())
         was_open = is_earlier and bool(before.named) and not self._closed(order, before, self._period.since)
         if is_earlier and not was_open and not events.any_since(self._period.since):
             return None
