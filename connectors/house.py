@@ -71,6 +71,10 @@ class ConnectionSettings(BaseModel):
     overlap_seconds: float = Field(300, ge=0)
     first_days: float = Field(30, gt=0)
     refund_limit_minor: int | None = Field(None, ge=0)  # of one order, by us alone; above it a person approves. None: no limit but what was paid
+    lost_percent_max: float = Field(40, gt=0, le=100)  # a statement that loses more of its SKUs or units than this is not believed
+    lost_skus_min: int = Field(20, ge=1)  # ... in a facility that had at least so many
+    stock_calls_max: int = Field(50, ge=1)  # stock updates that one run may send
+    stock_window_seconds: float = Field(0, ge=0)  # how long a sale may go unnoticed elsewhere; 0: reckoned from the feed
 
     @property
     def options(self) -> dict[str, Any]:

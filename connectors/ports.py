@@ -50,7 +50,8 @@ class Effect:
 
     payload: JSON, no personal data, fixed when planned. recipient: personal data, opened from the vault for this call only.
     number: the control number of this effect where the system needs one, else 0. document: the bytes frozen before the first
-    send; the same bytes are sent every time. attempt: 1 for the first send.
+    send; the same bytes are sent every time. attempt: 1 for the first send. lease_until: from then on somebody else may take it over:
+    a call that can be held back until then must not take effect any more.
     """
 
     effect_id: str
@@ -65,6 +66,7 @@ class Effect:
     sent_at: datetime | None = None
     recipient: dict[str, str] | None = None
     document: bytes | None = None
+    lease_until: datetime | None = None
 
 
 @dataclass(frozen=True)

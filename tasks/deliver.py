@@ -202,7 +202,7 @@ def _doubted_for(opened: House, tx: Tx, effect: Effect) -> timedelta:
 def _reject(opened: House, tx: Tx, effect: Effect, error: WharfingerError) -> None:
     if effect.kind in LOOKED_AT_LATER:
         return
-    kind = REJECTED_AS.get(effect.kind, "blocked_effect")
+    kind = getattr(error, "known_as", "") or REJECTED_AS.get(effect.kind, "blocked_effect")
     opened.ledger.exceptions.open(tx, [_finding(kind, effect, error)])
     if effect.kind == FULFILMENT_REQUEST:
         opened.ledger.books.set_request(tx, effect.target, effect.payload["reference"], "rejected")

@@ -57,6 +57,8 @@ def take_in_orders(opened: House, storefront: str) -> Counter:
         if entered["new"] or entered["changed"]:
             _keep(opened, storefront, page)
         counts += entered
+    with opened.ledger.transaction() as tx:  # read to its end, orders or not: a watermark that stands still does not tell (see tasks/feeds.py)
+        opened.ledger.watermarks.reach(tx, f"{storefront} orders read", opened.clock.now())
     return counts
 
 

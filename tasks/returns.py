@@ -147,8 +147,11 @@ def _unmatched(opened: House, tx: Tx, warehouse: str, rows: list[dict[str, Any]]
 def _place(opened: House, tx: Tx, warehouse: str, order: Order, rows: list[dict[str, Any]], how: str, counts: Counter) -> None:
     """The rows onto the lines of their order, in the order of their numbers; what is too much or strange is on a desk, the rest is due."""
     opened.ledger.returns.lock(tx, *order)
+    gone = {(line.document_id, line.line) for line in opened.ledger.returns.lines(tx, warehouse, {row["document_id"] for row in rows}) if line.order_id}
     units, rules = counted(opened, tx, warehouse, order), rules_of(opened, tx)
     for row in sorted(rows, key=lambda row: (row["document_id"], row["line"])):
+        if (row["document_id"], row["line"]) in gone:  # another process was quicker (PostgreSQL)
+            continue
         rest = _take(opened, tx, units, order, row, row["quantity"], rules, {"matched_by": how, "placed": [], "dues": []})
         counts["return lines"] += 1
         counts["unexpected returns"] += bool(rest)
@@ -176,10 +179,10 @@ def _take(opened: House, tx: Tx, units: ReturnedUnits, order: Order, row: dict[s
 def _take_rest(opened: House, tx: Tx, warehouse: str, found: Row) -> int:
     """Once more, what no line took: its dispatch may have been advised since. How many units were placed now."""
     order = (found.connection, found.record)
+    opened.ledger.returns.lock(tx, *order)
     line = next((line for line in opened.ledger.returns.lines(tx, warehouse, [found.evidence["document"]]) if line.line == found.evidence["line"]), None)
     if line is None or (line.connection, line.order_id) != order:
         return 0
-    opened.ledger.returns.lock(tx, *order)
     units, left = counted(opened, tx, warehouse, order), line.quantity - sum(entry["units"] for entry in line.placed)
     if not left or units.room(line.sku) <= 0:
         return 0

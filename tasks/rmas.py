@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from prefect import task
+
 from connectors.house import House
 from connectors.kit.errors import BadConfiguration
 from connectors.ledger.effects import Planned
@@ -10,6 +12,7 @@ from connectors.ledger.records import sha256
 from connectors.ledger.returns import APPROVED, ASKED, REFUSED
 from connectors.ports import RETURN_NOTICE
 from contracts.effects import NoticeLine, ReturnNotice
+from tasks.opened import RETRY, house
 from tasks.returned import ACTOR, Order, all_pieces, close_complete, counted, keep_dues
 from tasks.rules.rmas import NUMBER_LONGEST, ask_for, is_complete, is_open, read_lines, used
 
@@ -138,3 +141,25 @@ def _notice_lines(opened: House, tx: Tx, row: Row, reference: str) -> list[Notic
     return [NoticeLine(number=line.number, sku=line.sku, warehouse_sku=line.warehouse_sku, quantity=announced[line.line_id] * line.factor, unit=line.unit,
                        reason=row.reason)
             for line in opened.ledger.books.request_lines(tx, row.warehouse, reference) if line.line_id in announced]
+
+
+@task(name="authorise return", task_run_name="{decision} a return of {order_id}", **RETRY)
+def authorise_return_of(storefront: str, order_id: str, csv: str, reason: str, actor: str, decision: str, rma: str) -> list[dict[str, Any]]:
+    """What the form asks for; the order's announced returns as they are then."""
+    if bool(csv.strip()) == bool(rma.strip()) or (rma.strip() and decision == "ask only") or (csv.strip() and decision == "refuse"):
+        raise BadConfiguration(f"authorising a return of order {order_id}", "the form says neither what comes back nor which return is decided, or both",
+                               "Give lines, to ask or to approve at once; or an RMA number, to approve or to refuse it.")
+    opened = house()
+    if rma.strip():
+        decide_rma(opened, storefront, rma.strip(), decision == "approve", actor, reason)
+    else:
+        ask_return(opened, storefront, order_id, csv, reason, actor, decision == "approve")
+    return announced(opened, storefront, order_id)
+
+
+def announced(opened: House, storefront: str, order_id: str) -> list[dict[str, Any]]:
+    """The announced returns of an order, as a table."""
+    with opened.ledger.transaction() as tx:
+        return [{"rma": row.rma, "state": row.state, "warehouse": row.warehouse, "facility": row.facility, "asked by": row.asked_by, "decided by": row.decided_by,
+                 "lines": ", ".join(f"{line['quantity']} x {line['sku']}" for line in row.lines)}
+                for row in opened.ledger.returns.rmas_of(tx, storefront, order_id)]

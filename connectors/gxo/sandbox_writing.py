@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from connectors.gxo.profile import Profile
 from connectors.gxo.x12 import Separators
@@ -24,9 +25,10 @@ class Parcel:
 
 
 def envelope_of(profile: Profile, control: int, at: datetime) -> Envelope:
-    """From the partner to us."""
+    """From the partner to us, dated in the partner's time."""
     return Envelope(profile.partner_qualifier, profile.partner_id, profile.our_qualifier, profile.our_id,
-                    profile.partner_group_id or profile.partner_id, profile.our_group_id or profile.our_id, profile.usage, control, at,
+                    profile.partner_group_id or profile.partner_id, profile.our_group_id or profile.our_id, profile.usage, control,
+                    at.astimezone(ZoneInfo(profile.timezone)),
                     Separators("*", ">", "~"))
 
 

@@ -13,11 +13,14 @@ from connectors.kit.clock import Clock, new_id
 from connectors.kit.errors import WharfingerError
 from connectors.ledger.books import Books
 from connectors.ledger.database import BUSY_SECONDS, Database
+from connectors.ledger.desired import DesiredStock
+from connectors.ledger.drift import Drifts
 from connectors.ledger.effects import Effects
 from connectors.ledger.exceptions import Exceptions
 from connectors.ledger.reconciliation import Reconciliations
 from connectors.ledger.records import Inbox, ItemMasters, Mappings, Runs, Timeline, Watermarks
 from connectors.ledger.returns import Returns
+from connectors.ledger.stock import Stock
 from connectors.ledger.tables import metadata
 from connectors.ledger.vault import Vault
 
@@ -46,6 +49,9 @@ class Ledger:
         self.runs = Runs(self.database, clock)
         self.reconciliations = Reconciliations(self.database, clock)
         self.returns = Returns(self.database, clock)
+        self.stock = Stock(self.database, clock)
+        self.desired = DesiredStock(self.database, clock)
+        self.drifts = Drifts(self.database, clock)
         self.vault = Vault(self.database, clock, master_key)
 
     @contextmanager

@@ -10,7 +10,8 @@ from sqlalchemy.engine import Connection, Row
 
 from connectors.kit.clock import Clock
 from connectors.kit.errors import BadConfiguration
-from connectors.ledger.database import Database
+from connectors.ledger.database import Database, shortened
+from connectors.ledger.exceptions import CAUSE_LONGEST, RECORD_LONGEST
 from connectors.ledger.tables import dispatch_line, exception, payment_seen, refund_seen, request, request_line, return_line, rma
 
 UNMATCHED, UNEXPECTED, DUE, SETTLED = "unmatched", "unexpected", "due", "settled"
@@ -56,8 +57,8 @@ class Returns:
     def decided_by(self, tx: Connection, type_name: str, connection: str, record: str, cause: str, not_by: str) -> str:
         """The person who closed an exception of exactly this cause; '' when nobody did (what the flow itself settled does not count)."""
         found = tx.execute(sa.select(exception.c.resolved_by).where(
-            exception.c.type == type_name, exception.c.connection == connection, exception.c.record == record, exception.c.cause == cause,
-            exception.c.state == "resolved", exception.c.resolved_by != not_by).order_by(exception.c.resolved_at.desc()).limit(1)).scalar()
+            exception.c.type == type_name, exception.c.connection == connection, exception.c.record == shortened(record, RECORD_LONGEST),
+            exception.c.cause == shortened(cause, CAUSE_LONGEST), exception.c.state == "resolved", exception.c.resolved_by != not_by).order_by(exception.c.resolved_at.desc()).limit(1)).scalar()
         return found or ""
 
     # whose it may be

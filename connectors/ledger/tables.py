@@ -312,6 +312,8 @@ stock_feed = Table(
     Column("units", sa.BigInteger, nullable=False),
     Column("inbox_key", Words, nullable=False),
     Column("received_at", Utc, nullable=False),
+    Column("whole_as_of", Utc),
+    Column("whole_sequence", sa.BigInteger),
 )
 
 stock_change = Table(
@@ -330,7 +332,9 @@ stock_change = Table(
     Column("sequence", sa.BigInteger, nullable=False),
     Column("inbox_key", Words, nullable=False),
     Column("entered_at", Utc, nullable=False),
+    Column("is_open", Boolean, nullable=False, default=True),
     Index("ix_stock_change_sku", "warehouse", "facility", "sku", "occurred_at"),
+    Index("ix_stock_change_open", "warehouse", "is_open"),
 )
 
 stock_desired = Table(
@@ -350,8 +354,30 @@ stock_desired = Table(
     Column("sent_as_of", Utc),
     Column("sent_sequence", sa.BigInteger),
     Column("sent_at", Utc),
+    Column("withheld", Words, nullable=False, default=""),
+    Column("is_corrected", Boolean, nullable=False, default=False),
+    Column("turn", Integer, nullable=False, default=0),
     Index("ix_stock_desired_owed", "connection", "is_owed"),
+    Index("ix_stock_desired_corrected", "connection", "is_corrected"),
     Index("ix_stock_desired_effect", "effect_id"),
+)
+
+stock_mark = Table(
+    "stock_mark", metadata,
+    Column("connection", Words, primary_key=True),
+    Column("positions", sa.JSON, nullable=False),
+    Column("rules_hash", String(64), nullable=False),
+    Column("decided_at", Utc, nullable=False),
+)
+
+sku_sales = Table(
+    "sku_sales", metadata,
+    Column("connection", Words, primary_key=True),
+    Column("sku", Words, primary_key=True),
+    Column("units", Integer, nullable=False),
+    Column("days", Integer, nullable=False),
+    Column("dispersion_milli", Integer, nullable=False),
+    Column("counted_at", Utc, nullable=False),
 )
 
 rma = Table(

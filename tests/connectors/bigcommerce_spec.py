@@ -18,9 +18,10 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
 SPECS = Path(__file__).resolve().parents[2] / "../shared/specs"
-ORDERS, CHANNELS, STORE = (SPECS / f"bigcommerce-fixed/{name}.yml" for name in ("orders.v2.oas2", "channels.v3", "store_information.v2"))
+ORDERS, CHANNELS, STORE, INVENTORY, LOCATIONS, MONEY, HOOKS = (SPECS / f"bigcommerce-fixed/{name}.yml" for name in (
+    "orders.v2.oas2", "channels.v3", "store_information.v2", "inventory.v3", "locations.v3", "orders.v3", "webhooks.v3"))
 PRODUCTS, VARIANTS = (SPECS / f"bigcommerce/catalog/{name}_catalog.v3.yml" for name in ("products", "product-variants"))
-BIGCOMMERCE = (ORDERS, STORE, CHANNELS, PRODUCTS, VARIANTS)
+BIGCOMMERCE = (ORDERS, STORE, CHANNELS, PRODUCTS, VARIANTS, INVENTORY, LOCATIONS, MONEY, HOOKS)
 MISSING = "" if all(path.exists() for path in BIGCOMMERCE) else "the vendor's descriptions are not beside the project (../shared/specs)"
 LINKS = ("products_Resource", "orderConsignments_Resource", "shippingAddresses_Resource", "orderFees_Resource")
 

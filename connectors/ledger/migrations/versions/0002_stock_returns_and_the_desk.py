@@ -22,6 +22,8 @@ def upgrade() -> None:
     sa.Column('units', sa.BigInteger(), nullable=False),
     sa.Column('inbox_key', sa.Text(), nullable=False),
     sa.Column('received_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('whole_as_of', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('whole_sequence', sa.BigInteger(), nullable=True),
     sa.PrimaryKeyConstraint('warehouse', 'facility', name='pk_stock_feed')
     )
 
@@ -40,8 +42,10 @@ def upgrade() -> None:
     sa.Column('sequence', sa.BigInteger(), nullable=False),
     sa.Column('inbox_key', sa.Text(), nullable=False),
     sa.Column('entered_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('is_open', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('warehouse', 'document_id', 'line', name='pk_stock_change')
     )
+    op.create_index('ix_stock_change_open', 'stock_change', ['warehouse', 'is_open'], unique=False)
     op.create_index('ix_stock_change_sku', 'stock_change', ['warehouse', 'facility', 'sku', 'occurred_at'], unique=False)
 
     op.create_table('stock_desired',
@@ -60,10 +64,32 @@ def upgrade() -> None:
     sa.Column('sent_as_of', sa.DateTime(timezone=True), nullable=True),
     sa.Column('sent_sequence', sa.BigInteger(), nullable=True),
     sa.Column('sent_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('withheld', sa.Text(), nullable=False),
+    sa.Column('is_corrected', sa.Boolean(), nullable=False),
+    sa.Column('turn', sa.Integer(), nullable=False),
     sa.PrimaryKeyConstraint('connection', 'location', 'sku', name='pk_stock_desired')
     )
+    op.create_index('ix_stock_desired_corrected', 'stock_desired', ['connection', 'is_corrected'], unique=False)
     op.create_index('ix_stock_desired_effect', 'stock_desired', ['effect_id'], unique=False)
     op.create_index('ix_stock_desired_owed', 'stock_desired', ['connection', 'is_owed'], unique=False)
+
+    op.create_table('stock_mark',
+    sa.Column('connection', sa.Text(), nullable=False),
+    sa.Column('positions', sa.JSON(), nullable=False),
+    sa.Column('rules_hash', sa.String(length=64), nullable=False),
+    sa.Column('decided_at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('connection', name='pk_stock_mark')
+    )
+
+    op.create_table('sku_sales',
+    sa.Column('connection', sa.Text(), nullable=False),
+    sa.Column('sku', sa.Text(), nullable=False),
+    sa.Column('units', sa.Integer(), nullable=False),
+    sa.Column('days', sa.Integer(), nullable=False),
+    sa.Column('dispersion_milli', sa.Integer(), nullable=False),
+    sa.Column('counted_at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('connection', 'sku', name='pk_sku_sales')
+    )
 
     op.create_table('rma',
     sa.Column('connection', sa.Text(), nullable=False),
