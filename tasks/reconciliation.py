@@ -2,10 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from prefect import task
@@ -14,10 +13,13 @@ from connectors.house import House
 from connectors.kit.errors import BadConfiguration
 from connectors.ledger.ledger import Row, Tx
 from connectors.ledger.records import sha256
-from connectors.ports import DISPATCH_CONFIRMATION, Window
+from connectors.ports import DISPATCH_CONFIRMATION
+from contracts.base import WHY
 from contracts.exceptions import TYPES, Finding
 from contracts.reconciliation import DIFFERENCES
+from contracts.returns import Payments
 from tasks.opened import CHUNK, RETRY, house
+from tasks.refunds_seen import see_refunds
 from tasks.rules.lookup import Mappings
 from tasks.rules.reconciliation import Books, Patience, Period, Reconciliation, between, cause, month, reconcile
 from tasks.statement.figures import Statement, summary
@@ -56,18 +58,17 @@ def period_of(opened: House, name: str = "", first: str = "", until: str = "") -
 
 def see_money(opened: House, storefront: str, period: Period) -> Counter:
     """Refunds made since the period began, and the payments of orders that changed since we last looked or are not paid in full, into the ledger."""
-    port, began, counts = opened.storefront(storefront), opened.clock.now(), Counter()
-    overlap = timedelta(seconds=opened.settings(storefront).overlap_seconds)
-    refunds = port.refunds(Window(period.since, max(period.since, began) + overlap))
+    port, began = opened.storefront(storefront), opened.clock.now()
+    counts = Counter({"refunds": see_refunds(opened, storefront, period.since)["seen"]})
     with opened.ledger.transaction() as tx:
-        opened.ledger.returns.see_refunds(tx, _native(refunds))
         wanted = sorted(_to_look_at(opened, tx, storefront, began))
-    counts["refunds"] += len(refunds)
     for start in range(0, len(wanted), CHUNK):
-        frames = [port.payments(order_id) for order_id in wanted[start:start + CHUNK]]
+        told = [Payments.split(port.payments(order_id)) for order_id in wanted[start:start + CHUNK]]
         with opened.ledger.transaction() as tx:
-            opened.ledger.returns.see_payments(tx, [row for frame in frames for row in _native(frame)])
-        counts["payments"] += sum(len(frame) for frame in frames)
+            opened.ledger.returns.see_payments(tx, [row for sound, _ in told for row in _native(sound)])
+            opened.ledger.exceptions.open(tx, [Finding("record_unsound", storefront, row["order_id"] or "?", f"record_unsound:payment {row['payment_id']}:{row[WHY]}",
+                                                       {"payment": row["payment_id"], "why": row[WHY]}) for _, unsound in told for row in unsound.to_dict("records")])
+        counts["payments"] += sum(len(sound) for sound, _ in told)
     counts["orders asked about"] += len(wanted)
     with opened.ledger.transaction() as tx:
         opened.ledger.watermarks.reach(tx, f"{storefront} payments", began)

@@ -5,7 +5,7 @@
 | total of a line of goods | the line; to its units in equal parts, the cents that are left over to the first units |
 | discounts and coupons, lines with a negative total | off the lines with a positive total, in proportion to it |
 | tax that is in the prices | stays where it is |
-| tax on top of the prices | to the lines and to shipping, in proportion to what they come to after discounts |
+| tax on top of the prices | to the lines and to shipping, in proportion to what they come to after discounts; where shipping holds its own already, to the lines |
 | shipping; lines that are no goods (digital, gift certificates, non_stock.csv) | `rest`: owed with the first goods that leave |
 | what the parts of the order lack, or have too much (`missing`) | `rest`, and named: totals_do_not_add |
 
@@ -50,13 +50,20 @@ def order_value(order: Row, lines: Sequence[Row]) -> OrderValue:
     gross = [max(amount, 0) for amount in totals]
     discount = order["discount_minor"] - sum(min(amount, 0) for amount in totals)
     without_tax = sum(gross) - discount + order["shipping_minor"]
-    on_top = order["tax_minor"] if abs(order["total_minor"] - without_tax - order["tax_minor"]) < abs(order["total_minor"] - without_tax) else 0
+    on_top = _tax_on_top(order["total_minor"] - without_tax, order["tax_minor"], order["shipping_minor"])
     net = [amount - off for amount, off in zip(gross, split(min(discount, sum(gross)), gross), strict=True)]
-    taxed = split(on_top, [*net, max(order["shipping_minor"], 0)])
+    taxed = split(on_top, [*net, max(order["shipping_minor"], 0) if on_top == order["tax_minor"] else 0])
     goods = {line["line_id"]: LineValue(line["quantity"], net[n] + taxed[n], taxed[n]) for n, line in enumerate(lines) if line["is_shippable"] and line["quantity"]}
     rest = order["total_minor"] - sum(line.value for line in goods.values())
     return OrderValue(order["total_minor"], goods, rest, order["total_minor"] - without_tax - on_top, on_top,
                       any(line["currency"] != order["currency"] for line in lines))
+
+
+def _tax_on_top(gap: int, tax: int, shipping: int) -> int:
+    """How much of the tax comes on top of lines and shipping: none, all, or all but what is in the shipping already (a quarter of it at most)."""
+    if abs(gap - tax) >= abs(gap):
+        return 0
+    return gap if tax - shipping // 4 <= gap <= tax else tax
 
 
 def split(amount: int, weights: Sequence[int]) -> list[int]:

@@ -36,6 +36,13 @@ def test_tax_on_top_goes_to_the_lines_and_to_postage() -> None:
     assert (found.goods["1"].value, found.goods["1"].tax, found.rest, found.missing, found.tax) == (2400, 400, 600, 0, 500)
 
 
+def test_tax_on_top_of_lines_only_goes_to_the_lines_when_shipping_holds_its_own() -> None:
+    """20.00 and 4.00 of tax, 6.00 of postage that holds 1.00 of tax: 30.00, of which 5.00 is tax."""
+    found = _value(line(quantity=1, total=2000), shipping=600, tax=500, total=3000)
+    assert (found.goods["1"].value, found.rest, found.missing) == (2400, 600, 0)
+    assert _value(line(quantity=1, total=2000), shipping=600, tax=500, total=2949).missing == 2949 - 3100
+
+
 def test_tax_in_the_prices_stays_where_it_is() -> None:
     found = _value(line(quantity=1, total=2400), shipping=600, tax=500, total=3000)
     assert (found.goods["1"].value, found.rest, found.missing, found.tax) == (2400, 600, 0, 0)
