@@ -61,7 +61,7 @@ def see_money(opened: House, storefront: str, period: Period) -> Counter:
     port, began = opened.storefront(storefront), opened.clock.now()
     counts = Counter({"refunds": see_refunds(opened, storefront, period.since)["seen"]})
     with opened.ledger.transaction() as tx:
-        wanted = sorted(_to_look_at(opened, tx, storefront, began))
+        wanted = sorted(_to_look_at(opened, tx, storefront, began + timedelta(days=1)))  # the storefront's clock may be ahead
     for start in range(0, len(wanted), CHUNK):
         told = [Payments.split(port.payments(order_id)) for order_id in wanted[start:start + CHUNK]]
         with opened.ledger.transaction() as tx:
@@ -149,11 +149,11 @@ def reconcile_period(opened: House, storefront: str, warehouse: str, period: Per
     Every warehouse's dispatches and returns count: an order that two of them shipped could never agree with one.
     """
     now, patience = opened.clock.now(), Patience.of(patience_days)
-    books = gather(opened, storefront, max(now, period.until))
-    found = reconcile(books, period, now, patience)
+    books, as_of = gather(opened, storefront, max(now, period.until)), now + timedelta(microseconds=1)  # what happens at this very moment has happened
+    found = reconcile(books, period, as_of, patience)
     if dry_run:
         return Outcome(found, summary(found))
-    today = found if now < period.until else reconcile(books, Period("today", period.since, now + timedelta(microseconds=1)), now, patience)
+    today = found if now < period.until else reconcile(books, Period("today", period.since, as_of), as_of, patience)
     statement = Statement(storefront, warehouse, period, found, _open_exceptions(opened, storefront), _sources(opened, storefront, books, period), now, actor)
     page, csv = keep(opened.profile.home / "statements" / storefront / period.name, statement)
     rows = _rows(found)
