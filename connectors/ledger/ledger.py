@@ -15,6 +15,8 @@ from connectors.ledger.books import Books
 from connectors.ledger.database import BUSY_SECONDS, Database
 from connectors.ledger.effects import Effects
 from connectors.ledger.exceptions import Exceptions
+from connectors.ledger.extract import Extract
+from connectors.ledger.journal import Journal
 from connectors.ledger.records import Inbox, ItemMasters, Mappings, Runs, Timeline, Watermarks
 from connectors.ledger.tables import metadata
 from connectors.ledger.vault import Vault
@@ -42,6 +44,8 @@ class Ledger:
         self.inbox = Inbox(clock)
         self.timeline = Timeline(clock)
         self.runs = Runs(self.database, clock)
+        self.extract = Extract(self.database)
+        self.journal = Journal(clock)
         self.vault = Vault(self.database, clock, master_key)
 
     @contextmanager
