@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+import pyarrow as pa
 import sqlalchemy as sa
 
 from connectors.ledger.database import Database
 from connectors.ledger.tables import Utc, effect, metadata
 from connectors.ports import STOCK_UPDATE
 
-FETCH = 20_000
-DTYPES = {"text": "string[pyarrow]", "whole": "Int64", "truth": "boolean"}
+FETCH = 500  # rows at a time: fewer than make the garbage collector look through all of them (700), which took a third of the time
+ARROW = {"text": pa.string(), "whole": pa.int64()}
 
 
 class Extract:
@@ -37,16 +38,18 @@ class Extract:
 def _as_text(table: str, columns: Sequence[str]) -> list[sa.ColumnElement]:
     """JSON and moments as the database writes them."""
     found = [metadata.tables[table].c[column] for column in columns]
-    return [sa.cast(column, sa.Text).label(column.name) if isinstance(column.type, (sa.JSON, Utc)) else column for column in found]
+    casts = {sa.JSON: sa.Text, Utc: sa.Text, sa.Boolean: sa.Integer}
+    return [sa.cast(column, casts[type(column.type)]).label(column.name) if type(column.type) in casts else column for column in found]
 
 
 def _frame(tx: sa.Connection, select: sa.Select) -> pd.DataFrame:
-    names, dtypes = list(select.selected_columns.keys()), [_dtype(column) for column in select.selected_columns]
+    names, kinds = list(select.selected_columns.keys()), [_kind(column) for column in select.selected_columns]
     cursor, parts = tx.execute(select).cursor, []
     while rows := cursor.fetchmany(FETCH):  # the driver's own rows: SQLAlchemy's cost three times as much
-        parts.append(pd.DataFrame({name: pd.array(list(values), dtype=dtype) for name, dtype, values in zip(names, dtypes, zip(*rows, strict=True), strict=True)}))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({name: pd.array([], dtype=dtype) for name, dtype in zip(names, dtypes, strict=True)})
+        parts.append(pa.record_batch([pa.array(values, ARROW[kind]) for kind, values in zip(kinds, zip(*rows, strict=True), strict=True)], names=names))
+    table = pa.Table.from_batches(parts, schema=pa.schema([(name, ARROW[kind]) for name, kind in zip(names, kinds, strict=True)]))
+    return table.combine_chunks().to_pandas(types_mapper=pd.ArrowDtype)
 
 
-def _dtype(column: sa.ColumnElement) -> str:
-    return DTYPES["whole"] if isinstance(column.type, sa.Integer) else DTYPES["truth"] if isinstance(column.type, sa.Boolean) else DTYPES["text"]
+def _kind(column: sa.ColumnElement) -> str:
+    return "whole" if isinstance(column.type, (sa.Integer, sa.Boolean)) else "text"

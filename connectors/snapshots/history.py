@@ -48,12 +48,28 @@ HISTORIES = (
 )
 
 
-def keep_history(connection: duckdb.DuckDBPyConnection, snapshots: Snapshots, old: Path, since: datetime) -> None:
-    """Fill the tables of HISTORIES and `kept.history_files` from the catalogue at `old` (there or not) and the snapshots that it does not know.
+def attach_last(connection: duckdb.DuckDBPyConnection, old: Path) -> bool:
+    """Is there a last catalogue whose intervals are made as we make them? It is attached as `old`; any doubt, and all is made anew.
+
+    Outside a transaction: a file that is no database would end it.
+    """
+    if not old.is_file():
+        return False
+    try:
+        connection.execute("ATTACH ? AS old (READ_ONLY)", [str(old)])
+        there = {f"{schema}.{table}": columns for schema, table, columns in connection.execute(
+            "SELECT schema_name, table_name, list(column_name ORDER BY column_index) FROM duckdb_columns() WHERE database_name = 'old' GROUP BY ALL").fetchall()}
+    except duckdb.Error:
+        return False
+    wanted = {told.table: list(told.columns) for told in HISTORIES} | {"kept.history_files": list(FILES), "ledger.stock_changes": list(LEDGER_TABLES["stock_changes"])}
+    return all(there.get(table) == columns for table, columns in wanted.items())
+
+
+def keep_history(connection: duckdb.DuckDBPyConnection, snapshots: Snapshots, is_carried: bool, since: datetime) -> None:
+    """Fill the tables of HISTORIES and `kept.history_files` from the last catalogue (is_carried: it is attached) and the snapshots that it does not know.
 
     What ceased to hold before `since` is left out: the history stays bounded.
     """
-    is_carried = _attached(connection, old)
     connection.execute(f"CREATE TABLE kept.history_files ({_typed(FILES)})")
     for told in HISTORIES:
         connection.execute(f"CREATE TABLE {told.table} ({_typed(told.columns)})")
@@ -73,27 +89,13 @@ def _typed(columns: dict[str, str]) -> str:
     return ", ".join(f"{column} {sql_type}" for column, sql_type in columns.items())
 
 
-def _attached(connection: duckdb.DuckDBPyConnection, old: Path) -> bool:
-    """Is there a last catalogue whose intervals are made as we make them? It is attached as `old`; any doubt, and all is made anew."""
-    if not old.is_file():
-        return False
-    try:
-        connection.execute("ATTACH ? AS old (READ_ONLY)", [str(old)])
-        there = {f"{schema}.{table}": columns for schema, table, columns in connection.execute(
-            "SELECT schema_name, table_name, list(column_name ORDER BY column_index) FROM duckdb_columns() WHERE database_name = 'old' GROUP BY ALL").fetchall()}
-    except duckdb.Error:
-        return False
-    wanted = {told.table: list(told.columns) for told in HISTORIES} | {"kept.history_files": list(FILES), "ledger.stock_changes": list(LEDGER_TABLES["stock_changes"])}
-    return all(there.get(table) == columns for table, columns in wanted.items())
-
-
 def _keep_one(connection: duckdb.DuckDBPyConnection, told: Told, new: list[Path], every: list[Path], is_carried: bool) -> None:
     keys = ", ".join(told.key)
     connection.execute(f"CREATE TEMP VIEW was AS FROM {f'old.{told.table}' if is_carried else told.table}")
     connection.execute(f"CREATE TEMP TABLE changes AS {_changes_sql(told, is_carried)}")
     _materialise(connection, "fresh", _said(connection, told, new))
     connection.execute(f"CREATE TEMP TABLE anew AS {_anew_sql(told)}")
-    if is_carried and connection.execute("SELECT count(*) FROM anew").fetchone() != (0,):
+    if is_carried and connection.execute("SELECT count(*) FROM anew").fetchall() != [(0,)]:
         _materialise(connection, "again", _said(connection, told, every), f"SEMI JOIN anew USING ({keys})")
         connection.execute("INSERT INTO fresh FROM again")
         connection.execute("DROP TABLE again")

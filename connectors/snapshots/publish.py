@@ -14,7 +14,7 @@ from connectors.kit.clock import Clock
 from connectors.kit.errors import NotNow
 from connectors.snapshots import files
 from connectors.snapshots.errors import SnapshotRefused
-from connectors.snapshots.history import keep_history
+from connectors.snapshots.history import attach_last, keep_history
 from connectors.snapshots.kinds import KINDS, columns_of
 from connectors.snapshots.snapshots import Snapshots
 from connectors.snapshots.sql import quoted, relation
@@ -60,13 +60,14 @@ def publish(ledger_tables: Mapping[str, pd.DataFrame], folder: Path, clock: Cloc
 def _build(path: Path, frames: dict[str, pd.DataFrame], snapshots: Snapshots, clock: Clock, old: Path, history_days: int) -> None:
     with duckdb.connect(path, config={"python_enable_replacements": False, "autoinstall_known_extensions": False,
                                       "autoload_known_extensions": False}) as connection:
+        is_carried = attach_last(connection, old)
         connection.execute("SET TimeZone = 'UTC'; BEGIN; CREATE SCHEMA ledger; CREATE SCHEMA kept; CREATE SCHEMA catalogue")
         connection.execute("CREATE TABLE catalogue.published AS SELECT ?::TIMESTAMPTZ AS published_at", [clock.now().astimezone(UTC)])
         for table, frame in frames.items():
             _create(connection, f"ledger.{table}", LEDGER_TABLES[table])
             _fill(connection, f"ledger.{table}", LEDGER_TABLES[table], frame)
         _keep_snapshots(connection, snapshots)
-        keep_history(connection, snapshots, old, clock.now().astimezone(UTC) - timedelta(days=history_days))
+        keep_history(connection, snapshots, is_carried, clock.now().astimezone(UTC) - timedelta(days=history_days))
         _create(connection, "catalogue.dictionary", MEANINGS)
         connection.execute(VIEWS.read_text(encoding="utf-8"))
         _fill(connection, "catalogue.dictionary", MEANINGS, _document(connection))
