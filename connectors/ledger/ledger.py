@@ -22,6 +22,8 @@ from connectors.ledger.exceptions import Exceptions
 from connectors.ledger.hints import Hints
 from connectors.ledger.receipts import Receipts
 from connectors.ledger.reconciliation import Reconciliations
+from connectors.ledger.extract import Extract
+from connectors.ledger.journal import Journal
 from connectors.ledger.records import Inbox, ItemMasters, Mappings, Runs, Timeline, Watermarks
 from connectors.ledger.returns import Returns
 from connectors.ledger.stock import Stock
@@ -60,6 +62,8 @@ class Ledger:
         self.desired = DesiredStock(self.database, clock)
         self.drifts = Drifts(self.database, clock)
         self.receipts = Receipts(self.database, clock)
+        self.extract = Extract(self.database)
+        self.journal = Journal(clock)
         self.vault = Vault(self.database, clock, master_key)
 
     @contextmanager
