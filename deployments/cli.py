@@ -15,6 +15,7 @@ from connectors.house import PROFILE, House, read_profile
 from connectors.kit.errors import WharfingerError
 from contracts.exceptions import TYPES
 from contracts.mappings import TABLES
+from deployments.cli_webhooks import webhooks
 from deployments import cli_audit
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -227,6 +228,9 @@ def doctor(
     _print_table("doctor", findings)
     if any(row["verdict"] == "wrong" for row in findings):
         raise typer.Exit(1)
+
+
+app.command()(webhooks)
 
 
 class _house:  # noqa: N801 (reads as a word in `with`)
