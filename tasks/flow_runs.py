@@ -18,7 +18,7 @@ from prefect.settings import get_current_settings
 from prefect.states import Crashed
 
 from connectors.house import House
-from connectors.kit.errors import NotNow
+from connectors.kit.errors import NotNow, WharfingerError
 from tasks.opened import house
 from tasks.runs import Reaped, reap
 
@@ -44,7 +44,7 @@ def reap_all(opened: House, stray_after_seconds: float = STRAY_AFTER_SECONDS) ->
     stray_after_seconds: 0 only where the caller knows that no worker is at work (the supervisor, before it starts one).
     """
     reaped = reap(opened, crash)
-    if not _has_server() or reaped.away:
+    if not has_server() or reaped.away:
         return reaped
     try:
         found = strays(opened, stray_after_seconds)
@@ -59,9 +59,9 @@ def crash(run_id: str, message: str) -> bool:
 
     Not forced: a run that has ended in this very moment keeps its end. Raises NotNow when Prefect is away.
     """
-    if not _has_server() or "-" not in run_id:  # our own ids have no dashes, Prefect's have
+    if not has_server() or "-" not in run_id:  # our own ids have no dashes, Prefect's have
         return False
-    with _server(f"marking flow run {run_id} Crashed") as client:
+    with server(f"marking flow run {run_id} Crashed") as client:
         try:
             found = client.read_flow_run(UUID(run_id))
         except ObjectNotFound:  # another server's, or deleted
@@ -80,7 +80,7 @@ def strays(opened: House, after_seconds: float) -> list[str]:
     for they may well live. Raises NotNow when Prefect is away.
     """
     now = opened.clock.now()
-    with _server("looking for flow runs without a process") as client:
+    with server("looking for flow runs without a process") as client:
         found = [run for run in _open_runs(client) if run.state is not None]
     begun = {run.run_id: run for run in opened.ledger.runs.find(str(run.id) for run in found)}
 
@@ -124,15 +124,18 @@ def _open_runs(client: SyncPrefectClient) -> Iterable[FlowRun]:
     return client.read_flow_runs(deployment_filter=ours, flow_run_filter=is_open, limit=PAGE)
 
 
-def _has_server() -> bool:
+def has_server() -> bool:
     """Without an address Prefect would start a server of its own, with an empty database."""
     return bool(get_current_settings().api.url)
 
 
 @contextmanager
-def _server(doing: str) -> Iterator[SyncPrefectClient]:
+def server(doing: str) -> Iterator[SyncPrefectClient]:
+    """Prefect's API. Raises NotNow when it is away."""
     try:
         with get_client(sync_client=True) as client:
             yield client
+    except WharfingerError:
+        raise
     except Exception as error:  # Prefect lets its HTTP library's errors through: all of them mean that it is away or overloaded
         raise NotNow(doing, f"Prefect's API gave {type(error).__name__}", "Look at the Prefect server.") from error

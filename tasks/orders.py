@@ -23,7 +23,8 @@ from tasks.rules.fulfilment import content_hash, difference, plan_orders
 from tasks.rules.lookup import ItemMaster, Mappings
 
 ACTOR = "orders_to_warehouse"
-GONE = ("withdrawn", "cancelled", "rejected")
+RESEND = "resend"  # a person said so: refused, mended, and to be asked for under a new revision
+GONE = ("withdrawn", "cancelled", "rejected", RESEND)
 SHIPPING = ("partly_shipped", "shipped")
 NO_LONGER_OPEN = ("done", "not_yet")
 PLANNING_TYPES = ("sku_unknown", "sku_spelling", "unit_unmapped", "facility_unmapped", "ship_method_unmapped", "po_missing", "organisation_missing",
@@ -115,7 +116,7 @@ def plan_chunk(opened: House, tx: Tx, storefront: str, planning: Planning, limit
     entries = {row.order_id: row for row in opened.ledger.books.to_plan(tx, storefront, limit)}
     if not entries:
         return 0
-    orders = Orders.frame(_order_row(row) for row in entries.values())
+    orders = Orders.frame(order_row(row) for row in entries.values())
     lines = OrderLines.frame(line for row in entries.values() for line in row.lines)
     verdicts = {row.order_id: row for row in sort_orders(orders, lines).itertuples()}
     wanted = [order_id for order_id, entry in entries.items()
@@ -141,7 +142,8 @@ def plan_chunk(opened: House, tx: Tx, storefront: str, planning: Planning, limit
 
 def _plan_order(opened: House, tx: Tx, entry: Row[Any], verdict: Any, requests: list[dict[str, Any]], findings: list[Finding],
                 nothing: bool, planning: Planning) -> None:
-    live = {row.reference: row for row in opened.ledger.books.requests_of(tx, entry.connection, entry.order_id) if row.state not in GONE}
+    known = {row.reference: row for row in opened.ledger.books.requests_of(tx, entry.connection, entry.order_id)}
+    live = {reference: row for reference, row in known.items() if row.state not in GONE}
     state, asked_hash = verdict.verdict, None
     if verdict.verdict == "cancelled":
         findings = _cancel(opened, tx, entry, live.values(), "cancelled at the storefront")
@@ -156,6 +158,10 @@ def _plan_order(opened: House, tx: Tx, entry: Row[Any], verdict: Any, requests: 
                 _ask(opened, tx, request, FULFILMENT_REQUEST, planning)
         elif not findings and edited:
             findings = _follow_edit(opened, tx, entry, live, requests, planning)
+        elif not findings:
+            for request in requests:
+                if request["reference"] in known and known[request["reference"]].state == RESEND:
+                    _ask(opened, tx, request, FULFILMENT_REQUEST, planning)
         state = "held" if findings and not live else "nothing_to_ship" if nothing else "asked"
         asked_hash = entry.asked_hash if findings else asked_hash
     else:
@@ -297,7 +303,8 @@ def _json(order: dict[str, Any]) -> dict[str, Any]:
     return order | {name: order[name].isoformat() for name in ("placed_at", "modified_at")}
 
 
-def _order_row(entry: Row[Any]) -> dict[str, Any]:
+def order_row(entry: Row[Any]) -> dict[str, Any]:
+    """The order as a row of the contract Orders."""
     return entry.order | {name: datetime.fromisoformat(entry.order[name]) for name in ("placed_at", "modified_at")}
 
 
