@@ -147,7 +147,7 @@ def _acknowledge(opened: House, tx: Tx, warehouse: str, acknowledgement: dict[st
         if not acknowledgement["accepted"]:
             kind = {FULFILMENT_CHANGE: "edited_after_export", FULFILMENT_CANCEL: "cancel_refused"}.get(row.kind, "rejected_by_warehouse")
             cause = f"{kind}:{row.payload['reference']}" if kind == "cancel_refused" else f"{kind}:{row.effect_id}"
-            opened.ledger.exceptions.open(tx, [Finding(kind, *order, cause, {"reference": row.payload["reference"]} | acknowledgement)])
+            opened.ledger.exceptions.open(tx, [Finding(kind, *order, cause, {"reference": row.payload["reference"], "effect": row.effect_id, "target": warehouse} | acknowledgement)])
             if row.kind == FULFILMENT_REQUEST:
                 opened.ledger.books.set_request(tx, warehouse, row.payload["reference"], "rejected")
     return len(effects)
@@ -211,7 +211,9 @@ def read_back(opened: House, storefront: str) -> Counter:
 def _owe_completion(opened: House, tx: Tx, storefront: str, order_id: str) -> int:
     """Postage and the like are never shipped, so the storefront would call the order partially shipped for ever: tell it once all goods are shown."""
     entry, requests = opened.ledger.books.order(tx, storefront, order_id), opened.ledger.books.requests_of(tx, storefront, order_id)
-    told = [row for row in opened.ledger.effects.of_record(tx, storefront, order_id) if row.kind == DISPATCH_CONFIRMATION]
+    # of a package that was refused and sent again, the newest counts
+    told = {tuple(row.payload[name] for name in PACKAGE): row
+            for row in opened.ledger.effects.of_record(tx, storefront, order_id) if row.kind == DISPATCH_CONFIRMATION}.values()
     if entry is None or not requests or any(request.state != "shipped" for request in requests) or any(row.verified_at is None for row in told):
         return 0
     asked = {line["line_id"] for request in requests for line in request.payload["lines"]}
@@ -247,7 +249,8 @@ def watch_acknowledgements(opened: House, warehouse: str) -> int:
     with opened.ledger.transaction() as tx:
         open_already = {row.record for row in opened.ledger.exceptions.open_of(tx, "unacknowledged")}
         opened.ledger.exceptions.open(tx, [Finding("unacknowledged", row.connection, row.record, f"unacknowledged:{row.effect_id}",
-                                                   {"reference": row.payload["reference"], "control_number": row.number, "sent": row.sent_at.isoformat()})
+                                                   {"reference": row.payload["reference"], "control_number": row.number, "sent": row.sent_at.isoformat(),
+                                                    "effect": row.effect_id, "target": warehouse})
                                            for row in late if row.record not in open_already])
     return len(late)
 

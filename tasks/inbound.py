@@ -19,11 +19,14 @@ from contracts.exceptions import Finding
 from tasks.dispatches import enter_acknowledgements, enter_advice, place_again
 from tasks.entered import Entered
 from tasks.opened import RETRY, house
+from tasks.returns import enter_returns
 from tasks.receipts import compare_receipts
 from tasks.stock_feed import CHANGES, LEVELS, FeedMoved, enter_changes, enter_unprepared, ready_levels
 
 Enter = Callable[[House, Tx, str, Message], Entered]
-ENTER: dict[str, Enter] = {"dispatches": enter_advice, "acknowledgement": enter_acknowledgements, LEVELS: enter_unprepared, CHANGES: enter_changes}
+ENTER: dict[str, Enter] = {
+    "dispatches": enter_advice, "acknowledgement": enter_acknowledgements, "returns": enter_returns, LEVELS: enter_unprepared, CHANGES: enter_changes,
+}
 # work on files that a kind of message needs before the transaction: from (house, warehouse, messages, hash of the file) to how each is entered, by key
 READY: tuple[Callable[[House, str, list[Message], str], dict[str, Enter]], ...] = (ready_levels,)
 ALSO = {CHANGES: "stock_changes"}  # what a message of another kind may bring as well: a receipt of returned goods

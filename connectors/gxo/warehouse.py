@@ -91,16 +91,22 @@ class Gxo:
     def send(self, effect: Effect) -> Receipt:
         """Put the frozen bytes into the partner's inbound folder, under a temporary name first. Raises what `Files.put` raises."""
         name, body = self._name(effect), effect.document or self.prepare(effect)
-        self._files.put(self._partner.to_partner, name, body, str(effect.fence))
+        self._files.put(self._partner.to_partner, name, body, str(effect.fence), effect.lease_until)
         return self._receipt(effect, self._partner.to_partner, len(body))
 
     def find(self, effect: Effect) -> Receipt | None:
         """Look for the file by its name, where we put it and where the partner files it. None: it is surely not there.
 
+        What lies half put under its name is removed first: a process that was stopped before its rename must not publish it after our look.
+
         When the partner's archive cannot be listed, a file that is gone may have been taken: then only a partner that refuses
         repeated control numbers may be sent the same bytes again; else InDoubt, until its 997 or a person tells.
         """
         partner, name = self._partner, self._name(effect)
+        try:
+            self._files.remove_parts(partner.to_partner, name)
+        except DefiniteNo as error:
+            raise InDoubt(f"looking for {effect.effect_id} at {self.name}", f"{partner.to_partner} cannot be tidied ({error.got})", "It is looked for again.") from error
         folders = [partner.to_partner, *(f for f in (partner.partner_archive, partner.partner_error) if f and partner.is_partner_archive_listable)]
         for folder in folders:
             listed = self._listed(folder, effect)

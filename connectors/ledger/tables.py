@@ -422,6 +422,8 @@ return_line = Table(
     Column("disposition", String(20), nullable=False, default=""),
     Column("refund_effect", Words, nullable=False, default=""),
     Column("matched_by", Words, nullable=False, default=""),
+    Column("placed", sa.JSON, nullable=False, default=list),
+    Column("dues", sa.JSON, nullable=False, default=list),
     Index("ix_return_line_order", "connection", "order_id"),
     Index("ix_return_line_state", "warehouse", "state"),
 )
@@ -524,7 +526,11 @@ alert = Table(
     "alert", metadata,
     Column("exception_id", Words, primary_key=True),
     Column("stage", String(20), primary_key=True),
-    Column("sent_at", Utc, nullable=False),
+    Column("alert_id", String(36), nullable=False),
+    Column("promised_at", Utc, nullable=False),
+    Column("told_at", Utc),
+    sa.CheckConstraint("stage IN ('opened', 'due')", name="ck_alert_stage"),
+    Index("ix_alert_untold", "told_at", "alert_id"),
 )
 
 journal = Table(

@@ -23,7 +23,7 @@ from tests.connectors.conformance import MEANS, deliver, ready, send, sent
 SYSTEMS = conformance.systems()
 CASES = list(conformance.cases())
 KINDS = {ports.FULFILMENT_REQUEST, ports.FULFILMENT_CHANGE, ports.FULFILMENT_CANCEL, ports.DISPATCH_CONFIRMATION, ports.ORDER_COMPLETION,
-         ports.ACKNOWLEDGEMENT, ports.RETURN_NOTICE, ports.RECEIPT_NOTICE}
+         ports.ACKNOWLEDGEMENT, ports.STOCK_UPDATE, ports.REFUND, ports.RETURN_NOTICE, ports.RECEIPT_NOTICE}
 each_system = pytest.mark.parametrize("system", SYSTEMS)
 each_kind = pytest.mark.parametrize(("system", "kind"), sorted({(system, kind) for system, kind, _ in CASES}))
 

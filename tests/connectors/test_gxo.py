@@ -188,7 +188,7 @@ def test_a_partner_that_is_away_says_nothing_about_absence(open_site: Callable[.
     site = open_site()
     effect = site.order()
     site.sandbox.faults.add(CONNECT_REFUSED, on="ENTRIES *", times=1)
-    with pytest.raises(InDoubt, match="inbound cannot be listed"):
+    with pytest.raises(InDoubt, match="inbound cannot be tidied"):
         site.port.find(effect)
     assert site.port.find(effect)
 
