@@ -15,6 +15,8 @@ from connectors.house import PROFILE, House, read_profile
 from connectors.kit.errors import WharfingerError
 from contracts.exceptions import TYPES
 from contracts.mappings import TABLES
+from deployments.cli_webhooks import webhooks
+from deployments import cli_audit
 from deployments.cli_reconcile import reconcile
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -23,6 +25,7 @@ exceptions_app = typer.Typer(no_args_is_help=True, help="Records that a person m
 mapping_app = typer.Typer(no_args_is_help=True, help="The tables that people edit.")
 app.add_typer(exceptions_app, name="exceptions")
 app.add_typer(mapping_app, name="mapping")
+app.command("audit")(cli_audit.audit)
 out, told = Console(), Console(stderr=True, highlight=False)
 
 ProfileOption = Annotated[Path | None, typer.Option("--profile", help=f"The profile; default: what {PROFILE} names.", show_default=False)]
@@ -228,6 +231,9 @@ def doctor(
         raise typer.Exit(1)
 
 app.command()(reconcile)
+
+
+app.command()(webhooks)
 
 
 class _house:  # noqa: N801 (reads as a word in `with`)

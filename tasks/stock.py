@@ -113,7 +113,8 @@ def _read_warehouse(opened: House, tx: Tx, warehouse: str, world: World, now: da
     for line in stock.asked(tx, warehouse, now - SEEN_WITHIN, port.acknowledges):
         world.asked.setdefault((warehouse, line.facility), {}).setdefault(line.sku, []).append(line)
     for row in opened.ledger.exceptions.open_of(tx, ABSURD, warehouse):
-        world.absurd.setdefault((warehouse, row.evidence["facility"]), set()).add(row.evidence["sku"])
+        version = (datetime.fromisoformat(row.evidence["as_of"]), row.evidence["sequence"])
+        world.absurd.setdefault((warehouse, row.evidence["facility"]), {})[row.evidence["sku"]] = version
 
 
 def _window(opened: House, storefront: str, feeds: dict[Place, Row]) -> float:
@@ -206,9 +207,10 @@ def _keep(opened: House, storefront: str, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
     now = opened.clock.now()
-    frame = StockDecisions.frame({name: row[name] for name in ("connection", "location", "sku", "quantity", "as_of", "sequence", "withheld")} | {
-        name: sum(part.get(name, 0) for part in row["parts"]["at"]) for name in ("stated", "changed", "asked", "unasked")} | {
-        "kept_back": row["parts"].get("safety", 0), "decided_at": now} for row in rows)
+    sums = {name: [sum(part.get(name, 0) for part in row["parts"]["at"]) for row in rows] for name in ("stated", "changed", "asked", "unasked")}
+    columns = {name: [row[name] for row in rows] for name in ("connection", "location", "sku", "quantity", "as_of", "sequence", "withheld")}
+    frame = pd.DataFrame(columns | sums | {"kept_back": [row["parts"].get("safety", 0) for row in rows], "decided_at": now})
+    frame = frame.astype({name: str(column.dtype) for name, column in StockDecisions.to_schema().columns.items()})
     key = hashlib.sha256(dumps([[row["location"], row["sku"], row["quantity"], row["withheld"]] for row in rows]).encode()).hexdigest()
     opened.snapshots.keep("stock_decisions", storefront, now, frame, f"{now.isoformat()} {key}")
 

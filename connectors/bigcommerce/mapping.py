@@ -242,6 +242,7 @@ def matching(shipments: Iterable[Shipment], request: ShipmentRequest, effect_id:
 def shown(shipment: Shipment) -> dict[str, Any]:
     """A shipment as `shown_dispatches` gives it."""
     return {"remote_id": str(shipment.id), "reference": reference(shipment), "tracking_number": shipment.tracking_number,
+            "provider": shipment.shipping_provider, "tracking_carrier": shipment.tracking_carrier,
             "lines": [{"line_id": str(item.order_product_id), "quantity": item.quantity} for item in shipment.items]}
 
 

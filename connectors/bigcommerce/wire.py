@@ -213,6 +213,8 @@ class Shipment(Read):
     order_id: int
     order_address_id: int = 0
     tracking_number: Text = ""
+    shipping_provider: Text = ""
+    tracking_carrier: Text = ""
     comments: Text = ""
     items: list[ShippedItem] = []
 

@@ -534,7 +534,11 @@ alert = Table(
     "alert", metadata,
     Column("exception_id", Words, primary_key=True),
     Column("stage", String(20), primary_key=True),
-    Column("sent_at", Utc, nullable=False),
+    Column("alert_id", String(36), nullable=False),
+    Column("promised_at", Utc, nullable=False),
+    Column("told_at", Utc),
+    sa.CheckConstraint("stage IN ('opened', 'due')", name="ck_alert_stage"),
+    Index("ix_alert_untold", "told_at", "alert_id"),
 )
 
 journal = Table(

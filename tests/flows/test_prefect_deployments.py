@@ -17,6 +17,7 @@ from prefect.flows import load_flow_from_entrypoint
 from tests.flows.conftest import ROOT, Site
 
 from connectors.kit.errors import BadConfiguration, NotNow
+from contracts.exceptions import REMEDIES
 from contracts.mappings import TABLES
 from deployments.prefect_server import prefect_server, server_settings
 from deployments.serve import FILE, ROUTE, Route, deployments, entries, keep_paused
@@ -25,10 +26,20 @@ from tasks.flow_runs import OURS
 LISTED = {
     ("orders-to-warehouse", "bigcommerce-uk → gxo-uk"): (300, "ENQUEUE"),
     ("dispatch-back", "gxo-uk → bigcommerce-uk"): (300, "ENQUEUE"),
+    ("inventory-delta-sync", "gxo-uk → bigcommerce-uk"): (300, "ENQUEUE"),
+    ("returns", "gxo-uk → bigcommerce-uk"): (900, "ENQUEUE"),
+    ("authorise-return", "authorise a return"): (None, "ENQUEUE"),
     ("check-catalogue", "bigcommerce-uk"): (86400, "CANCEL_NEW"),
+    ("keep-webhooks", "bigcommerce-uk"): (3600, "CANCEL_NEW"),
+    ("drift-watch", "bigcommerce-uk → gxo-uk"): (900, "CANCEL_NEW"),
+    ("route-audit", "bigcommerce-uk → gxo-uk"): (None, "CANCEL_NEW"),
     ("settlement-reconciliation", "bigcommerce-uk → gxo-uk"): ("30 2 * * *", "ENQUEUE"),
     ("change-mapping", "change a mapping table"): (None, "ENQUEUE"),
+    ("announce-receipt", "announce stock to a warehouse"): (None, "ENQUEUE"),
     ("publish-analytics", "publish for analysts"): (900, "CANCEL_NEW"),
+    ("resolve-exception", "resolve exceptions"): (None, "ENQUEUE"),
+    ("show-timeline", "timeline of an order"): (None, None),
+    ("refresh-desk", "desk"): (300, "CANCEL_NEW"),
     ("reap-runs", "runs that died"): (60, None),
 }
 PERSONAL = re.compile(r"name|street|address|phone|mail|postcode|zip|recipient|note", re.IGNORECASE)
@@ -83,7 +94,7 @@ def test_deployments_are_made_for_the_routes_of_the_profile() -> None:
     made = deployments([Route("bigcommerce-us", "gxo-us"), Route("bigcommerce-uk", "gxo-uk"), Route("bigcommerce-us", "gxo-us")])
     assert [one.name for one in made][:4] == ["bigcommerce-us → gxo-us", "bigcommerce-uk → gxo-uk", "gxo-us → bigcommerce-us", "gxo-uk → bigcommerce-uk"]
     assert made[0].parameters == {"storefront": "bigcommerce-us", "warehouse": "gxo-us"} == made[2].parameters
-    assert len(made) == len(LISTED) + sum(ROUTE in entry["tags"] for entry in entries())
+    assert len(made) == len(LISTED) + sum("route" in entry["tags"] for entry in entries())
 
 
 def test_paused_schedules_are_all_off_and_otherwise_all_on(served: list[RunnerDeployment]) -> None:
@@ -122,6 +133,14 @@ def test_the_forms_offer_a_choice_where_there_is_one_and_ask_for_what_is_needed(
         assert set(forms[flow]["required"]) == {"storefront", "warehouse"}
     for flow in ("orders_to_warehouse", "change_mapping"):
         assert forms[flow]["properties"]["dry_run"] | {"type": "boolean", "default": False} == forms[flow]["properties"]["dry_run"]
+
+
+@pytest.mark.prefect
+def test_the_desk_s_form_offers_every_remedy_and_every_table(forms: dict[str, dict]) -> None:
+    form = forms["resolve_exception"]
+    assert form["properties"]["remedy"]["enum"] == list(REMEDIES)
+    assert form["properties"]["mapping"]["enum"][1:] == list(TABLES)
+    assert set(form["required"]) == {"exceptions", "remedy", "actor", "reason"}
 
 
 @pytest.mark.prefect

@@ -255,13 +255,14 @@ class Rig:
     def settles_returns(self, rounds: int = 40) -> "Rig":
         """Runs of returns, until nothing is owed, in doubt or undecided but on a desk."""
         self.heals()
+        quiet, before = 0, []
         for _ in range(rounds):
             self.passes(QUIET + LEASE + 1)
-            before = self.ledger.table("effect")["sequence"].max()
             self.handles_returns()
-            rows = self.ledger.table("effect").itertuples()
-            if before == self.ledger.table("effect")["sequence"].max() and not [
-                    row for row in rows if row.state in ("PLANNED", "IN_FLIGHT", "UNKNOWN") or row.kind == "refund" and row.state == "CONFIRMED" and pd.isna(row.verified_at)]:
+            now = [(row.effect_id, row.state, pd.isna(row.verified_at)) for row in self.ledger.table("effect").itertuples()]
+            open_still = [one for one in now if one[1] in ("PLANNED", "IN_FLIGHT", "UNKNOWN") or one[0].startswith("refund:") and one[1:] == ("CONFIRMED", True)]
+            quiet, before = (0 if open_still or now != before else quiet + 1), now
+            if quiet:
                 return self
         raise AssertionError(f"returns never at rest: {[str(error) for error in self.errors[-3:]]}")
 

@@ -1,5 +1,7 @@
 """Refunds in bad weather: struck calls, dying processes, stale answers, every file and every run twice. One return is one refund."""
 
+import itertools
+
 import pytest
 
 from connectors.kit.sandbox import STALE_READ
@@ -17,7 +19,7 @@ def _came_back(world) -> Rig:
     """Two orders that were shipped; of the first, two parcels came back, of the second one and a little too much."""
     rig = world()
     mappings.change_mapping(rig.house, "return_rules", RULES, "set-up")
-    first, second = rig.orders(("HEART", 4)), rig.orders(("MUG", 1), ("TRAY", 1))
+    first, second = rig.orders(("HEART", 4, {"price": "2.60"})), rig.orders(("MUG", 1), ("TRAY", 1))
     rig.drains()
     rig.customer_returns(first, ("HEART", 1, "A"))
     rig.customer_returns(first, ("HEART", 1, "B"))
@@ -27,24 +29,23 @@ def _came_back(world) -> Rig:
 
 def _outcome(rig: Rig):
     lines = sorted((row.document_id, row.state, row.order_id, row.storefront_quantity, row.disposition) for row in rig.ledger.table("return_line").itertuples())
-    return {order: rig.refunds(order) for order in (100, 101)}, rig.desk(), lines
+    return {order: sorted(str(refund) for refund in rig.refunds(order)) for order in (100, 101)}, rig.desk(), lines
 
 
-EXPECTED_MINOR = {100: [255, 127], 101: [255]}
+EXPECTED_MINOR = {100: [130, 260], 101: [255]}
 
 
 def _minor(rig: Rig):
-    return {order: [refund["minor"] for refund in rig.refunds(order)] for order in (100, 101)}
+    return {order: sorted(refund["minor"] for refund in rig.refunds(order)) for order in (100, 101)}
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_every_call_about_money_struck_by_every_fault_ends_as_if_nothing_had_been(world, fault):
+def test_every_call_about_money_struck_by_every_fault_ends_as_if_nothing_had_been(world):
     rig = _came_back(world)
     start = rig.image()
     rig.settles_returns()
     expected = _outcome(rig)
     assert _minor(rig) == EXPECTED_MINOR and expected[1] == [("return_unexpected", "101")]
-    for call in CALLS:
+    for fault, call in itertools.product(FAULTS, CALLS):
         rig.goes_back_to(start)
         rig.shop.faults.add(fault, call, times=1)
         rig.handles_returns()

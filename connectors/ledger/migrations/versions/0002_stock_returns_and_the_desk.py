@@ -243,9 +243,13 @@ def upgrade() -> None:
     op.create_table('alert',
     sa.Column('exception_id', sa.Text(), nullable=False),
     sa.Column('stage', sa.String(length=20), nullable=False),
-    sa.Column('sent_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('alert_id', sa.String(length=36), nullable=False),
+    sa.Column('promised_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('told_at', sa.DateTime(timezone=True), nullable=True),
+    sa.CheckConstraint("stage IN ('opened', 'due')", name=op.f('ck_alert_stage')),
     sa.PrimaryKeyConstraint('exception_id', 'stage', name='pk_alert')
     )
+    op.create_index('ix_alert_untold', 'alert', ['told_at', 'alert_id'], unique=False)
 
     op.create_table('journal',
     sa.Column('sequence', sa.Integer(), autoincrement=True, nullable=False),
