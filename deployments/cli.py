@@ -17,6 +17,7 @@ from contracts.exceptions import TYPES
 from contracts.mappings import TABLES
 from deployments.cli_webhooks import webhooks
 from deployments import cli_audit
+from deployments.cli_reconcile import reconcile
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Carry orders, dispatches, stock, returns and settlements between storefronts and other people's warehouses.")
@@ -228,6 +229,8 @@ def doctor(
     _print_table("doctor", findings)
     if any(row["verdict"] == "wrong" for row in findings):
         raise typer.Exit(1)
+
+app.command()(reconcile)
 
 
 app.command()(webhooks)

@@ -25,6 +25,7 @@ COMMANDS = (
     "mapping export",
     "mapping import",
     "query",
+    "reconcile",
     "run",
     "sandbox",
     "timeline",
