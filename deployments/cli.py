@@ -15,6 +15,9 @@ from connectors.house import PROFILE, House, read_profile
 from connectors.kit.errors import WharfingerError
 from contracts.exceptions import TYPES
 from contracts.mappings import TABLES
+from deployments.cli_webhooks import webhooks
+from deployments import cli_audit
+from deployments.cli_reconcile import reconcile
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Carry orders, dispatches, stock, returns and settlements between storefronts and other people's warehouses.")
@@ -22,6 +25,7 @@ exceptions_app = typer.Typer(no_args_is_help=True, help="Records that a person m
 mapping_app = typer.Typer(no_args_is_help=True, help="The tables that people edit.")
 app.add_typer(exceptions_app, name="exceptions")
 app.add_typer(mapping_app, name="mapping")
+app.command("audit")(cli_audit.audit)
 out, told = Console(), Console(stderr=True, highlight=False)
 
 ProfileOption = Annotated[Path | None, typer.Option("--profile", help=f"The profile; default: what {PROFILE} names.", show_default=False)]
@@ -225,6 +229,11 @@ def doctor(
     _print_table("doctor", findings)
     if any(row["verdict"] == "wrong" for row in findings):
         raise typer.Exit(1)
+
+app.command()(reconcile)
+
+
+app.command()(webhooks)
 
 
 class _house:  # noqa: N801 (reads as a word in `with`)

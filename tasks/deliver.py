@@ -128,6 +128,9 @@ def _ready(opened: House, tx: Tx, port: Delivers, effect: Effect, holder: str) -
     frozen = vault.open(tx, subject, f"document:{effect.effect_id}", holder, "the same bytes again") if stream and effect.number else None
     if frozen is not None:
         return replace(effect, document=frozen)
+    if effect.kind == DISPATCH_CONFIRMATION:
+        entry = opened.ledger.books.order(tx, effect.payload["connection"], effect.payload["order_id"])
+        effect = replace(effect, known_status=entry.order["status"] if entry else "")
     if effect.kind in WITH_RECIPIENT:
         effect = replace(effect, recipient=vault.open_fields(tx, subject, f"recipient:{effect.payload['ship_group']}", holder, f"{effect.kind} to {effect.target}"))
     if stream:

@@ -10,7 +10,8 @@ from connectors.house import House
 from connectors.ledger.effects import EffectChanged, Planned
 from connectors.ledger.ledger import Row, Tx
 from connectors.ports import (
-    ACKNOWLEDGEMENT, DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, ORDER_COMPLETION, Effect, Message, Receipt, Warehouse,
+    ACKNOWLEDGEMENT, DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, ORDER_COMPLETION, RECEIPT_NOTICE, RETURN_NOTICE,
+    Effect, Message, Receipt, Warehouse,
 )
 from contracts.base import WHY
 from contracts.dispatches import Dispatches
@@ -25,6 +26,7 @@ from tasks.rules.waits import waits_on_mapping
 ACTOR = "dispatch_back"
 IN_FLIGHT, UNKNOWN, BLOCKED = "IN_FLIGHT", "UNKNOWN", "BLOCKED"
 OF_REQUESTS = (FULFILMENT_REQUEST, FULFILMENT_CHANGE, FULFILMENT_CANCEL)
+NOTICES = (RETURN_NOTICE, RECEIPT_NOTICE)
 ANSWERS = (ACKNOWLEDGEMENT,)
 CONFIRMATIONS = (DISPATCH_CONFIRMATION, ORDER_COMPLETION)
 PACKAGE = ("advice_id", "reference", "package_id")
@@ -130,7 +132,7 @@ def _waits_on(held: DispatchConfirmation) -> str:
 
 
 def _acknowledge(opened: House, tx: Tx, warehouse: str, acknowledgement: dict[str, Any]) -> int:
-    effects = [row for row in opened.ledger.effects.by_number(tx, warehouse, acknowledgement["number"]) if row.kind in OF_REQUESTS]
+    effects = [row for row in opened.ledger.effects.by_number(tx, warehouse, acknowledgement["number"]) if row.kind in OF_REQUESTS + NOTICES]
     if not effects:
         opened.ledger.exceptions.open(tx, [Finding("advice_before_export", warehouse, f"control number {acknowledgement['number']}",
                                                    f"ack:{acknowledgement['number']}", {"why": "it acknowledges what we did not send"} | acknowledgement)])
@@ -138,7 +140,7 @@ def _acknowledge(opened: House, tx: Tx, warehouse: str, acknowledgement: dict[st
         _end_doubt(opened, tx, row)
         if not opened.ledger.effects.prove(tx, row.effect_id):
             continue
-        order = (row.payload["connection"], row.payload["order_id"])
+        order = (row.connection, row.record)  # of stock on its way: the warehouse and the notice's reference
         opened.ledger.exceptions.settle(tx, *order, ("unacknowledged",), (), warehouse, "The acknowledgement arrived.")
         what = "accepted" if acknowledgement["accepted"] else "rejected"
         opened.ledger.timeline.note(tx, *order, f"{row.kind} {what}", warehouse, f"acknowledged under control number {row.number}")
@@ -242,7 +244,7 @@ def watch_acknowledgements(opened: House, warehouse: str) -> int:
     A warehouse that sends none is asked instead: what it shows by our reference is proven.
     """
     port = opened.warehouse(warehouse)
-    late = [row for row in opened.ledger.effects.unproven(warehouse, OF_REQUESTS)
+    late = [row for row in opened.ledger.effects.unproven(warehouse, OF_REQUESTS + NOTICES)
             if not (_is_shown(opened, port, row) if not port.acknowledges else row.verify_by > opened.clock.now())]
     with opened.ledger.transaction() as tx:
         open_already = {row.record for row in opened.ledger.exceptions.open_of(tx, "unacknowledged")}

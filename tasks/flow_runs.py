@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from prefect import get_client, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags, FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.filters import (
+    DeploymentFilter, DeploymentFilterTags, FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterDeploymentId, FlowRunFilterExpectedStartTime,
+    FlowRunFilterState, FlowRunFilterStateType,
+)
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
@@ -25,6 +28,8 @@ OPEN = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 STRAY_AFTER_SECONDS = 120.0
 UNKNOWN_PATIENCE = 30
 PAGE = 200
+SOON_SECONDS = 15.0
+HINTED = "hinted"  # the tag of a run that a webhook asked for
 
 
 @task(name="take up what dead runs left", cache_policy=NO_CACHE)
@@ -87,6 +92,30 @@ def strays(opened: House, after_seconds: float) -> list[str]:
         return run.state.timestamp <= now - timedelta(seconds=patience)
 
     return [str(run.id) for run in found if is_stray(run)]
+
+
+def ask_for_runs(opened: House, flow: str, parameter: str, value: str, soon_seconds: float = SOON_SECONDS) -> list[str]:
+    """Ask for a run of each of our deployments of this flow whose `parameter` is `value`; the ids of the runs asked for.
+
+    A run that waits for its turn, or is due within moments, is enough: another is not asked for. [] without a Prefect server. Raises NotNow.
+    """
+    if not _has_server():
+        return []
+    asked = []
+    with _server(f"asking for a run of {flow}") as client:
+        found = client.read_deployments(flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])), limit=PAGE,
+                                        deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=[OURS])))
+        for deployment in (one for one in found if one.parameters.get(parameter) == value and not one.paused):
+            if not _waiting(client, deployment.id, opened.clock.now(), soon_seconds):
+                asked.append(str(client.create_flow_run_from_deployment(deployment.id, tags=[HINTED]).id))
+    return asked
+
+
+def _waiting(client: SyncPrefectClient, deployment_id: UUID, now: datetime, soon_seconds: float) -> bool:
+    soon = FlowRunFilterExpectedStartTime(before_=now + timedelta(seconds=soon_seconds))
+    waits = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED, StateType.PENDING]))
+    of_it = FlowRunFilterDeploymentId(any_=[deployment_id])
+    return bool(client.read_flow_runs(flow_run_filter=FlowRunFilter(deployment_id=of_it, state=waits, expected_start_time=soon), limit=1))
 
 
 def _open_runs(client: SyncPrefectClient) -> Iterable[FlowRun]:

@@ -20,6 +20,7 @@ from tasks.dispatches import enter_acknowledgements, enter_advice, place_again
 from tasks.entered import Entered
 from tasks.opened import RETRY, house
 from tasks.returns import enter_returns
+from tasks.receipts import compare_receipts
 from tasks.stock_feed import CHANGES, LEVELS, FeedMoved, enter_changes, enter_unprepared, ready_levels
 
 Enter = Callable[[House, Tx, str, Message], Entered]
@@ -115,6 +116,7 @@ def _enter_message(opened: House, tx: Tx, warehouse: str, inbound: Inbound, mess
         counts["quarantined"] += _quarantine(opened, tx, warehouse, inbound, message.key, message.kind, digest, entered.detail, entered.type)
         return
     part.commit()
+    compare_receipts(opened, tx, warehouse, message)
     counts.update(entered.counts)
     opened.ledger.inbox.enter(tx, Arrived(message.key, inbound.source, inbound.name, message.kind, entered.state, digest, entered.detail))
     counts[entered.state] += 1

@@ -56,22 +56,25 @@ def take_in_orders(opened: House, storefront: str) -> Counter:
         with opened.ledger.transaction() as tx:
             entered = enter_page(opened, tx, storefront, page)
         if entered["new"] or entered["changed"]:
-            _keep(opened, storefront, page)
+            keep_page(opened, storefront, page)
         counts += entered
     with opened.ledger.transaction() as tx:  # read to its end, orders or not: a watermark that stands still does not tell (see tasks/feeds.py)
         opened.ledger.watermarks.reach(tx, f"{storefront} orders read", opened.clock.now())
     return counts
 
 
-def _keep(opened: House, storefront: str, page: OrderPage) -> None:
+def keep_page(opened: House, storefront: str, page: OrderPage) -> None:
     """What the storefront said, for later questions; the addresses are not in it."""
     key = f"{page.reached:%Y%m%dT%H%M%S} {len(page.orders)} {page.orders['order_id'].iloc[-1]}"
     for kind, frame in (("orders", page.orders), ("order_lines", page.lines), ("ship_groups", page.ship_groups)):
         opened.snapshots.keep(kind, storefront, page.reached, frame, key)
 
 
-def enter_page(opened: House, tx: Tx, storefront: str, page: OrderPage) -> Counter:
-    """One page: sound orders into the book, unsound ones onto a desk, the addresses into the vault, the watermark last."""
+def enter_page(opened: House, tx: Tx, storefront: str, page: OrderPage, reach: bool = True) -> Counter:
+    """One page: sound orders into the book, unsound ones onto a desk, the addresses into the vault, the watermark last.
+
+    reach False: the page is no part of the feed in its order (orders fetched singly), so the watermark stays.
+    """
     counts: Counter = Counter()
     orders, lines, groups, findings = _sound(storefront, page)
     opened.ledger.exceptions.open(tx, findings)
@@ -88,7 +91,7 @@ def enter_page(opened: House, tx: Tx, storefront: str, page: OrderPage) -> Count
             for group, person in people.items():
                 opened.ledger.vault.seal_fields(tx, f"{storefront}/{order_id}", f"recipient:{group}", person)
             opened.ledger.timeline.note(tx, storefront, order_id, f"order {outcome}", ACTOR, f"{order['status']} ({order['status_code']})")
-    if len(page.orders):
+    if len(page.orders) and reach:
         opened.ledger.watermarks.reach(tx, f"{storefront} orders", min(page.reached, page.orders["modified_at"].max().to_pydatetime()))
     return counts
 

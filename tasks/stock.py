@@ -113,7 +113,8 @@ def _read_warehouse(opened: House, tx: Tx, warehouse: str, world: World, now: da
     for line in stock.asked(tx, warehouse, now - SEEN_WITHIN, port.acknowledges):
         world.asked.setdefault((warehouse, line.facility), {}).setdefault(line.sku, []).append(line)
     for row in opened.ledger.exceptions.open_of(tx, ABSURD, warehouse):
-        world.absurd.setdefault((warehouse, row.evidence["facility"]), set()).add(row.evidence["sku"])
+        version = (datetime.fromisoformat(row.evidence["as_of"]), row.evidence["sequence"])
+        world.absurd.setdefault((warehouse, row.evidence["facility"]), {})[row.evidence["sku"]] = version
 
 
 def _window(opened: House, storefront: str, feeds: dict[Place, Row]) -> float:

@@ -17,7 +17,7 @@ from connectors.house import House
 from connectors.kit.errors import WharfingerError
 from connectors.ledger.ledger import Row, Tx
 from connectors.ports import Message
-from connectors.snapshots.positions import Known, Merging, Positions, merging, source_of
+from connectors.snapshots.positions import Known, Merging, Positions, merging, positions_of, source_of
 from contracts.base import WHY
 from contracts.exceptions import Finding
 from contracts.stock import StockChanges, StockLevels
@@ -98,7 +98,16 @@ def _ready(opened: House, warehouse: str, message: Message, digest: str, known: 
             name = merge.keep(one, source_of(warehouse, one.facility), f"{before}|{message.key}|{digest}")
             ready.moved.append((one, before, name))
             _compare(merge, one, changes, absurd, ready)
+    names = {facility: one.positions for facility, one in known.items()} | {one.facility: name for one, _, name in ready.moved}
+    ready.findings = [finding for finding in ready.findings if not _is_outdated(opened, finding, names)]
     return ready
+
+
+def _is_outdated(opened: House, finding: Finding, positions: dict[str, str]) -> bool:
+    """An absurd figure that is older than a sound one says nothing."""
+    name = positions.get(finding.evidence.get("facility", ""), "")
+    rows = positions_of(opened.snapshots, name, [finding.evidence["sku"]]) if name else []
+    return bool(rows) and (rows[0]["as_of"], rows[0]["sequence"]) > _version(finding)
 
 
 def _unbelievable(opened: House, sound: pd.DataFrame, unsound: pd.DataFrame, moment: str) -> str:
@@ -128,10 +137,6 @@ def _compare(merge: Merging, merged: Positions, changes: list[Row], absurd: list
     ready.counted += [(change.document_id, change.line) for change in here
                       if change.sku in versions and (change.occurred_at, change.sequence) <= versions[change.sku]]
     ready.sound_again += [row.exception_id for row in odd if row.evidence["sku"] in versions and _version(row) < versions[row.evidence["sku"]]]
-    # an absurd figure that is older than the sound one we know says nothing
-    asked = merge.versions(merged, [finding.evidence["sku"] for finding in ready.findings if finding.evidence.get("facility") == merged.facility])
-    ready.findings = [finding for finding in ready.findings if finding.evidence.get("facility") != merged.facility
-                      or finding.evidence["sku"] not in asked or _version(finding) >= asked[finding.evidence["sku"]]]
 
 
 def _version(row: Any) -> tuple[datetime, int]:

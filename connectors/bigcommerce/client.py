@@ -66,6 +66,14 @@ class Client:
         """All of GET /v3/catalog/variants that match (`sku`: exactly one), or all variants."""
         return self._all_v3("/catalog/variants", {**filters, "include_fields": "id,product_id,sku"})
 
+    def shipping_zones(self) -> list[dict]:
+        """GET /v2/shipping/zones, which has no pages."""
+        return _listed(self._v2.read("/shipping/zones"), "/shipping/zones")
+
+    def shipping_methods(self, zone: int) -> list[dict]:
+        """GET /v2/shipping/zones/{id}/methods, which has no pages."""
+        return _listed(self._v2.read(f"/shipping/zones/{zone}/methods"), "/shipping/zones/{id}/methods")
+
     def variant_pages(self) -> int:
         """How many requests reading every variant would take."""
         meta = self._page_v3("/catalog/variants", {"include_fields": "id"}, 1, self._page_size)["meta"]

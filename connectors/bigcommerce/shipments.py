@@ -8,11 +8,12 @@ from connectors.bigcommerce.checked import doing, number, read
 from connectors.bigcommerce.client import Client
 from connectors.bigcommerce.mapping import Unmappable, matching, shipment_request, shown, why
 from connectors.bigcommerce.wire import Order, Product, Shipment, ShipmentRequest
-from connectors.kit.errors import InDoubt, Refused
+from connectors.kit.errors import InDoubt, NotNow, Refused
 from connectors.ports import Effect, Receipt
 from contracts.effects import DispatchConfirmation
 
 SHIPPED, COMPLETE, UNDER_WAY = 2, 10, (3, 9, 11)  # status ids; under way: Partially Shipped, Awaiting Shipment, Awaiting Fulfillment
+CANCELLED = (5, 6)  # Cancelled, Declined
 COMPLETED = b'{"status_id":2}'
 
 
@@ -27,8 +28,14 @@ class Shipments:
         return self._request(effect).model_dump_json(exclude_none=True).encode()
 
     def send(self, effect: Effect, body: bytes) -> Receipt:
-        """Create the shipment, once."""
-        answer = self._client.create_shipment(number(effect.payload["order_id"], doing(self._name, effect)), body)
+        """Create the shipment, once. Not (NotNow) on an order that was cancelled since we last looked: the shipment would turn it into a shipped
+        one, and nobody would ever learn that the customer had cancelled it. Once our book knows, the parcel that has left is shown like any other.
+        """
+        order_id = number(effect.payload["order_id"], doing(self._name, effect))
+        status = read(Order, self._client.order(order_id, False), "/orders/{id}").status_id
+        if status in CANCELLED and effect.known_status != "cancelled":
+            raise NotNow(doing(self._name, effect), f"the order's status is {status} (cancelled), which was not taken in yet", "It is sent after the next take-in.")
+        answer = self._client.create_shipment(order_id, body)
         try:
             shipment = Shipment.model_validate(answer)
         except ValidationError as error:

@@ -15,6 +15,7 @@ from connectors.bigcommerce.feed import walk
 from connectors.bigcommerce.hooks import SCOPES, Keys, Webhooks
 from connectors.bigcommerce.inventory import Inventory
 from connectors.bigcommerce.mapping import RELEASABLE, Reading, WholeOrder, embedded, line_rows, order_row, recipient_rows, ship_group_rows, why
+from connectors.bigcommerce.offers import listed, ship_options
 from connectors.bigcommerce.refunds import RefundDesk
 from connectors.bigcommerce.shipments import Completions, Shipments
 from connectors.bigcommerce.wire import Address, Channel, Order, Product
@@ -133,6 +134,14 @@ class BigCommerce:
     def catalogue(self, skus: list[str]) -> pd.DataFrame:
         """Frame of contract CatalogueItems for those of the SKUs that exist, spelled exactly so."""
         return self._catalogue.items(skus)
+
+    def whole_catalogue(self) -> pd.DataFrame:
+        """Frame of contract CatalogueItems: every SKU that it lists."""
+        return listed(self.name, self._client)
+
+    def ship_options(self) -> pd.DataFrame:
+        """Frame of contract ShipOptions: what customers can choose, by country."""
+        return ship_options(self.name, self._client)
 
     def numbers(self, kind: str) -> str:
         """No control numbers here."""

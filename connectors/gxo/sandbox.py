@@ -286,7 +286,7 @@ class GxoSandbox:
         order.parcels += parcels
         done = all(line["shipped"] == line["quantity"] for line in order.lines.values())
         order.state, order.pick_at = ("shipped", None) if done else ("partly shipped", self._clock.now() + self._rest)
-        return "945", advice_set(order, shipment, parcels, self._clock.now(), numbered=kind != "unnumbered")
+        return "945", advice_set(order, shipment, parcels, self.dock.local_time(), numbered=kind != "unnumbered")
 
     def _parcel(self, order: Order, carrier: str, shipment: str, place: int, content: dict[str, int]) -> Parcel:
         serial = self._next_shipment * 100 + place
@@ -297,7 +297,7 @@ class GxoSandbox:
         order.state = "cancelled"
         shipment = f"SHP{self._next_shipment:07}"
         self._next_shipment += 1
-        return "945", advice_set(order, shipment, [], self._clock.now(), numbered=True)
+        return "945", advice_set(order, shipment, [], self.dock.local_time(), numbered=True)
 
     def _write(self, set_id: str, group: str, sets: list[tuple[str, list[tuple[str, ...]]]], again: bool = False, late_seconds: float = 0) -> None:
         control = self._next_control

@@ -89,6 +89,27 @@ class Database:
         finally:
             self._here.depth = 0
 
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Read only, everything as of one moment, however long it takes: nobody who writes waits for it, and it waits for nobody. Raises NotNow."""
+        if self.in_transaction:
+            raise AssertionError("a transaction inside a transaction")
+        self._here.depth = 1
+        queue = self._writer if self.engine.pool.__class__ is sa.pool.StaticPool else nullcontext()  # in memory there is one connection for all
+        try:
+            with queue, self.engine.connect().execution_options(reads=True) as tx:
+                if self.is_postgres:
+                    tx.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                yield tx
+        except (DBAPIError, sa.exc.TimeoutError) as error:
+            named = _named(error, in_doubt=False)
+            _without_row(error)
+            if named is None:
+                raise
+            raise named from error
+        finally:
+            self._here.depth = 0
+
     def migrate(self) -> None:
         """Bring the tables up to date. Safe to call from several threads and processes at once. Raises NotNow, BadConfiguration."""
         config = Config()
@@ -159,7 +180,7 @@ def _engine(url: str, busy_seconds: float) -> Engine:
     engine = sa.create_engine(parsed.set(drivername="sqlite"), connect_args={"timeout": busy_seconds, "check_same_thread": False}, **kept, **more)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     # pysqlite begins late and as a reader: two readers that both go on to write would deadlock into 'database is locked'
-    sa.event.listen(engine, "begin", lambda tx: tx.exec_driver_sql("BEGIN IMMEDIATE"))
+    sa.event.listen(engine, "begin", lambda tx: tx.exec_driver_sql("BEGIN" if tx.get_execution_options().get("reads") else "BEGIN IMMEDIATE"))
     return engine
 
 

@@ -11,7 +11,7 @@ from connectors.ledger.database import Database
 from connectors.ledger.tables import stock_desired, stock_mark
 
 CHUNK = 500
-ALONE = 64  # halved so often that it goes in a group of its own
+ALONE = 1  # `halved` is how large a group with this row may be; 0: as large as the storefront takes
 REFUSED = "refused by the storefront"
 
 Key = tuple[str, str]  # location, SKU
@@ -46,6 +46,15 @@ class DesiredStock:
             return {(row.location, row.sku): row for row in tx.execute(wanted)}
         return {(row.location, row.sku): row for start in range(0, len(skus), CHUNK)
                 for row in tx.execute(wanted.where(stock_desired.c.sku.in_(skus[start:start + CHUNK])))}
+
+    def parts_of(self, tx: Connection, connection: str, keys: list[Key]) -> dict[Key, dict[str, Any]]:
+        """What these figures were made of."""
+        skus, found = sorted({sku for _, sku in keys}), {}
+        for start in range(0, len(skus), CHUNK):
+            found |= {(row.location, row.sku): row.parts for row in tx.execute(
+                sa.select(stock_desired.c.location, stock_desired.c.sku, stock_desired.c.parts).where(
+                    stock_desired.c.connection == connection, stock_desired.c.sku.in_(skus[start:start + CHUNK])))}
+        return {key: found[key] for key in keys if key in found}
 
     def decide(self, tx: Connection, rows: list[dict[str, Any]]) -> None:
         """Enter decided figures: {connection, location, sku, quantity, as_of, sequence, parts, withheld, is_corrected}.
@@ -110,11 +119,11 @@ class DesiredStock:
         tx.execute(_TOLD, [{"c": connection, "l": location, "s": item["sku"], "by": effect_id, "n": item["quantity"], "v": item["as_of"],
                             "vs": item["sequence"], "at": now} for item in items])
 
-    def put_back(self, tx: Connection, connection: str, effect_id: str, halve: bool) -> int:
-        """The effect did not come about: its rows are owed again, in groups half as large when `halve`. How many."""
-        halved = stock_desired.c.halved + 1 if halve else stock_desired.c.halved
+    def put_back(self, tx: Connection, connection: str, effect_id: str, size: int = 0) -> int:
+        """The effect did not come about: its rows are owed again, in groups of `size` at most when it was too large. How many."""
+        halved = {"halved": size} if size else {}
         return tx.execute(sa.update(stock_desired).where(stock_desired.c.connection == connection, stock_desired.c.effect_id == effect_id)
-                          .values(effect_id="", is_owed=stock_desired.c.withheld == "", halved=halved)).rowcount
+                          .values(effect_id="", is_owed=stock_desired.c.withheld == "", **halved)).rowcount
 
     def refuse(self, tx: Connection, connection: str, effect_id: str) -> None:
         """The storefront will not have this one row: not again before its figure changes, and then alone."""

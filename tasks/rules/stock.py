@@ -59,7 +59,7 @@ class World:
     asked: dict[Place, dict[str, list[AskedLine]]] = field(default_factory=dict)
     unasked: dict[Place, dict[str, int]] = field(default_factory=dict)
     unrouted: dict[str, int] = field(default_factory=dict)  # the storefront's SKU -> units that no route gives a place
-    absurd: dict[Place, set[str]] = field(default_factory=dict)
+    absurd: dict[Place, dict[str, Version]] = field(default_factory=dict)
     item_units: dict[tuple[str, str], str] = field(default_factory=dict)
     floors: dict[Place, Version] = field(default_factory=dict)  # the feed's version: for a SKU that no statement names yet
 
@@ -70,8 +70,9 @@ class World:
     def available(self, place: Place, sku: str) -> Available | None:
         """What this place may sell of this SKU; None: nobody has said anything of it."""
         row, changes = self.positions.get(place, {}).get(sku), self.changes.get(place, {}).get(sku, ())
-        if sku in self.absurd.get(place, ()):
-            return Available(0, 0, self.floors[place], withheld=ABSURD) if place in self.floors else None
+        absurd = self.absurd.get(place, {}).get(sku)
+        if absurd is not None and place in self.floors and (row is None or (row["as_of"], row["sequence"]) <= absurd):
+            return Available(0, 0, self.floors[place], withheld=ABSURD)
         if row is None and (not changes or place not in self.floors):
             return None
         if row is None:  # goods that came in before any statement named them
@@ -157,7 +158,8 @@ class Selling:
         parts = [(part, count) for part, count in self.mappings.kit(self.connection, sku) if not self.mappings.is_non_stock(self.connection, part)]
         if parts:
             return [(self.mappings.sku(self.connection, warehouse, part) or part, count) for part, count in parts]
-        return [(self.mappings.sku(self.connection, warehouse, sku) or sku, self._factors.get((warehouse, sku)) or self._factors.get((ANY, sku), 1))]
+        factor = self._factors.get((warehouse, sku), self._factors.get((ANY, sku), 1)) if self._factors else 1
+        return [(self.mappings.sku(self.connection, warehouse, sku) or sku, factor)]
 
 
 def _factors(connection: str, units: pd.DataFrame) -> dict[tuple[str, str], int]:
