@@ -35,7 +35,8 @@ def list_exceptions(
     overdue, soon = sum(row.due_at < now for row in found), sum(now <= row.due_at <= now + HOUR for row in found)
     is_wide = out.width >= WIDE
     print_table(f"{len(found)} exceptions, {overdue} overdue, {soon} due within the hour", [
-        {"id": row.exception_id[:8], "due": f"{row.due_at:%m-%d %H:%M}", "owner": row.owner, "type": row.type, "record": f"{row.connection} {row.record}"}
+        {"id": row.exception_id[:8], "due": f"{row.due_at:%m-%d %H:%M}"} | ({} if owner else {"owner": row.owner})
+        | {"type": row.type, "record": f"{row.connection} {row.record}"}
         | ({"what to do": TYPES[row.type].remedy, "choose": " or ".join(TYPES[row.type].remedies), "seen": row.count} if is_wide else {}) for row in found],
         whole=("id", "due", "type"))
 
