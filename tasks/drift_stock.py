@@ -38,10 +38,10 @@ def watch_stock_figures(opened: House, storefront: str, warehouse: str, repair: 
     """
     port, now = opened.storefront(storefront), opened.clock.now()
     locations = _locations(opened, storefront, warehouse)
-    before = {(row["location"], row["sku"]): _seen(row) for row in opened.snapshots.latest("shown_stock", storefront).to_dict("records")}
+    before = last_sweep(opened, storefront)
     frames = [page for location in locations for page in port.shown_stock(location)]
-    shown = {(row["location"], row["sku"]): _seen(row) for frame in frames for row in frame.to_dict("records")}
-    found = _compare(opened, port, warehouse, locations, shown, before)
+    shown = seen_of(frames)
+    found = compare_shown(opened, port, locations, shown, before)
     found += _undecided(opened, storefront, {one.record for one in found}, locations)
     with opened.ledger.transaction() as tx:
         new = keep(opened, tx, storefront, warehouse, "stock", found)
@@ -50,6 +50,16 @@ def watch_stock_figures(opened: House, storefront: str, warehouse: str, repair: 
     if frames and {key: one.on_hand for key, one in shown.items()} != {key: one.on_hand for key, one in before.items() if key[0] in locations}:
         _keep_sweep(opened, storefront, frames, before, locations, now)
     return told(found, new, {"figures": len(shown)}) | {"repaired": repaired}
+
+
+def last_sweep(opened: House, storefront: str) -> dict[Key, Seen]:
+    """What the storefront showed when it was last swept and showed something new."""
+    return seen_of([opened.snapshots.latest("shown_stock", storefront)])
+
+
+def seen_of(frames: Iterable[pd.DataFrame]) -> dict[Key, Seen]:
+    """Frames of the contract ShownStock, by location and SKU."""
+    return {(row["location"], row["sku"]): _seen(row) for frame in frames for row in frame.to_dict("records")}
 
 
 def _seen(row: dict[str, Any]) -> Seen:
@@ -69,7 +79,8 @@ def _locations(opened: House, storefront: str, warehouse: str) -> list[str]:
     return sorted(location for location, at in first.items() if at == warehouse and location in active)
 
 
-def _compare(opened: House, port: Storefront, warehouse: str, locations: list[str], shown: dict[Key, Seen], before: dict[Key, Seen]) -> list[Drifted]:
+def compare_shown(opened: House, port: Storefront, locations: list[str], shown: dict[Key, Seen], before: dict[Key, Seen]) -> list[Drifted]:
+    """Every difference at these locations, with its cause. before: as the last sweep saw them."""
     now, ledger = opened.clock.now(), opened.ledger
     patience = Patience(timedelta(seconds=port.quiet_seconds + port.verify_seconds + CYCLES_SECONDS + CADENCE_SECONDS), timedelta(seconds=port.verify_seconds))
     with ledger.transaction() as tx:
@@ -82,9 +93,9 @@ def _compare(opened: House, port: Storefront, warehouse: str, locations: list[st
     with ledger.transaction() as tx:
         parts = ledger.desired.parts_of(tx, port.name, [key for key in suspects if key in rows])
         factors = _factors(ledger.mappings.all_current(tx), port.name)
-        told_before = _told_before(opened, tx, port.name)
+        told_before = _told_before(opened, tx, port.name, set(suspects))
     trade = _trade(opened, port)
-    found = [_judge(key, shown.get(key), _wanted(rows.get(key), parts.get(key), factors, told_before.get(key)), before.get(key), trade, now, patience)
+    found = [_judge(key, shown.get(key), _wanted(rows.get(key), parts.get(key), factors, told_before.get(key, ())), before.get(key), trade, now, patience)
              for key in sorted(set(suspects))]
     return [one for one in found if one]
 
@@ -95,7 +106,7 @@ def _judge(key: Key, shown: Seen | None, wanted: Wanted | None, before: Seen | N
     return stock_drift(*key, shown, wanted, before, _moved(moves, wanted.told_at if wanted else None), _moved(moves, before.seen_at if before else None), now, patience)
 
 
-def _wanted(row: Row | None, parts: dict[str, Any] | None = None, factors: dict[str, set[int]] | None = None, told_before: int | None = None) -> Wanted | None:
+def _wanted(row: Row | None, parts: dict[str, Any] | None = None, factors: dict[str, set[int]] | None = None, told_before: tuple[tuple[int, datetime], ...] = ()) -> Wanted | None:
     if row is None:
         return None
     of_parts = {part["units_each"] for part in (parts or {}).get("at", ()) if "units_each" in part}
@@ -112,13 +123,15 @@ def _factors(tables: dict[str, pd.DataFrame], storefront: str) -> dict[str, set[
     return found
 
 
-def _told_before(opened: House, tx: Tx, storefront: str) -> dict[Key, int]:
-    """What each SKU was told the time before the last, as far as the latest updates say."""
-    last: dict[Key, list[int]] = {}
+def _told_before(opened: House, tx: Tx, storefront: str, keys: set[Key]) -> dict[Key, tuple[tuple[int, datetime], ...]]:
+    """What we sent of each of these before the last, as far as the latest updates say."""
+    sent: dict[Key, list[tuple[int, datetime]]] = {}
     for row in opened.ledger.drifts.latest_effects(tx, storefront, STOCK_UPDATE, EFFECTS_BACK):
         for item in row.payload["items"]:
-            last.setdefault((row.payload["location"], item["sku"]), []).append(item["quantity"])
-    return {key: quantities[1] for key, quantities in last.items() if len(quantities) > 1}
+            key = (row.payload["location"], item["sku"])
+            if key in keys:
+                sent.setdefault(key, []).append((item["quantity"], row.sent_at))
+    return {key: tuple(figures[1:]) for key, figures in sent.items()}
 
 
 def _trade(opened: House, port: Storefront) -> dict[str, list[tuple[datetime, datetime, bool, int]]]:

@@ -28,6 +28,7 @@ from contracts.returns import Payments, Refunds
 KINDS = {"purchase": "purchase", "authorization": "authorisation", "capture": "capture", "refund": "refund", "void": "void"}
 MOVES_MONEY = ("purchase", "capture", "refund")
 CLOCKS_APART = timedelta(seconds=60)  # a refund without our reference counts as ours when it was made after we sent, by clocks so far apart
+RECENT = timedelta(minutes=15)
 STORE_CREDIT = "storecredit"
 CURRENCIES_KEPT = 50_000
 
@@ -52,7 +53,8 @@ class RefundDesk:
     def send(self, effect: Effect, body: bytes) -> Receipt:
         """Look first, quote, compare with the cap and the currency, refund once. Refused when it does not fit, or the provider declined.
 
-        NotNow while an earlier refund of the order may still be being paid out: several at once are not supported there.
+        An earlier refund of the order is given `gap_seconds` to be paid out: several at once are not supported there. A 422 soon after one may
+        mean just that, so it is NotNow.
         """
         payload, at = RefundRequest.model_validate(effect.payload), doing(self._name, effect)
         order_id = number(payload.order_id, at)
@@ -60,8 +62,8 @@ class RefundDesk:
         there, earlier = self._match(effect, payload, listed), max((refund.created for refund in listed), default=None)
         if there is not None:
             return self._outcome(there, payload.currency, at)
-        if earlier is not None and (wait := (earlier + self._gap - self._clock.now()).total_seconds()) > 0:
-            raise NotNow(at, "an earlier refund of this order may still be being paid out", wait_seconds=wait)
+        if earlier is not None:
+            self._clock.sleep((earlier + self._gap - self._clock.now()).total_seconds())
         currency = self._currency(int(order_id))
         if currency != payload.currency:
             raise Refused(at, f"the order was paid in {currency}, the refund is reckoned in {payload.currency}")
@@ -71,9 +73,11 @@ class RefundDesk:
             answer = self._client.refund(order_id, json.dumps(request).encode())
         except Refused:  # a proxy may have delivered it twice: then the first one worked
             there = self._match(effect, payload, self._listed(order_id))
-            if there is None:
-                raise
-            return self._outcome(there, payload.currency, at)
+            if there is not None:
+                return self._outcome(there, payload.currency, at)
+            if earlier is not None and self._clock.now() - earlier < RECENT:
+                raise NotNow(at, "it is refused, and an earlier refund of this order may still be being paid out", wait_seconds=60) from None
+            raise
         try:
             made = Refund.model_validate(answer["data"])
         except (ValidationError, KeyError, TypeError):

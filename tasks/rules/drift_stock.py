@@ -13,6 +13,7 @@ from contracts.drift import Drifted
 
 REFUSED = "refused by the storefront"
 UNKNOWN_THERE = ("the storefront does not know it", "its unit is not known")  # withheld for want of a mapping or an item
+ZOMBIE = timedelta(hours=4)  # so long after it was sent, an update of ours may still arrive
 REPAIRS = {"none": (), "lost_writes": ("lost_write",), "all": ("lost_write", "manual_edit", "unit", "double_count", "unexplained")}
 
 
@@ -28,7 +29,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What one location should show of one SKU. told: what it was last told; None: never. factors: units or kit parts that one sold piece is."""
+    """What one location should show of one SKU. told: what it was last told; None: never. factors: units or kit parts that one sold piece is.
+
+    told_before: (figure, when) of what we sent before that, whatever became of it, the newest first.
+    """
 
     quantity: int
     decided_at: datetime
@@ -38,7 +42,7 @@ class Wanted:
     withheld: str = ""
     parts: Mapping[str, Any] = field(default_factory=dict)
     factors: tuple[int, ...] = ()
-    told_before: int | None = None
+    told_before: tuple[tuple[int, datetime], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def stock_drift(location: str, sku: str, shown: Seen | None, wanted: Wanted | No
         return _owed(location, sku, shown, wanted, now, patience)
     if now - wanted.told_at <= patience.shown:
         return _difference(location, sku, "late", shown, wanted, wanted.told_at, "told just now")
-    cause, detail = _why(shown, wanted, before, since_before)
+    cause, detail = _why(shown, wanted, before, since_before, now)
     began_at = max(wanted.told_at, before.seen_at) if cause == "manual_edit" and before else wanted.told_at
     return _difference(location, sku, cause, shown, wanted, began_at, detail)
 
@@ -107,16 +111,17 @@ def _owed(location: str, sku: str, shown: Seen, wanted: Wanted, now: datetime, p
     return _difference(location, sku, cause, shown, wanted, wanted.decided_at, "an update is on its way" if wanted.is_under_way else "an update is owed")
 
 
-def _why(shown: Seen, wanted: Wanted, before: Seen | None, since_before: Moved) -> tuple[str, str]:
+def _why(shown: Seen, wanted: Wanted, before: Seen | None, since_before: Moved, now: datetime) -> tuple[str, str]:
     """It was told, had time to show it, and shows something that sales do not explain."""
     told, has = wanted.told or 0, shown.on_hand
-    if wanted.told_before is not None and has == wanted.told_before:
-        return "lost_write", "it shows what it was told the time before: the last update was lost, or an older one came after it"
     was_seen = before is not None and wanted.told_at is not None and before.seen_at > wanted.told_at and before.on_hand == told
+    for place, (figure, sent_at) in enumerate(wanted.told_before):
+        if figure == has and (now - sent_at <= ZOMBIE or place == 0 and not was_seen):
+            return "lost_write", f"it shows what we sent at {sent_at:%Y-%m-%d %H:%M} UTC: the last update was lost, or an older one came after it"
     if not was_seen:
         if before is not None and since_before.explains(before.on_hand, has):
             return "lost_write", f"it still shows what it did at {before.seen_at:%Y-%m-%d %H:%M} UTC"
-        if before is None and wanted.told_before is None and has == 0:
+        if before is None and not wanted.told_before and has == 0:
             return "lost_write", "it has never shown anything"
     factor = next((one for one in wanted.factors if one > 1 and has and told and (has == told * one or has == told // one)), 0)
     if factor:

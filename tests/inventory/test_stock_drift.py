@@ -8,7 +8,7 @@ import pytest
 from contracts.orders import OrderLines, Orders, Recipients, ShipGroups
 from connectors.ports import OrderPage
 from tasks import drift_stock
-from tests.inventory.small_world import LOCATION, SHOP, SITE, World
+from tests.inventory.small_world import LOCATION, QUIET, SHOP, SITE, World, lost
 
 HOUR, DAY = 3600, 86_400
 
@@ -159,6 +159,22 @@ def test_stock_of_a_sku_that_no_warehouse_ever_named_is_unmapped_and_a_sku_that_
     w.shop.shown[LOCATION, "D"] = 0
     _watch(w)
     assert _causes(w) == {"X": "unmapped"} and not _on_desk(w)
+
+
+def test_an_update_of_ours_that_lands_hours_late_is_told_again_but_not_one_of_last_week(world):
+    w, zombie = _told_world(world), []
+    w.shop.fault = lambda payload: (zombie.append(payload), lost(payload))
+    w.says(10, A=9), w.run()
+    w.shop.fault = lambda payload: None
+    w.says(20, A=4), w.clock.sleep(QUIET), w.run(), w.run()
+    w.clock.sleep(HOUR)
+    assert _watch(w)["found"] == 0 and w.shows()["A"] == 4
+    w.shop.apply(zombie[0])
+    assert _watch(w)["repaired"] == 1 and _causes(w) == {"A": "lost_write"}
+    w.run(), w.clock.sleep(2 * DAY)
+    assert _watch(w)["found"] == 0
+    w.shop.shown[LOCATION, "A"] = 9
+    assert _watch(w)["repaired"] == 0 and _causes(w) == {"A": "manual_edit"}
 
 
 def test_a_figure_that_the_shop_refuses_is_refused_and_on_one_desk_only(world):
