@@ -9,8 +9,9 @@ from flows.dispatch_back import dispatch_back
 from flows.orders_to_warehouse import orders_to_warehouse
 from flows.publish_analytics import publish_analytics
 from flows.reap_runs import reap_runs
+from flows.retention import retention
 
-FLOWS = {flow.name: flow for flow in (orders_to_warehouse, dispatch_back, check_catalogue, publish_analytics, reap_runs)}
+FLOWS = {flow.name: flow for flow in (orders_to_warehouse, dispatch_back, check_catalogue, publish_analytics, reap_runs, retention)}
 
 
 def flow_named(name: str) -> Callable[..., Any]:

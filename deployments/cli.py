@@ -15,6 +15,7 @@ from connectors.house import PROFILE, House, read_profile
 from connectors.kit.errors import WharfingerError
 from contracts.exceptions import TYPES
 from contracts.mappings import TABLES
+from deployments.cli_query import query
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Carry orders, dispatches, stock, returns and settlements between storefronts and other people's warehouses.")
@@ -22,6 +23,7 @@ exceptions_app = typer.Typer(no_args_is_help=True, help="Records that a person m
 mapping_app = typer.Typer(no_args_is_help=True, help="The tables that people edit.")
 app.add_typer(exceptions_app, name="exceptions")
 app.add_typer(mapping_app, name="mapping")
+app.command()(query)
 out, told = Console(), Console(stderr=True, highlight=False)
 
 ProfileOption = Annotated[Path | None, typer.Option("--profile", help=f"The profile; default: what {PROFILE} names.", show_default=False)]
@@ -70,9 +72,9 @@ def _show_outcome(result: dict[str, Any]) -> None:
 
 @app.command()
 def run(
-    flow: Annotated[str, typer.Argument(help="orders-to-warehouse, dispatch-back, check-catalogue, reap-runs or publish-analytics.")],
+    flow: Annotated[str, typer.Argument(help="orders-to-warehouse, dispatch-back, check-catalogue, reap-runs, publish-analytics, retention …")],
     parameters: Annotated[list[str] | None, typer.Argument(help="key=value …", show_default=False)] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done (orders-to-warehouse).")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done (orders-to-warehouse, retention …).")] = False,
     profile: ProfileOption = None,
 ) -> None:
     """Run one flow now, in this process.
@@ -152,18 +154,6 @@ def timeline(
         print(json.dumps(rows, indent=2, default=str))
     else:
         _print_table(f"order {order}", [{name: row[name] for name in ("at", "what", "actor", "detail")} for row in rows])
-
-
-@app.command()
-def query(sql: Annotated[str, typer.Argument(help="One SELECT.")], as_json: JsonOption = False, profile: ProfileOption = None) -> None:
-    """Ask the published analytics copy: read-only and locked down.
-
-    Example: wharfinger query "SELECT type, owner, count(*) FROM exceptions_open GROUP BY ALL"
-    """
-    from connectors.snapshots.query import query as ask
-
-    frame = ask(sql, read_profile(_name_profile(profile)).home / "analytics" / "analytics.duckdb")
-    print(frame.to_json(orient="records", date_format="iso", indent=2)) if as_json else _print_table("", frame.to_dict("records"), list(frame.columns))
 
 
 @mapping_app.command("export")

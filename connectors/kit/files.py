@@ -4,6 +4,7 @@ Folders are relative to the connection's root ('in', 'out/940'; '' is the root).
 The rules (atomic put, whole files only, nothing overwritten) are in exchange.py, the local disk in folder.py, SSH in sftp.py and ssh.py.
 """
 
+from datetime import datetime
 from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -49,6 +50,9 @@ class Files(Protocol):
 
     def remove_stale_parts(self, folder: str, older_than_seconds: float) -> int:
         """Remove what our own interrupted puts left behind; how many. A partner's unfinished files are left alone."""
+
+    def remove_older(self, folder: str, before: datetime, dry_run: bool = False) -> int:
+        """Remove what was written to a folder before that moment. How many files; dry_run: only counted."""
 
     def close(self) -> None:
         """Let go of the connection. Twice is harmless."""

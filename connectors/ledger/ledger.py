@@ -18,6 +18,7 @@ from connectors.ledger.exceptions import Exceptions
 from connectors.ledger.extract import Extract
 from connectors.ledger.journal import Journal
 from connectors.ledger.records import Inbox, ItemMasters, Mappings, Runs, Timeline, Watermarks
+from connectors.ledger.retention import Retention
 from connectors.ledger.tables import metadata
 from connectors.ledger.vault import Vault
 
@@ -46,6 +47,7 @@ class Ledger:
         self.runs = Runs(self.database, clock)
         self.extract = Extract(self.database)
         self.journal = Journal(clock)
+        self.retention = Retention(self.database, clock)
         self.vault = Vault(self.database, clock, master_key)
 
     @contextmanager

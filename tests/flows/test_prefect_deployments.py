@@ -27,6 +27,7 @@ LISTED = {
     ("check-catalogue", "bigcommerce-uk"): (86400, "CANCEL_NEW"),
     ("change-mapping", "change a mapping table"): (None, "ENQUEUE"),
     ("publish-analytics", "publish for analysts"): (900, "CANCEL_NEW"),
+    ("retention", "personal data past its time"): (86400, "CANCEL_NEW"),
     ("reap-runs", "runs that died"): (60, None),
 }
 PERSONAL = re.compile(r"name|street|address|phone|mail|postcode|zip|recipient|note", re.IGNORECASE)
