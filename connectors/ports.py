@@ -50,7 +50,8 @@ class Effect:
 
     payload: JSON, no personal data, fixed when planned. recipient: personal data, opened from the vault for this call only.
     number: the control number of this effect where the system needs one, else 0. document: the bytes frozen before the first
-    send; the same bytes are sent every time. attempt: 1 for the first send.
+    send; the same bytes are sent every time. attempt: 1 for the first send. lease_until: from then on somebody else may take it over:
+    a call that can be held back until then must not take effect any more. known_status: the status of the order in our book (contract Orders).
     """
 
     effect_id: str
@@ -65,6 +66,8 @@ class Effect:
     sent_at: datetime | None = None
     recipient: dict[str, str] | None = None
     document: bytes | None = None
+    lease_until: datetime | None = None
+    known_status: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,8 +159,15 @@ class Storefront(Delivers, Protocol):
     def catalogue(self, skus: list[str]) -> pd.DataFrame:
         """Frame of contract CatalogueItems for those of the SKUs that exist."""
 
+    def whole_catalogue(self) -> pd.DataFrame:
+        """Frame of contract CatalogueItems: every SKU that it lists; one without a SKU as ''. For an audit."""
+
+    def ship_options(self) -> pd.DataFrame:
+        """Frame of contract ShipOptions: every shipping method that it has, by country. For an audit."""
+
     def shown_dispatches(self, order_id: str) -> list[dict[str, Any]]:
-        """What the storefront now shows as shipped: [{remote_id, reference, tracking_number, lines: [{line_id, quantity}]}]."""
+        """What the storefront now shows as shipped: [{remote_id, reference, tracking_number, provider, tracking_carrier,
+        lines: [{line_id, quantity}]}]."""
 
     update_items_max: int  # SKUs that one stock update may hold
 

@@ -7,6 +7,7 @@ without a word.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -46,7 +47,8 @@ class Contract(pa.DataFrameModel):
         """
         frame = frame.reset_index(drop=True)
         try:
-            cls.validate(frame, lazy=True)
+            if not cls._holds(frame):
+                cls.validate(frame, lazy=True)
             return frame, frame.iloc[:0].assign(**{WHY: pd.array([], dtype="string[pyarrow]")})
         except pa.errors.SchemaErrors as errors:
             reasons = _reasons(cls.__name__, errors.failure_cases)
@@ -57,6 +59,17 @@ class Contract(pa.DataFrameModel):
         return sound, bad.reset_index(drop=True)
 
     @classmethod
+    def _holds(cls, frame: pd.DataFrame) -> bool:
+        """The contract's own checks, without pandera's account of what failed where: a tenth of its time. False: let pandera look."""
+        schema = cls.to_schema()
+        if schema.checks or not frame.dtypes.equals(_types(cls)):
+            return False
+        if schema.unique and frame.duplicated(subset=schema.unique).any():
+            return False
+        return all((column.nullable or not frame[name].hasnans) and not column.unique and all(check(frame[name]).check_passed for check in column.checks)
+                   for name, column in schema.columns.items())
+
+    @classmethod
     def sound(cls, frame: pd.DataFrame) -> pd.DataFrame:
         """The same frame, when every row holds; else ValueError with the first reasons. For what is about to leave."""
         good, bad = cls.split(frame)
@@ -64,6 +77,12 @@ class Contract(pa.DataFrameModel):
             reasons = "; ".join(dict.fromkeys(bad[WHY].tolist()[:5]))
             raise ValueError(f"{cls.__name__}: {len(bad)} of {len(frame)} rows break the contract: {reasons}")
         return good
+
+
+@cache
+def _types(contract: type[Contract]) -> pd.Series:
+    """Column names in order, and their types: what a frame of no rows has."""
+    return contract.frame().dtypes
 
 
 def _reasons(contract: str, cases: pd.DataFrame) -> dict[int, str]:

@@ -19,6 +19,7 @@ class ExceptionType:
     remedy: str
     clears: str
     mapping: str = ""
+    remedies: tuple[str, ...] = ("done",)
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,38 @@ class Finding:
     waits_on: str = ""
 
 
+# what a person may choose on the desk, in the words of the form
+DONE, ADD_MAPPING, IT_IS_THERE, SEND_AGAIN, RESEND = "done", "add a mapping", "it is there", "send again", "resend"
+CHOOSE_ORDER, APPROVE_RETURN, REFUSE_RETURN, REFUND_IT = "choose the order", "approve the return", "refuse the return", "refund it"
+REMEDIES: dict[str, str] = {
+    DONE: "It has been dealt with; the reason says how. A held order is planned again: what still holds comes back.",
+    ADD_MAPPING: "Adds a row to a mapping table. What waited for exactly that goes on with the next run.",
+    IT_IS_THERE: "You looked in the other system: the change has arrived there.",
+    SEND_AGAIN: "You looked in the other system: it is not there. It is sent again.",
+    RESEND: "What was refused has been mended. A new revision of it is sent, once.",
+    CHOOSE_ORDER: "The return belongs to this order.",
+    APPROVE_RETURN: "The goods may come back, and are paid back by the rules.",
+    REFUSE_RETURN: "The goods are not taken back; nothing is paid.",
+    REFUND_IT: "The refund is right: it is paid after all, or tried again.",
+}
+# a type that is not named here is closed by DONE, and by ADD_MAPPING where a mapping would free it.
+# A type without DONE is one where goods or money would be forgotten if it were merely called done
+_REMEDIES_OF: dict[str, tuple[str, ...]] = {
+    "carrier_unmapped": (ADD_MAPPING,),
+    "blocked_effect": (IT_IS_THERE, SEND_AGAIN),
+    "unacknowledged": (IT_IS_THERE, SEND_AGAIN),
+    "rejected_by_warehouse": (RESEND, DONE),
+    "rejected_by_storefront": (RESEND, DONE),
+    "return_unmatched": (CHOOSE_ORDER, DONE),
+    "rma_not_approved": (APPROVE_RETURN, REFUSE_RETURN),
+    "refund_over_cap": (REFUND_IT, DONE),
+    "refund_declined": (REFUND_IT, DONE),
+}
+
+
 def _t(name: str, owner: str, severity: str, due: str, means: str, remedy: str, clears: str, mapping: str = "") -> ExceptionType:
-    return ExceptionType(name, owner, severity, due, means, remedy, clears, mapping)
+    allowed = _REMEDIES_OF.get(name, (ADD_MAPPING, DONE) if mapping else (DONE,))
+    return ExceptionType(name, owner, severity, due, means, remedy, clears, mapping, allowed)
 
 
 TYPES: dict[str, ExceptionType] = {t.name: t for t in (

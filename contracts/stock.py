@@ -1,5 +1,8 @@
 """Stock: what a warehouse says it has, how that changed, what a storefront shows, and what it should be told."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing.pandas import Series
@@ -78,3 +81,35 @@ class StockUpdates(Contract):
     quantity: Series[int] = pa.Field(ge=0, le=UNITS_MAX)
     as_of: Series[pd.DatetimeTZDtype] = pa.Field(dtype_kwargs=UTC)
     sequence: Series[int] = pa.Field(ge=0)
+
+
+class StockDecisions(Contract):
+    """One row a figure that we decided anew, with what it was made of: the history of what a storefront should show. Sums over its facilities."""
+
+    connection: Series[str]
+    location: Series[str]
+    sku: Series[str]
+    quantity: Series[int] = pa.Field(description="what it should show; of a withheld one: nothing")
+    as_of: Series[pd.DatetimeTZDtype] = pa.Field(dtype_kwargs=UTC)
+    sequence: Series[int]
+    stated: Series[int] = pa.Field(description="the warehouses' statements, in their units")
+    changed: Series[int] = pa.Field(description="documents since then")
+    asked: Series[int] = pa.Field(description="requests that the warehouses had not seen then")
+    unasked: Series[int] = pa.Field(description="ordered, and not asked of a warehouse yet")
+    kept_back: Series[int] = pa.Field(description="safety stock")
+    withheld: Series[str] = pa.Field(description="why it was not sent; '' when it was")
+    decided_at: Series[pd.DatetimeTZDtype] = pa.Field(dtype_kwargs=UTC)
+
+
+@dataclass(frozen=True)
+class AskedLine:
+    """Units of one SKU that one fulfilment request wants of a facility. seen_at: since when the warehouse surely knows of it; None: it may not yet.
+
+    shipped: (when, units) as the warehouse advised them.
+    """
+
+    facility: str
+    sku: str
+    quantity: int
+    seen_at: datetime | None
+    shipped: tuple[tuple[datetime, int], ...] = ()

@@ -16,6 +16,9 @@ from connectors.kit.errors import WharfingerError
 from contracts.exceptions import TYPES
 from contracts.mappings import TABLES
 from deployments.cli_query import query
+from deployments.cli_webhooks import webhooks
+from deployments import cli_audit
+from deployments.cli_reconcile import reconcile
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Carry orders, dispatches, stock, returns and settlements between storefronts and other people's warehouses.")
@@ -24,6 +27,7 @@ mapping_app = typer.Typer(no_args_is_help=True, help="The tables that people edi
 app.add_typer(exceptions_app, name="exceptions")
 app.add_typer(mapping_app, name="mapping")
 app.command()(query)
+app.command("audit")(cli_audit.audit)
 out, told = Console(), Console(stderr=True, highlight=False)
 
 ProfileOption = Annotated[Path | None, typer.Option("--profile", help=f"The profile; default: what {PROFILE} names.", show_default=False)]
@@ -215,6 +219,11 @@ def doctor(
     _print_table("doctor", findings)
     if any(row["verdict"] == "wrong" for row in findings):
         raise typer.Exit(1)
+
+app.command()(reconcile)
+
+
+app.command()(webhooks)
 
 
 class _house:  # noqa: N801 (reads as a word in `with`)

@@ -62,12 +62,23 @@ class DemoOrder:
         return COUNTRIES.get(self.country_name, "")
 
 
+@dataclass(frozen=True)
+class DemoReturn:
+    """One `C…` invoice: goods that a customer sent back. Quantities are positive here; the file does not say which order they are from."""
+
+    invoice: str
+    sent_at: datetime
+    customer: str
+    lines: tuple[DemoLine, ...]
+
+
 @dataclass
 class Period:
-    """The orders in time order, and an account of everything in the file that is not one of them."""
+    """The orders and returns in time order, and an account of everything in the file that is neither."""
 
     orders: list[DemoOrder]
     counts: dict[str, int] = field(default_factory=dict)
+    returns: list[DemoReturn] = field(default_factory=list)
 
 
 def read_file(path: Path) -> pd.DataFrame:
@@ -115,11 +126,13 @@ def _sorted(frame: pd.DataFrame) -> Period:
     for row in frame[list(COLUMNS)].itertuples(index=False):
         invoices.setdefault(row.InvoiceNo, []).append(row)
     counts = {"rows": len(frame), "invoices": len(invoices), "orders": 0, "returns": 0, "bookkeeping": 0, "lines_not_sold": 0, "prices_rounded": 0}
-    orders = []
+    orders, returns = [], []
     for invoice, rows in invoices.items():
         sold = [row for row in rows if row.Quantity > 0 and row.UnitPrice >= 0]
         if invoice.upper().startswith("C"):
             counts["returns"] += 1
+            back = tuple(_line(row._replace(Quantity=-row.Quantity), counts) for row in rows if row.Quantity < 0 and row.UnitPrice >= 0)
+            returns.append(DemoReturn(invoice, rows[0].InvoiceDate.to_pydatetime(), rows[0].CustomerID.removesuffix(".0"), back))
         elif not invoice.isdigit() or not sold:
             counts["bookkeeping"] += 1
         else:
@@ -127,7 +140,7 @@ def _sorted(frame: pd.DataFrame) -> Period:
             counts["lines_not_sold"] += len(rows) - len(sold)
             lines = tuple(_line(row, counts) for row in sold)
             orders.append(DemoOrder(invoice, sold[0].InvoiceDate.to_pydatetime(), sold[0].CustomerID.removesuffix(".0"), sold[0].Country, lines))
-    return Period(orders, counts)
+    return Period(orders, counts, returns)
 
 
 def _line(row: Any, counts: dict[str, int]) -> DemoLine:
@@ -139,7 +152,7 @@ def _line(row: Any, counts: dict[str, int]) -> DemoLine:
 
 def generated(days: int = 5, orders_a_day: int = 40, seed: int = 1) -> pd.DataFrame:
     """A shop's trading days with the same mess, the same for the same seed."""
-    dice, rows, invoice = random.Random(seed), [], 600_001
+    dice, rows, invoice, bought = random.Random(seed), [], 600_001, []
     skus = [(f"{dice.randrange(10_000, 99_999)}{dice.choice(['', '', '', 'A', 'B', 'S'])}", f"ARTICLE {n:03}", dice.randrange(29, 1999) / 100) for n in range(300)]
     for day in range(days):
         for _ in range(orders_a_day):
@@ -148,7 +161,13 @@ def generated(days: int = 5, orders_a_day: int = 40, seed: int = 1) -> pd.DataFr
             customer = str(dice.randrange(12_000, 18_300)) if dice.random() < 0.75 else ""
             kind = dice.choices(["order", "return", "write-off"], [80, 18, 2])[0]
             number = f"C{invoice}" if kind == "return" else str(invoice)
-            for sku, name, price in dice.sample(skus, dice.choices([1, 2, 4, 9, 20], [25, 25, 25, 15, 10])[0]):
+            chosen = dice.sample(skus, dice.choices([1, 2, 4, 9, 20], [25, 25, 25, 15, 10])[0])
+            if kind == "return" and bought and dice.random() < 0.6:  # most of what comes back was bought here, not long ago
+                customer, country, once = dice.choice(bought)
+                chosen = dice.sample(once, min(len(once), 2))
+            elif kind == "order" and customer:
+                bought.append((customer, country, chosen))
+            for sku, name, price in chosen:
                 spelled = sku.lower() if dice.random() < 0.004 else sku
                 quantity = dice.choices([1, 2, 6, 12, 48], [40, 25, 20, 12, 3])[0] * (1 if kind == "order" else -1)
                 rows.append((number, spelled, name, quantity, at, 0.0 if kind == "write-off" else price, customer, country))

@@ -136,7 +136,7 @@ def _form(flow: Flow[..., Any]) -> _Form:
 
 
 def _schedule(written: dict[str, Any], paused: bool) -> Schedule:
-    more = {"active": not paused, "slug": written.get("slug")}
+    more = {"active": not paused, "slug": written.get("slug"), "parameters": written.get("parameters", {})}
     if "cron" in written:
         return Cron(written["cron"], timezone=written.get("timezone", "UTC"), **more)
     return Interval(written["interval"], **more)

@@ -128,6 +128,9 @@ def _ready(opened: House, tx: Tx, port: Delivers, effect: Effect, holder: str) -
     frozen = vault.open(tx, subject, f"document:{effect.effect_id}", holder, "the same bytes again") if stream and effect.number else None
     if frozen is not None:
         return replace(effect, document=frozen)
+    if effect.kind == DISPATCH_CONFIRMATION:
+        entry = opened.ledger.books.order(tx, effect.payload["connection"], effect.payload["order_id"])
+        effect = replace(effect, known_status=entry.order["status"] if entry else "")
     if effect.kind in WITH_RECIPIENT:
         effect = replace(effect, recipient=vault.open_fields(tx, subject, f"recipient:{effect.payload['ship_group']}", holder, f"{effect.kind} to {effect.target}"))
     if stream:
@@ -202,7 +205,7 @@ def _doubted_for(opened: House, tx: Tx, effect: Effect) -> timedelta:
 def _reject(opened: House, tx: Tx, effect: Effect, error: WharfingerError) -> None:
     if effect.kind in LOOKED_AT_LATER:
         return
-    kind = REJECTED_AS.get(effect.kind, "blocked_effect")
+    kind = getattr(error, "known_as", "") or REJECTED_AS.get(effect.kind, "blocked_effect")
     opened.ledger.exceptions.open(tx, [_finding(kind, effect, error)])
     if effect.kind == FULFILMENT_REQUEST:
         opened.ledger.books.set_request(tx, effect.target, effect.payload["reference"], "rejected")

@@ -22,7 +22,7 @@ RULES_MAY = {"contracts", "tasks.rules", "pandas"}
 RULES_NEVER = {"random", "time", "uuid", "secrets", "socket", "ssl", "http", "urllib", "sqlite3", "subprocess", "threading", "asyncio", "os",
                "pathlib", "shutil", "tempfile", "multiprocessing", "concurrent", "importlib"}
 FLOWS_MAY = {"prefect", "tasks", "flows", "contracts", "typing", "datetime", "collections", "pydantic.Field"}  # Field describes a form's fields
-SYSTEMS_MAY = {"connectors.kit", "connectors.ports", "contracts", "httpx", "paramiko", "pydantic", "pandas"}
+SYSTEMS_MAY = {"connectors.kit", "connectors.ports", "contracts", "httpx", "paramiko", "pydantic", "pandas", "pyarrow", "standardwebhooks"}
 
 CLOCK = "connectors/kit/clock.py"
 # files in which a process really waits, or really looks at the machine's clock, and why that is right there

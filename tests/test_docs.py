@@ -15,7 +15,22 @@ from contracts.exceptions import ROLES, TYPES
 ROOT = Path(__file__).resolve().parents[1]
 MANUAL = ROOT / "docs" / "operating-manual.md"
 MARK = "<!-- made from contracts/exceptions.py by tests/test_docs.py --write -->"
-COMMANDS = ("demo", "run", "timeline", "query", "sandbox", "doctor", "exceptions list", "exceptions show", "exceptions resolve", "mapping export", "mapping import")
+COMMANDS = (
+    "audit",
+    "demo",
+    "doctor",
+    "exceptions list",
+    "exceptions resolve",
+    "exceptions show",
+    "mapping export",
+    "mapping import",
+    "query",
+    "reconcile",
+    "run",
+    "sandbox",
+    "timeline",
+    "webhooks",
+)
 DOCUMENTS = [path for path in (ROOT / "README.md", MANUAL, *sorted(ROOT.glob("connectors/*/README.md")), ROOT / "deployments" / "README.md") if path.exists()]
 
 

@@ -9,17 +9,18 @@ from typing import Any
 import httpx
 
 from connectors.kit.errors import BadDocument, InDoubt, WharfingerError
-from connectors.kit.http import Http, parse
+from connectors.kit.http import Http, Judge, parse
 
 PAGES_MAX = 400
 ERROR_BYTES_MAX = 65_536
 FIELDS = ("include", "sort", "page", "limit", "min_date_modified", "max_date_modified", "order_address_id", "items", "order_product_id", "quantity",
-          "product_id", "tracking_number", "tracking_link", "tracking_carrier", "shipping_provider", "comments")
+          "product_id", "tracking_number", "tracking_link", "tracking_carrier", "shipping_provider", "comments", "location_id", "variant_id", "reason",
+          "safety_stock", "payments", "provider_id", "amount", "merchant_calculated_override", "scope", "destination", "headers")
 EMBED = {"include": "consignments.line_items", "consignment_structure": "object"}
 
 
 class Client:
-    """The account's API: v2 for orders, v3 for channels and catalogue."""
+    """The account's API: v2 for orders and shipments, v3 for all else."""
 
     def __init__(self, v2: Http, v3: Http, page_size: int) -> None:
         self._v2, self._v3, self._page_size = v2, v3, page_size
@@ -65,10 +66,71 @@ class Client:
         """All of GET /v3/catalog/variants that match (`sku`: exactly one), or all variants."""
         return self._all_v3("/catalog/variants", {**filters, "include_fields": "id,product_id,sku"})
 
+    def shipping_zones(self) -> list[dict]:
+        """GET /v2/shipping/zones, which has no pages."""
+        return _listed(self._v2.read("/shipping/zones"), "/shipping/zones")
+
+    def shipping_methods(self, zone: int) -> list[dict]:
+        """GET /v2/shipping/zones/{id}/methods, which has no pages."""
+        return _listed(self._v2.read(f"/shipping/zones/{zone}/methods"), "/shipping/zones/{id}/methods")
+
     def variant_pages(self) -> int:
         """How many requests reading every variant would take."""
-        meta = self._page_v3("/catalog/variants", {"include_fields": "id"}, 1)["meta"]
+        meta = self._page_v3("/catalog/variants", {"include_fields": "id"}, 1, self._page_size)["meta"]
         return int(meta["pagination"]["total_pages"])
+
+    def locations(self) -> Iterator[dict]:
+        """All of GET /v3/inventory/locations."""
+        return self._all_v3("/inventory/locations", {})
+
+    def stock(self, location: str, limit: int, **filters: Any) -> Iterator[list[dict]]:
+        """GET /v3/inventory/locations/{id}/items, page by page (`sku:in`, `variant_id:in`)."""
+        return self._pages_v3(f"/inventory/locations/{location}/items", filters, limit)
+
+    def adjust_stock(self, body: bytes, judge: Judge) -> Any:
+        """PUT /v3/inventory/adjustments/absolute: whole or not at all, so twice is once; applied a moment after the answer. Never two at once."""
+        return self._v3.write("PUT", "/inventory/adjustments/absolute", body, judge)
+
+    def set_items(self, location: str, body: bytes) -> Any:
+        """PUT /v3/inventory/locations/{id}/items: settings (safety stock, warning level), absolute; what is left out stays."""
+        return self._v3.write("PUT", f"/inventory/locations/{location}/items", body)
+
+    def quote_refund(self, order_id: str, body: bytes) -> dict:
+        """POST …/refund_quotes: what a refund would come to, and how it can be paid out. It changes nothing, so it is a read."""
+        return _inside(self._v3.read(f"/orders/{order_id}/payment_actions/refund_quotes", method="POST", body=body), "/refund_quotes")
+
+    def refund(self, order_id: str, body: bytes) -> Any:
+        """POST …/refunds, once. There is no key against repetition, and it pays money out."""
+        return self._v3.write("POST", f"/orders/{order_id}/payment_actions/refunds", body)
+
+    def order_refunds(self, order_id: str) -> list[dict]:
+        """GET …/refunds of one order, which has no pages."""
+        answer = self._v3.read(f"/orders/{order_id}/payment_actions/refunds")
+        return _listed(None if answer is None else _object(answer, "/refunds").get("data"), "/refunds")
+
+    def refunds(self, **filters: Any) -> Iterator[dict]:
+        """All of GET /v3/orders/payment_actions/refunds that match (`created:min`, `created:max`), by id: the list only grows at its end."""
+        return self._all_v3("/orders/payment_actions/refunds", filters)
+
+    def transactions(self, order_id: str) -> list[dict]:
+        """GET /v3/orders/{id}/transactions; none is a 204. The description knows no pages of it."""
+        answer = self._v3.read(f"/orders/{order_id}/transactions")
+        found = _object({"data": []} if answer is None else answer, "/transactions")
+        if int(((found.get("meta") or {}).get("pagination") or {}).get("total_pages") or 0) > 1:
+            raise BadDocument("reading /transactions", "there are more than one page of them")
+        return _listed(found.get("data"), "/transactions")
+
+    def hooks(self) -> Iterator[dict]:
+        """All of GET /v3/hooks that this token may see."""
+        return self._all_v3("/hooks", {})
+
+    def create_hook(self, body: bytes) -> dict:
+        """POST /v3/hooks."""
+        return _inside(self._v3.write("POST", "/hooks", body), "/hooks")
+
+    def update_hook(self, hook_id: int, body: bytes) -> dict:
+        """PUT /v3/hooks/{id}: absolute, so twice is once."""
+        return _inside(self._v3.write("PUT", f"/hooks/{hook_id}", body), "/hooks/{id}")
 
     def _all_v2(self, path: str) -> list[dict]:
         rows: list[dict] = []
@@ -81,15 +143,19 @@ class Client:
         raise BadDocument(f"reading {path}", f"more than {PAGES_MAX} pages")
 
     def _all_v3(self, path: str, filters: dict) -> Iterator[dict]:
+        for page in self._pages_v3(path, filters, self._page_size):
+            yield from page
+
+    def _pages_v3(self, path: str, filters: dict, limit: int) -> Iterator[list[dict]]:
         for page in range(1, PAGES_MAX + 1):
-            answer = self._page_v3(path, filters, page)
-            yield from answer["data"]
+            answer = self._page_v3(path, filters, page, limit)
+            yield answer["data"]
             if page >= int(answer["meta"]["pagination"]["total_pages"]):
                 return
         raise BadDocument(f"reading {path}", f"more than {PAGES_MAX} pages")
 
-    def _page_v3(self, path: str, filters: dict, page: int) -> dict:
-        answer = _object(self._v3.read(path, {**filters, "page": page, "limit": self._page_size}), path)
+    def _page_v3(self, path: str, filters: dict, page: int, limit: int) -> dict:
+        answer = _object(self._v3.read(path, {**filters, "page": page, "limit": limit}), path)
         try:
             whole = isinstance(answer["data"], list) and int(answer["meta"]["pagination"]["total_pages"]) >= 0
         except (KeyError, TypeError, ValueError):
@@ -121,11 +187,16 @@ def over_quantity(doing: str, response: httpx.Response) -> WharfingerError | Non
     return InDoubt(doing, f"HTTP 400: order product {line} has only {left} left to ship", "An earlier call may have shipped it.")
 
 
-def _first_error(response: httpx.Response) -> dict:
+def error_body(response: httpx.Response) -> Any:
+    """What came with a 4xx, as far as it is JSON of a bearable size; else None. For looking names up in, never for showing."""
     try:
-        body = parse(response.content[:ERROR_BYTES_MAX])
+        return parse(response.content[:ERROR_BYTES_MAX])
     except ValueError:
-        return {}
+        return None
+
+
+def _first_error(response: httpx.Response) -> dict:
+    body = error_body(response)
     first = body[0] if isinstance(body, list) and body else body
     return first if isinstance(first, dict) else {}
 
@@ -143,3 +214,5 @@ def _object(answer: Any, path: str) -> dict:
     return answer
 
 
+def _inside(answer: Any, path: str) -> dict:
+    return _object(_object(answer, path).get("data"), path)

@@ -9,19 +9,22 @@ from pydantic import SecretStr, ValidationError
 
 from connectors.bigcommerce import mapping
 from connectors.bigcommerce.sandbox import BigCommerceSandbox
-from connectors.bigcommerce.storefront import SHIPPED, Settings, connect
+from connectors.bigcommerce.shipments import SHIPPED
+from connectors.bigcommerce.storefront import Settings, connect
 from connectors.bigcommerce.wire import Address, Order, Product, Shipment
 from connectors.kit.clock import Clock
 from connectors.kit.http import parse
 from connectors.kit.rehearsal import CANARY, PAGE_SIZE, Golden, Overheard, Rehearsal
 from connectors.kit.sandbox import Transport
-from connectors.ports import DISPATCH_CONFIRMATION, ORDER_COMPLETION, Effect, Window
-from contracts.effects import ConfirmedLine, DispatchConfirmation
+from connectors.ports import DISPATCH_CONFIRMATION, ORDER_COMPLETION, REFUND, STOCK_UPDATE, Effect, Window
+from contracts.effects import ConfirmedLine, DispatchConfirmation, RefundLine, RefundRequest, StockItem, StockUpdate
 from contracts.money import NotMoney
 from contracts.orders import OrderLines, Orders, Recipients, ShipGroups
 
 NAME, TOKEN, HASH = "bigcommerce-uk", "bigcommerce-token-4711", "rehearsal"
 PLACED = 13
+VARIANTS = 4  # products with a second variant
+WRITES = "[PD]*[!e]?"  # a POST to refund_quotes (…es) changes nothing
 READING = mapping.Reading(NAME, po_field="form_field:PO number")
 HOME = {"first_name": CANARY, "last_name": "Name", "street_1": f"1 {CANARY} Street", "city": f"{CANARY}ton", "state": "Kent", "zip": "ZC9 9ZC",
         "country": "United Kingdom", "country_iso2": "GB", "phone": "+447700977977", "email": f"{CANARY.lower()}@example.invalid",
@@ -30,16 +33,20 @@ HOME = {"first_name": CANARY, "last_name": "Name", "street_1": f"1 {CANARY} Stre
 
 def rehearse(clock: Clock, folder: Path) -> Rehearsal:
     """A fresh account; all of it is in memory, so `folder` stays empty."""
-    sandbox = BigCommerceSandbox(clock, store_hash=HASH, token=TOKEN)
+    # a request that commits late (F4) is carried out when the next one comes: a delay on top of that would never be over
+    sandbox = BigCommerceSandbox(clock, store_hash=HASH, token=TOKEN, stock_delay_seconds=0)
     overheard = Overheard(Transport(sandbox, clock))
-    settings = Settings(store_hash=HASH, access_token=SecretStr(TOKEN), base_url="http://bigcommerce", page_size=PAGE_SIZE)
+    settings = Settings(store_hash=HASH, access_token=SecretStr(TOKEN), base_url="http://bigcommerce", page_size=PAGE_SIZE, stock_page_size=PAGE_SIZE,
+                        refund_quiet_seconds=0)
     began = clock.now() - timedelta(hours=1)
     effect = _sample()
     return Rehearsal(
         port=connect(NAME, settings, clock, overheard), sandbox=sandbox, settings=Settings, secrets={"BIGCOMMERCE_TOKEN": TOKEN},
-        settings_example={"store_hash": HASH, "access_token": "env:BIGCOMMERCE_TOKEN", "page_size": PAGE_SIZE}, effects={effect.kind: effect, ORDER_COMPLETION: _completion()}, once_if_twice=frozenset({ORDER_COMPLETION}),
+        settings_example={"store_hash": HASH, "access_token": "env:BIGCOMMERCE_TOKEN", "page_size": PAGE_SIZE},
+        effects={effect.kind: effect, ORDER_COMPLETION: _completion(), STOCK_UPDATE: _stock(), REFUND: _refund()},
+        once_if_twice=frozenset({ORDER_COMPLETION, STOCK_UPDATE, REFUND}), writes=WRITES,
         seed=partial(_seed, sandbox, clock), count=partial(_count, sandbox, effect), calls=overheard.calls,
-        paged={"orders": PLACED, "catalogue": PLACED}, window=Window(began, began + timedelta(days=2)), order_id="101",
+        paged={"orders": PLACED, "catalogue": PLACED, "shown_stock": PLACED + VARIANTS}, location="1", window=Window(began, began + timedelta(days=2)), order_id="101",
         skus=[f"SKU-{n}" for n in range(1, PLACED + 1)])
 
 
@@ -77,6 +84,21 @@ def _sample() -> Effect:
         shipped_at="2026-01-15T15:05:00+00:00", lines=[ConfirmedLine(line_id="2", quantity=2)])
     return Effect(effect_id=f"{DISPATCH_CONFIRMATION}:{NAME}:101:A41:P1", kind=DISPATCH_CONFIRMATION, target=NAME, business_key=f"{NAME}:101:A41:P1",
                   payload=payload.model_dump())
+    sandbox.refund_by_hand(104, {5: 1}, reason=f"{CANARY} rang")
+
+
+def _stock() -> Effect:
+    """Three SKUs, one of them a product whose stock is tracked as a whole."""
+    payload = StockUpdate(connection=NAME, location="1", items=[
+        StockItem(sku=sku, quantity=quantity, as_of="2026-01-15T09:00:00+00:00", sequence=1) for sku, quantity in (("SKU-2", 40), ("SKU-2-XL", 0), ("SKU-4", 7))])
+    return Effect(effect_id=f"{STOCK_UPDATE}:{NAME}:1:7", kind=STOCK_UPDATE, target=NAME, business_key="1:7", payload=payload.model_dump())
+
+
+def _refund() -> Effect:
+    """One of the five of order 102 came back in a poor state: a part of its price is paid back."""
+    payload = RefundRequest(connection=NAME, order_id="102", warehouse="gxo-north", document_id="R77", currency="GBP", lines=[RefundLine(line_id="3", quantity=1)],
+                            amount_minor=625, cap_minor=1250, reason="grade B")
+    return Effect(effect_id=f"{REFUND}:{NAME}:102:R77", kind=REFUND, target=NAME, business_key="102:R77", payload=payload.model_dump())
 
 
 def _seed(sandbox: BigCommerceSandbox, clock: Clock) -> None:
@@ -98,6 +120,10 @@ def _completion() -> Effect:
 
 
 def _count(sandbox: BigCommerceSandbox, effect: Effect, kind: str) -> int:
+    if kind == STOCK_UPDATE:
+        return int(any(write["reason"].endswith(":7") for write in sandbox.books()["stock_writes"]))
+    if kind == REFUND:
+        return sum(refund["order_id"] == 102 for refund in sandbox.books()["refunds"])
     if kind == ORDER_COMPLETION:
         return int(sandbox.books()["orders"][103]["status_id"] == SHIPPED)
     return sum(shipment["tracking_number"] == effect.payload["tracking_number"] for shipment in sandbox.books()["shipments"])

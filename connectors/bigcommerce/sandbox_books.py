@@ -5,7 +5,7 @@ Nothing is parsed or rendered twice: each order's JSON is kept until the order c
 
 import bisect
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -45,6 +45,7 @@ class Books:
         self.by_modified: list[tuple[int, int]] = []
         self._json: dict[tuple[int, str], bytes] = {}
         self._last = {"line": 0, "address": 0, "shipment": 0}
+        self.refunded: Callable[[int, int], int] = lambda order_id, line_id: 0
 
     def now(self) -> datetime:
         """The account's own time."""
@@ -120,6 +121,12 @@ class Books:
         self.shipments[order_id] = [s for s in self.shipments[order_id] if s["id"] not in gone]
         self.touch(order_id)
 
+    def total(self, order_id: int) -> Decimal:
+        """What the customer pays."""
+        order = self.orders[order_id]
+        gross = sum((line["price"] * line["quantity"] for line in order["lines"].values()), Decimal(0))
+        return gross + Decimal(order["head"]["shipping_cost"]) - Decimal(order["head"]["discount"])
+
     def order_json(self, order_id: int, form: str) -> bytes:
         """The order as JSON. form: 'plain' (links), 'lines' (consignments with lines), 'links' (with links to lines), 'empty' (with none)."""
         if (order_id, form) not in self._json:
@@ -172,7 +179,7 @@ class Books:
             "base_total": money(price * quantity), "total_ex_tax": money(net * quantity), "total_inc_tax": money(price * quantity),
             "total_tax": money((price - net) * quantity), "discounted_total_inc_tax": money(price * quantity), "quantity": quantity,
             "quantity_shipped": line["quantity_shipped"], "weight": "0.0000", "width": "0.0000", "height": "0.0000", "depth": "0.0000",
-            "is_refunded": False, "quantity_refunded": 0, "return_id": 0, "wrapping_id": 1 if line["wrapping_name"] else 0,
+            "is_refunded": False, "quantity_refunded": self.refunded(order_id, line_id), "return_id": 0, "wrapping_id": 1 if line["wrapping_name"] else 0,
             "wrapping_name": line["wrapping_name"], "wrapping_message": line["wrapping_message"], "event_name": None, "event_date": None,
             "ebay_item_id": "", "ebay_transaction_id": "", "option_set_id": None, "parent_order_product_id": None, "is_bundled_product": False,
             "bin_picking_number": "", "external_id": None, "brand": "", "applied_discounts": [], "product_options": [], "configurable_fields": [],

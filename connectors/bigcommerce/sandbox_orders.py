@@ -36,12 +36,12 @@ class No(Exception):
 class OrdersApi:
     """The endpoints under /v2/orders. `shifts` and `stale` say whether F12 or F13 strikes the request at hand; `writes` is its record."""
 
-    def __init__(self, books: Books, page_max: int, embeds: str) -> None:
+    def __init__(self, books: Books, page_max: int, embeds: str, status_set: Callable[[int, int], None] = lambda order_id, before: None) -> None:
         if embeds not in EMBEDS:
             raise ValueError(f"embeds is one of {EMBEDS}")
         self.embeds, self.shifts, self.stale = embeds, False, False
         self.writes: list[dict[str, Any]] = []
-        self._books, self._page_max = books, page_max
+        self._books, self._page_max, self._status_set = books, page_max, status_set
 
     def list_orders(self, request: httpx.Request) -> httpx.Response:
         """GET /orders: 204 when there is none."""
@@ -120,8 +120,10 @@ class OrdersApi:
                 raise No(400, f"The field '{name}' is invalid")
         if body.get("status_id", 0) not in range(len(STATUS_NAMES)):
             raise No(400, "The field 'status_id' is invalid")
+        before = self._order(order_id)["head"]["status_id"]
         self._order(order_id)["head"].update(body)
         self._books.touch(order_id)
+        self._status_set(order_id, before)
         self._wrote(request)
         return _json(self._books.order_json(order_id, "plain"))
 
@@ -174,7 +176,9 @@ class OrdersApi:
         if not isinstance(body["order_address_id"], int) or body["order_address_id"] not in order["addresses"]:
             raise No(400, "The field 'order_address_id' is invalid")
         self._check_items(order, body)
+        before = order["head"]["status_id"]
         shipment = self._books.ship(order_id, body)
+        self._status_set(order_id, before)
         self._wrote(request)
         return httpx.Response(201, json=self._books.shipment_shape(shipment))
 

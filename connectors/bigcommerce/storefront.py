@@ -1,38 +1,41 @@
 """The port: BigCommerce as a Storefront. Joins client, feed, wire and mapping; what is particular to the vendor is in README.md."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 import httpx
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from connectors.bigcommerce.catalogue import Catalogue
+from connectors.bigcommerce.checked import number, read
 from connectors.bigcommerce.client import Client, over_quantity, said
 from connectors.bigcommerce.feed import walk
-from connectors.bigcommerce.mapping import (
-    RELEASABLE, Reading, Unmappable, WholeOrder, embedded, line_rows, matching, order_row, recipient_rows, ship_group_rows, shipment_request, shown,
-    why,
-)
-from connectors.bigcommerce.wire import Address, CatalogueProduct, CatalogueVariant, Channel, Order, Product, Shipment, ShipmentRequest
+from connectors.bigcommerce.hooks import SCOPES, Keys, Webhooks
+from connectors.bigcommerce.inventory import Inventory
+from connectors.bigcommerce.mapping import RELEASABLE, Reading, WholeOrder, embedded, line_rows, order_row, recipient_rows, ship_group_rows, why
+from connectors.bigcommerce.offers import listed, ship_options
+from connectors.bigcommerce.refunds import RefundDesk
+from connectors.bigcommerce.shipments import Completions, Shipments
+from connectors.bigcommerce.wire import Address, Channel, Order, Product
 from connectors.kit.budget import shared_budget
 from connectors.kit.clock import Clock
-from connectors.kit.errors import BadDocument, InDoubt, Refused
+from connectors.kit.errors import BadDocument, Refused
 from connectors.kit.http import Http
 from connectors.kit.secret import Secret
-from connectors.ports import DISPATCH_CONFIRMATION, ORDER_COMPLETION, Effect, OrderPage, Receipt, Storefront, Window
-from contracts.effects import DispatchConfirmation
-from contracts.items import CatalogueItems, Channels
+from connectors.ports import DISPATCH_CONFIRMATION, ORDER_COMPLETION, REFUND, STOCK_UPDATE, Effect, Hint, OrderPage, Receipt, Storefront, Window
+from contracts.items import Channels
 from contracts.orders import OrderLines, Orders, Recipients, ShipGroups
 
-SKUS_PER_REQUEST = 50
 LIVE_CHANNELS = ("active", "connected")
-SHIPPED, COMPLETE, UNDER_WAY = 2, 10, (3, 9, 11)  # status ids; under way: Partially Shipped, Awaiting Shipment, Awaiting Fulfillment
-COMPLETED = b'{"status_id":2}'
 
 
 class Settings(BaseModel):
-    """One BigCommerce account, as a profile gives it. Scopes: store_v2_orders, store_v2_products_read_only, store_channel_settings_read_only."""
+    """One BigCommerce account, as a profile gives it.
+
+    Scopes: store_v2_orders, store_v2_transactions, store_inventory, store_v2_products_read_only, store_channel_settings_read_only.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,6 +49,15 @@ class Settings(BaseModel):
     embed_consignments: bool = Field(True, description="ask for lines and addresses in the list call; what does not come whole is fetched singly")
     po_field: str = Field("", pattern=r"^(|external_id|external_order_id|payment_provider_id|form_field:.{1,100})$")
     organisation_from_company: bool = True
+    update_items_max: int = Field(2000, ge=1, le=2000, description="SKUs of one stock update")
+    stock_page_size: int = Field(1000, ge=2, le=1000)
+    offline_refunds: bool = Field(False, description="may a refund be noted that somebody else has to pay out?")
+    store_credit_refunds: bool = Field(False, description="may money come back as store credit, where nothing else is offered?")
+    refund_quiet_seconds: float = Field(900, ge=0, description="how long after a doubtful refund the list of refunds is trusted")
+    refund_gap_seconds: float = Field(60, ge=0, description="between two refunds of one order")
+    client_secret: Secret | None = Field(None, description="the app's: webhooks are signed with it")
+    webhook_secret: Secret | None = Field(None, description="what every hook of ours carries in a header of its own; 16 letters or more")
+    webhook_scopes: tuple[str, ...] = ("store/order/created", "store/order/updated", "store/order/refund/created")
     quiet_seconds: float = Field(120, ge=0)
     verify_seconds: float = Field(900, ge=0)
     timeout_seconds: float = Field(30, gt=0)
@@ -58,6 +70,14 @@ class Settings(BaseModel):
         if not ids or not set(ids) <= RELEASABLE:
             raise ValueError(f"only {sorted(RELEASABLE)} can release an order")
         return ids
+
+
+    @field_validator("webhook_scopes")
+    @classmethod
+    def _heard(cls, scopes: tuple[str, ...]) -> tuple[str, ...]:
+        if not set(scopes) <= set(SCOPES):
+            raise ValueError(f"only {sorted(SCOPES)} are understood")
+        return scopes
 
 
 def connect(name: str, settings: Settings, clock: Clock, transport: httpx.BaseTransport | None = None) -> Storefront:
@@ -75,12 +95,22 @@ def connect(name: str, settings: Settings, clock: Clock, transport: httpx.BaseTr
 class BigCommerce:
     """A Storefront (connectors.ports)."""
 
-    kinds = (DISPATCH_CONFIRMATION, ORDER_COMPLETION)
+    kinds = (DISPATCH_CONFIRMATION, ORDER_COMPLETION, STOCK_UPDATE, REFUND)
 
     def __init__(self, name: str, settings: Settings, client: Client, clock: Clock) -> None:
         self.name, self.account = name, settings.store_hash
         self.quiet_seconds, self.verify_seconds = settings.quiet_seconds, settings.verify_seconds
+        self.update_items_max = settings.update_items_max
         self._client, self._clock, self._page_size = client, clock, settings.page_size
+        self._catalogue, self._shipments = Catalogue(name, client), Shipments(name, client)
+        self._inventory = Inventory(name, client, clock, self._catalogue, settings.stock_page_size, settings.update_items_max)
+        self._refunds = RefundDesk(name, client, clock, settings.refund_quiet_seconds, settings.refund_gap_seconds,
+                                   settings.offline_refunds, settings.store_credit_refunds)
+        keys = Keys(client_secret=settings.client_secret.get_secret_value(), header=settings.webhook_secret.get_secret_value()) \
+            if settings.client_secret and settings.webhook_secret else None
+        self._webhooks = Webhooks(name, settings.store_hash, client, clock, keys, settings.webhook_scopes)
+        self._carriers = {DISPATCH_CONFIRMATION: self._shipments, ORDER_COMPLETION: Completions(name, client), STOCK_UPDATE: self._inventory,
+                          REFUND: self._refunds}
         self._embeds = settings.embed_consignments
         self._reading = Reading(name, settings.release_status_ids, settings.po_field, settings.organisation_from_company)
 
@@ -91,114 +121,75 @@ class BigCommerce:
 
     def order(self, order_id: str) -> OrderPage:
         """One order as it stands now. Raises Refused when there is none."""
-        number = _number(order_id, f"{self.name}: reading an order")
-        page = self._page([self._embedding(lambda embed: self._client.order(number, embed))], self._clock.now())
+        found = number(order_id, f"{self.name}: reading an order")
+        page = self._page([self._embedding(lambda embed: self._client.order(found, embed))], self._clock.now())
         moments = page.orders["modified_at"]
         return page if moments.empty else OrderPage(page.orders, page.lines, page.ship_groups, page.recipients, moments[0].to_pydatetime())
 
     def channels(self) -> pd.DataFrame:
         """Frame of contract Channels."""
-        found = [_read(Channel, row, "/channels") for row in self._client.channels()]
+        found = [read(Channel, row, "/channels") for row in self._client.channels()]
         return Channels.frame({"connection": self.name, "channel": str(c.id), "name": c.name, "is_active": c.status in LIVE_CHANNELS} for c in found)
 
     def catalogue(self, skus: list[str]) -> pd.DataFrame:
-        """Frame of contract CatalogueItems for those of the SKUs that exist, spelled exactly so.
+        """Frame of contract CatalogueItems for those of the SKUs that exist, spelled exactly so."""
+        return self._catalogue.items(skus)
 
-        A product's own SKU can be asked for many at a time; a variant's only one at a time, or all variants at once: whatever is fewer requests.
-        """
-        wanted = {sku for sku in skus if sku}
-        products = self._products_by_sku(sorted(wanted))
-        rows = {p.sku: self._item(p, p.base_variant_id, p.sku) for p in products.values() if p.sku in wanted}
-        variants = self._variants_by_sku(sorted(wanted - set(rows)))
-        known = products | self._products_by_id(sorted({v.product_id for v in variants} - set(products)))
-        rows |= {v.sku: self._item(known[v.product_id], v.id, v.sku) for v in variants if v.product_id in known}
-        return CatalogueItems.frame(rows[sku] for sku in sorted(rows))
+    def whole_catalogue(self) -> pd.DataFrame:
+        """Frame of contract CatalogueItems: every SKU that it lists."""
+        return listed(self.name, self._client)
+
+    def ship_options(self) -> pd.DataFrame:
+        """Frame of contract ShipOptions: what customers can choose, by country."""
+        return ship_options(self.name, self._client)
 
     def numbers(self, kind: str) -> str:
         """No control numbers here."""
         return ""
 
     def prepare(self, effect: Effect) -> bytes:
-        """The JSON body of the shipment, or of the order's new status. Raises Refused when it breaks one of the vendor's limits, naming it."""
-        if effect.kind == ORDER_COMPLETION:
-            return COMPLETED
-        return self._request(effect).model_dump_json(exclude_none=True).encode()
+        """The JSON body, as far as it is known without asking. Raises Refused when it breaks one of the vendor's limits, naming it."""
+        return self._carriers[effect.kind].prepare(effect)
 
     def send(self, effect: Effect) -> Receipt:
-        """Create the shipment, once. Raises NotNow, NotAllowed, Refused or InDoubt."""
-        body = effect.document or self.prepare(effect)
-        if effect.kind == ORDER_COMPLETION:
-            return self._complete(effect, body)
-        answer = self._client.create_shipment(_number(effect.payload["order_id"], self._doing(effect)), body)
-        try:
-            shipment = Shipment.model_validate(answer)
-        except ValidationError as error:
-            raise InDoubt(self._doing(effect), f"the answer is no shipment ({why(error)})") from None
-        return _receipt(shipment)
+        """Carry it out, once. Raises NotNow, NotAllowed, Refused or InDoubt."""
+        return self._carriers[effect.kind].send(effect, effect.document or self.prepare(effect))
 
     def find(self, effect: Effect) -> Receipt | None:
-        """The shipment that this effect made, or None when there surely is none.
-
-        Absent from the list is not enough: the order's own count of shipped quantities must agree with the list, else the list is old.
-        Raises InDoubt when it cannot be told.
-        """
-        if effect.kind == ORDER_COMPLETION:
-            return self._completed(effect)
-        payload, request = DispatchConfirmation.model_validate(effect.payload), self._request(effect)
-        order_id = _number(payload.order_id, self._doing(effect))
-        shipments = self._shipments(order_id)
-        match = matching(shipments, request, effect.effect_id)
-        if match:
-            return _receipt(match)
-        listed: dict[int, int] = {}
-        for item in (item for shipment in shipments for item in shipment.items):
-            listed[item.order_product_id] = listed.get(item.order_product_id, 0) + item.quantity
-        ours = {item.order_product_id for item in request.items}
-        for line in (_read(Product, row, "/orders/{id}/products") for row in self._client.order_products(order_id)):
-            if line.id in ours and line.quantity_shipped > listed.get(line.id, 0):
-                raise InDoubt(f"{self._doing(effect)}: reading back", f"order product {line.id} counts {line.quantity_shipped} as shipped, "
-                              f"the list of shipments only {listed.get(line.id, 0)}")
-        return None
+        """What this effect made, or None when there surely is nothing. Raises InDoubt when it cannot be told."""
+        return self._carriers[effect.kind].find(effect)
 
     def shown_dispatches(self, order_id: str) -> list[dict[str, Any]]:
         """What the storefront now shows as shipped."""
-        return [shown(shipment) for shipment in self._shipments(_number(order_id, f"{self.name}: reading shipments"))]
+        return self._shipments.shown(order_id)
 
-    def _complete(self, effect: Effect, body: bytes) -> Receipt:
-        """Set the status to Shipped, unless it is there already. A status never moves backwards: a cancelled order is left alone (Refused)."""
-        there = self._completed(effect)
-        if there is not None:
-            return there
-        number = _number(effect.payload["order_id"], self._doing(effect))
-        answer = self._client.update_order(number, body)
-        try:
-            status = Order.model_validate(answer).status_id
-        except ValidationError as error:
-            raise InDoubt(self._doing(effect), f"the answer is no order ({why(error)})") from None
-        if status != SHIPPED:
-            raise InDoubt(self._doing(effect), f"the answer says status {status}")
-        return Receipt(f"order {number}", {"status_id": status})
+    def locations(self) -> pd.DataFrame:
+        """Frame of contract Locations."""
+        return self._inventory.locations()
 
-    def _completed(self, effect: Effect) -> Receipt | None:
-        number = _number(effect.payload["order_id"], self._doing(effect))
-        status = _read(Order, self._client.order(number, False), "/orders/{id}").status_id
-        if status in (SHIPPED, COMPLETE):
-            return Receipt(f"order {number}", {"status_id": status})
-        if status not in UNDER_WAY:
-            raise Refused(self._doing(effect), f"the order's status is {status} by now", "Look at the order in the storefront.")
-        return None
+    def shown_stock(self, location: str, skus: list[str] | None = None) -> Iterator[pd.DataFrame]:
+        """Frames of contract ShownStock, a page each. What was set a moment ago may not be in them yet."""
+        return self._inventory.shown(location, skus)
 
-    def _doing(self, effect: Effect) -> str:
-        return f"{self.name}: {effect.kind.replace('_', ' ')} {effect.effect_id}"
+    def set_safety_stock(self, location: str, kept_back: dict[str, int]) -> None:
+        """How many of each SKU the storefront itself keeps back at the location. Absolute. Not part of the port."""
+        self._inventory.set_safety_stock(location, kept_back)
 
-    def _request(self, effect: Effect) -> ShipmentRequest:
-        try:
-            return shipment_request(DispatchConfirmation.model_validate(effect.payload), effect.effect_id)
-        except (ValidationError, Unmappable) as error:
-            raise Refused(self._doing(effect), f"BigCommerce would not take it: {why(error)}", "Correct the dispatch at its source.") from None
+    def refunds(self, window: Window) -> pd.DataFrame:
+        """Frame of contract Refunds: every refund made in the window, declined ones too."""
+        return self._refunds.refunds(window)
 
-    def _shipments(self, order_id: str) -> list[Shipment]:
-        return [_read(Shipment, row, "/orders/{id}/shipments") for row in self._client.shipments(order_id)]
+    def payments(self, order_id: str) -> pd.DataFrame:
+        """Frame of contract Payments."""
+        return self._refunds.payments(order_id)
+
+    def hint(self, headers: Mapping[str, str], body: bytes) -> Hint:
+        """What a delivered webhook says. Raises NotAllowed when it is not genuine or too old, BadDocument when it cannot be read. No network."""
+        return self._webhooks.hint(headers, body)
+
+    def keep_webhooks(self, destination: str) -> list[dict[str, str]]:
+        """Register what is missing, switch on what was switched off, turn here what points elsewhere; what each was before."""
+        return self._webhooks.keep(destination)
 
     def _list_orders(self, **filters: Any) -> list[dict]:
         return self._embedding(lambda embed: self._client.orders(embed, **filters))
@@ -236,44 +227,3 @@ class BigCommerce:
             lines = [Product.model_validate(r) for r in self._client.order_products(str(order.id))]
             whole = WholeOrder(order, lines, [Address.model_validate(r) for r in self._client.shipping_addresses(str(order.id))])
         return whole
-
-    def _products_by_sku(self, skus: list[str]) -> dict[int, CatalogueProduct]:
-        plain = [sku for sku in skus if "," not in sku]  # 'sku:in' is separated by commas
-        batches: list[dict] = [{"sku:in": ",".join(plain[i:i + SKUS_PER_REQUEST])} for i in range(0, len(plain), SKUS_PER_REQUEST)]
-        batches += [{"sku": sku} for sku in skus if "," in sku]
-        found = [_read(CatalogueProduct, row, "/catalog/products") for batch in batches for row in self._client.products(**batch)]
-        return {product.id: product for product in found}
-
-    def _products_by_id(self, ids: list[int]) -> dict[int, CatalogueProduct]:
-        batches = [ids[i:i + SKUS_PER_REQUEST] for i in range(0, len(ids), SKUS_PER_REQUEST)]
-        rows = [row for batch in batches for row in self._client.products(**{"id:in": ",".join(map(str, batch))})]
-        return {product.id: product for product in (_read(CatalogueProduct, row, "/catalog/products") for row in rows)}
-
-    def _variants_by_sku(self, skus: list[str]) -> list[CatalogueVariant]:
-        if len(skus) > 1 and self._client.variant_pages() < len(skus):
-            rows = list(self._client.variants())
-        else:
-            rows = [row for sku in skus for row in self._client.variants(sku=sku)]
-        wanted = set(skus)
-        return [variant for variant in (_read(CatalogueVariant, row, "/catalog/variants") for row in rows) if variant.sku in wanted]
-
-    def _item(self, product: CatalogueProduct, variant_id: int | None, sku: str) -> dict[str, Any]:
-        return {"connection": self.name, "sku": sku, "product_id": str(product.id), "variant_id": str(variant_id or ""), "name": product.name,
-                "tracking": product.inventory_tracking}
-
-
-def _receipt(shipment: Shipment) -> Receipt:
-    return Receipt(str(shipment.id), {"order_id": str(shipment.order_id), **shown(shipment)})
-
-
-def _number(text: str, doing: str) -> str:
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise Refused(doing, f"{text[:20]!r} is not a BigCommerce id")
-    return text
-
-
-def _read(model: type, row: dict, path: str) -> Any:
-    try:
-        return model.model_validate(row)
-    except ValidationError as error:
-        raise BadDocument(f"reading {path}", why(error)) from None

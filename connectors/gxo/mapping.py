@@ -1,5 +1,5 @@
-"""What the partner sends -> rows of the contracts, and the 997 we owe for it. Pure. (Our 940 is in mapping_order.py,
-the 945's rows in mapping_advice.py.)
+"""What the partner sends -> rows of the contracts, and the 997 we owe for it. Pure. (The rows of each set are in mapping_advice.py,
+mapping_stock.py and mapping_receipt.py; what we write in mapping_order.py and mapping_notice.py.)
 
 A set that breaks the 4010 map, or says something that cannot be true, becomes a message with errors and no rows; the sets beside
 it are read all the same.
@@ -7,26 +7,36 @@ it are read all the same.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from connectors.gxo.mapping_advice import Unsound, dispatch_rows, utc
+import pandas as pd
+
+from connectors.gxo.mapping_advice import dispatch_rows
 from connectors.gxo.mapping_order import envelope
+from connectors.gxo.mapping_receipt import receipt, return_advice
+from connectors.gxo.mapping_stock import adjustments, stock_levels
 from connectors.gxo.profile import Profile
+from connectors.gxo.reading import Unsound, utc
 from connectors.gxo.wire import FunctionalAcknowledgement
 from connectors.gxo.x12 import Group, Interchange, Segment, TransactionSet, moment
 from connectors.gxo.x12_table import ELEMENTS, Fault, faults
 from connectors.gxo.x12_write import Row, write
 from connectors.ports import Message
+from contracts.base import Contract
 from contracts.dispatches import Dispatches
 from contracts.effects import Acknowledgement, SetAnswer
+from contracts.returns import ReturnLines
+from contracts.stock import StockChanges, StockLevels
 
-DISPATCHES, ACKNOWLEDGEMENT = "dispatches", "acknowledgement"
+DISPATCHES, ACKNOWLEDGEMENT, STOCK_LEVELS, STOCK_CHANGES, RETURNS = "dispatches", "acknowledgement", "stock_levels", "stock_changes", "returns"
+CONTRACTS = {DISPATCHES: Dispatches, STOCK_LEVELS: StockLevels, STOCK_CHANGES: StockChanges, RETURNS: ReturnLines}
 ACCEPTED = ("A", "E")  # AK5-01 and AK9-01: accepted, accepted with errors noted
-GROUP_OF = {"945": "SW", "997": "FA"}
-SENT_GROUPS = ("OW", "FA")
-NOT_READ = {"180": "returns", "846": "stock levels", "943": "inbound advice", "944": "receipts", "947": "stock adjustments"}
+GROUP_OF = {"180": "AN", "846": "IB", "944": "RE", "945": "SW", "947": "AW", "997": "FA"}
+KIND_OF = {"180": RETURNS, "846": STOCK_LEVELS, "944": STOCK_CHANGES, "945": DISPATCHES, "947": STOCK_CHANGES, "997": ACKNOWLEDGEMENT}
+SENT_GROUPS = ("OW", "FA", "AN", "AR")
+NOT_READ = {"180": "returns, without return_advice in the profile", "943": "inbound advice"}
 SEGMENT_FAULTS = {"1": "unrecognised segment", "2": "unexpected segment", "3": "mandatory segment missing", "4": "loop too often",
                   "5": "segment too often", "6": "segment not in this set", "7": "segment out of order", "8": "errors in its elements"}
 ELEMENT_FAULTS = {"1": "mandatory element missing", "2": "conditional element missing", "3": "too many elements", "4": "too short",
@@ -37,13 +47,11 @@ def group_messages(warehouse: str, profile: Profile, interchange: Interchange, g
     """One message a set. The first carries the acknowledgement that we owe for the group (never for a 997)."""
     read = [_read_set(warehouse, profile, interchange, group, document) for document in group.sets]
     owed = None if group.code == "FA" or not profile.wants_acknowledgements else _owed(warehouse, interchange, group, [one.answer for one in read])
-    frame, at = Dispatches.frame(row for one in read for row in one.rows), 0  # one frame for all sets: making one costs milliseconds
-    messages, sent_at = [], utc(moment(interchange.date, interchange.time), profile)
-    for one in read:
-        rows = frame.iloc[at:at + len(one.rows)].reset_index(drop=True) if one.kind == DISPATCHES and not one.errors else None
-        messages.append(Message(one.key, one.kind, sent_at, rows, one.said, one.errors, None if messages else owed))
-        at += len(one.rows)
-    return messages
+    read, sent_at = _joined(read), utc(moment(interchange.date, interchange.time), profile)
+    tables = {name: iter(_frames(contract, [one.rows.get(name) for one in read])) for name, contract in CONTRACTS.items()}
+    return [Message(one.key, one.kind, sent_at, acknowledgements=one.said, errors=one.errors, answer=None if place else owed, is_whole=one.is_whole,
+                    **{name: next(frames) for name, frames in tables.items()})
+            for place, one in enumerate(read)]
 
 
 def note_messages(profile: Profile, interchange: Interchange) -> list[Message]:
@@ -73,32 +81,81 @@ def acknowledgement_document(answer: Acknowledgement, profile: Profile, control:
 
 @dataclass(frozen=True)
 class _ReadSet:
+    """One set, read. rows: by the name of their frame in the message; none of a set with errors."""
+
     key: str
     kind: str
-    rows: list[dict[str, Any]]
-    said: list[dict[str, Any]]
-    errors: list[str]
     answer: SetAnswer
+    errors: list[str] = field(default_factory=list)
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    said: list[dict[str, Any]] = field(default_factory=list)
+    is_whole: bool = False
+    part_of: tuple[str, ...] = ()
 
 
 def _read_set(warehouse: str, profile: Profile, interchange: Interchange, group: Group, document: TransactionSet) -> _ReadSet:
-    kind = ACKNOWLEDGEMENT if document.set_id == "997" else DISPATCHES
     found = _faults(profile, group, document)
     serious, notes = [f for f in found if not f.is_note], [f for f in found if f.is_note]
     errors = [f"set {document.set_id} {document.control}: {fault.told(document.start)}" for fault in serious[:20]]
-    rows: list[dict[str, Any]] = []
-    said: list[dict[str, Any]] = []
+    said: dict[str, Any] = {}
     if not errors:
         try:
-            if kind == ACKNOWLEDGEMENT:
-                said = acknowledgements(document)
-            else:
-                rows = dispatch_rows(warehouse, profile, group, document)
+            said = _said(warehouse, profile, interchange, group, document)
         except Unsound as why:
             errors = [f"set {document.set_id} {document.control}: {why}"]
-    codes = ["1"] if serious and document.set_id != "945" else ["5"] if errors or notes else []
+    kind = RETURNS if RETURNS in said.get("rows", ()) else KIND_OF.get(document.set_id, DISPATCHES)
+    codes = ["1"] if not _is_read(profile, document.set_id) else ["5"] if errors or notes else []
     key = "|".join((interchange.sender, interchange.control, group.control, document.control))
-    return _ReadSet(key, kind, rows, said, errors, SetAnswer(set_id=document.set_id, set_number=document.control, accepted=not errors, codes=codes))
+    answer = SetAnswer(set_id=document.set_id, set_number=document.control, accepted=not errors, codes=codes)
+    return _ReadSet(key, kind, answer, errors, **said)
+
+
+def _said(warehouse: str, profile: Profile, interchange: Interchange, group: Group, document: TransactionSet) -> dict[str, Any]:
+    """What a set that has passed the map says. Raises Unsound."""
+    if document.set_id == "997":
+        return {"said": acknowledgements(document)}
+    if document.set_id == "846":
+        statement = stock_levels(warehouse, profile, interchange, group, document)
+        return {"rows": {STOCK_LEVELS: statement.rows}, "is_whole": statement.is_whole, "part_of": statement.part_of}
+    if document.set_id == "947":
+        return {"rows": {STOCK_CHANGES: adjustments(warehouse, profile, interchange, group, document)}}
+    if document.set_id == "944":
+        returned, changed = receipt(warehouse, profile, interchange, group, document)
+        return {"rows": ({RETURNS: returned} if returned else {}) | ({STOCK_CHANGES: changed} if changed else {})}
+    if document.set_id == "180":
+        assert profile.return_advice, "a 180 passes the map only by the profile"
+        return {"rows": {RETURNS: return_advice(warehouse, profile, profile.return_advice, group, document)}}
+    return {"rows": {DISPATCHES: dispatch_rows(warehouse, profile, group, document)}}
+
+
+def _joined(read: list[_ReadSet]) -> list[_ReadSet]:
+    """A statement in several sets (a set holds 10,000 lines) is whole when all of them are sound: then the first carries all rows. Of one that
+    lacks a part nothing is whole."""
+    parts: dict[tuple[str, ...], list[_ReadSet]] = {}
+    for one in read:
+        if one.is_whole:
+            parts.setdefault(one.part_of, []).append(one)
+    is_broken = any(one.errors and one.kind == STOCK_LEVELS for one in read)
+    changed: dict[str, _ReadSet] = {}
+    for those in parts.values():
+        rows = [row for one in those for row in one.rows[STOCK_LEVELS]]
+        if is_broken:
+            changed |= {one.key: replace(one, is_whole=False) for one in those}
+        elif len(those) > 1:
+            changed |= {one.key: replace(one, is_whole=False, rows={STOCK_LEVELS: []}) for one in those[1:]}
+            changed[those[0].key] = replace(those[0], rows={STOCK_LEVELS: rows})
+    return [changed.get(one.key, one) for one in read]
+
+
+def _frames(contract: type[Contract], read: list[list[dict[str, Any]] | None]) -> list[pd.DataFrame | None]:
+    """Each one's rows as a frame, None where it has none to give. One frame is made for all of them: making one costs milliseconds."""
+    if all(rows is None for rows in read):
+        return [None] * len(read)
+    frame, at, frames = contract.frame(row for rows in read for row in rows or []), 0, []
+    for rows in read:
+        frames.append(None if rows is None else frame.iloc[at:at + len(rows)].reset_index(drop=True))
+        at += len(rows or [])
+    return frames
 
 
 def _owed(warehouse: str, interchange: Interchange, group: Group, answers: list[SetAnswer]) -> dict[str, Any]:
@@ -108,15 +165,21 @@ def _owed(warehouse: str, interchange: Interchange, group: Group, answers: list[
                            sets=answers).model_dump()
 
 
+def _is_read(profile: Profile, set_id: str) -> bool:
+    return set_id in GROUP_OF and (set_id != "180" or profile.return_advice is not None)
+
+
 def _faults(profile: Profile, group: Group, document: TransactionSet) -> list[Fault]:
-    if document.set_id not in ("945", "997"):
+    if not _is_read(profile, document.set_id):
         known = NOT_READ.get(document.set_id)
-        return [Fault(1, "ST", "6", f"set {document.set_id} is not {f'read yet ({known})' if known else 'one that this partner sends us'}")]
+        return [Fault(1, "ST", "6", f"set {document.set_id} is not {f'read ({known})' if known else 'one that this partner sends us'}")]
     if group.code != GROUP_OF[document.set_id]:
         return [Fault(1, "ST", "6", f"a {document.set_id} does not belong into a group of code {group.code[:2]}")]
     if group.version[:6] != profile.version:
         return [Fault(1, "ST", "1", f"version {group.version[:12]!r}, we read {profile.version}")]
-    return faults(document.set_id, document.segments, frozenset(profile.advice.ignore_segments) if document.set_id == "945" else frozenset())
+    sections = {"180": profile.return_advice, "846": profile.stock, "944": profile.receipts, "945": profile.advice, "947": profile.adjustments}
+    section = sections.get(document.set_id)
+    return faults(document.set_id, document.segments, frozenset(section.ignore_segments) if section else frozenset())
 
 
 def acknowledgements(document: TransactionSet) -> list[dict[str, Any]]:

@@ -2,28 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from connectors.gxo.profile import Profile
-from connectors.gxo.wire import PAIRS, Packed, ShippedItem, ShippingAdvice, first, values
+from connectors.gxo.reading import Unsound, item_number, utc
+from connectors.gxo.wire import Packed, ShippedItem, ShippingAdvice, first, values
 from connectors.gxo.x12 import Group, Segment, TransactionSet, moment
 
 _QUANTITY = re.compile(r"([0-9]{1,10})(\.0*)?")
-
-
-class Unsound(ValueError):
-    """A set says something that cannot be true; the text names segment and reason."""
-
-
-def utc(naive: datetime | None, profile: Profile) -> datetime | None:
-    """The partner's local time -> UTC; None when there is none, or none that a calendar holds."""
-    try:
-        return naive.replace(tzinfo=ZoneInfo(profile.timezone)).astimezone(UTC) if naive else None
-    except OverflowError:
-        return None
 
 
 def dispatch_rows(warehouse: str, profile: Profile, group: Group, document: TransactionSet) -> list[dict[str, Any]]:
@@ -47,7 +35,7 @@ def _shipped_at(advice: ShippingAdvice, profile: Profile, group: Group) -> datet
     for path in profile.advice.shipped_at:
         for value in values(path, advice.header):
             time = next((s.at(4) for s in advice.header if s.id == "G62" and s.at(2) == value), "") if path.startswith("G62*") else ""
-            at = utc(moment(value, time), profile)
+            at = utc(moment(value, time or (group.time if value == group.date else "")), profile)
             if at is None:
                 raise Unsound(f"{path}: not a date")
             return at
@@ -125,11 +113,7 @@ def _line(item: ShippedItem, around: dict[str, str], profile: Profile) -> dict[s
     where, w12 = profile.advice, item.w12
     segments = [w12, *item.segments]
     own = _said(segments, profile)
-    pairs = [(w12.at(name), w12.at(value)) for name, value in PAIRS["W12"]]
-    sku = next((value for qualifier in where.sku_qualifiers for name, value in pairs if name == qualifier and value), "")
-    if not sku:
-        raise Unsound(f"segment {w12.number} (W12): no item number with qualifier {' or '.join(where.sku_qualifiers)}")
-    return {"sku": sku, "quantity": _shipped(w12), "unit": w12.at(5), "line_status": w12.at(1),
+    return {"sku": item_number(w12, where.sku_qualifiers), "quantity": _shipped(w12), "unit": w12.at(5), "line_status": w12.at(1),
             "carrier": own["carrier"] or around["carrier"], "service": own["service"] or around["service"],
             "request_line": first(where.request_line, segments), "tracking_number": own["tracking_number"],
             "package_id": first(where.package_id, segments)}

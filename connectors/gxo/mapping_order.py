@@ -28,7 +28,7 @@ def order_document(status: str, request: FulfilmentRequest, recipient: Fields[st
         raise Unwritable("N1*ST: the delivery address is not there")
     order = _cancel(request, profile) if status == CANCEL else _order(status, request, recipient or {}, profile, at)
     rows = order.rows()
-    broken = faults("940", [Segment(0, row[0], _trimmed(row)) for row in rows])
+    broken = faults("940", [Segment(0, row[0], trimmed(row)) for row in rows])
     if broken:
         raise Unwritable("; ".join(map(str, broken[:3])))
     return write(envelope(profile, control, at), "OW", [("940", rows)])
@@ -41,7 +41,8 @@ def envelope(profile: Profile, control: int, at: datetime) -> Envelope:
                     profile.delimiters.line_end, profile.version)
 
 
-def _trimmed(row: Row) -> tuple[str, ...]:
+def trimmed(row: Row) -> tuple[str, ...]:
+    """The elements of a row without the empty ones at its end, as they are written."""
     elements = list(row[1:])
     while elements and elements[-1] == "":
         elements.pop()

@@ -1,80 +1,23 @@
 """The partner profile: everything that differs from one GXO site or contract to the next, and is therefore not code.
 
-A *path* says where a value stands in a set: `W06-02` is element 2 of W06; `MAN*CP` is the value that MAN qualifies with CP;
-`N1*WH-04` is element 4 of the N1 whose first element is WH.
+What we write (`Order`, `Notices`) and the 945 (`Advice`) are here; the sets of stock and returns in profile_stock.py, CSV in profile_csv.py.
 """
 
 import re
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
+from connectors.gxo.profile_csv import CsvAdjustments, CsvAdvice, CsvReturns, CsvStock
+from connectors.gxo.profile_stock import Adjustments, Receipts, ReturnAdvice, Stock
+from connectors.gxo.profile_types import FileName, FolderName, FolderOrNone, PartyId, Path, Qualifier, Strict, Zone
 from connectors.gxo.x12 import Separators
-from connectors.kit.errors import BadConfiguration
-from connectors.kit.exchange import folder_parts, kind_of
+from connectors.kit.exchange import kind_of
 
-_PATH = re.compile(r"([A-Z][A-Z0-9]{1,2})(?:\*([A-Z0-9]{1,3}))?(?:-([0-9]{2}))?")
-_FILE_NAME = re.compile(r"(?!\.)(?:[A-Za-z0-9._-]|\{(?:set|sender|receiver|control)\})+")
 HeaderField = Literal["connection", "order_id", "ship_group", "channel", "organisation", "ship_method", "currency", "discount", "order_total",
                       "revision"]
+Kind = Literal["dispatches", "acknowledgement", "stock_levels", "stock_changes", "returns"]
 LineField = Literal["number", "line_id", "hs_code", "origin", "currency", "is_gift", "component_of"]
-AdviceField = Literal["advice_id", "reference", "package_id", "carrier", "service", "tracking_number", "request_line", "sku", "quantity", "unit",
-                      "line_status", "facility", "shipped_at"]
-
-
-def path_parts(path: str) -> tuple[str, str, int]:
-    """'N1*WH-04' -> ('N1', 'WH', 4); without an element the value stands right after its qualifier (0)."""
-    found = _PATH.fullmatch(path)
-    if not found or not (found[2] or found[3]):
-        raise ValueError("a path is SEG-NN, SEG*QUALIFIER or SEG*QUALIFIER-NN, as in W06-02, MAN*CP, N1*WH-04")
-    return found[1], found[2] or "", int(found[3] or 0)
-
-
-def _path(value: str) -> str:
-    path_parts(value)
-    return value
-
-
-def _folder(value: str) -> str:
-    if not value:
-        raise ValueError("a folder needs a name")
-    return _folder_or_none(value)
-
-
-def _folder_or_none(value: str) -> str:
-    try:
-        folder_parts(value)
-    except BadConfiguration as error:
-        raise ValueError(error.got) from None
-    return value
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, OSError):
-        raise ValueError("no such time zone; it is named like Europe/London") from None
-    return value
-
-
-def _file_name(value: str) -> str:
-    if not _FILE_NAME.fullmatch(value) or "{control}" not in value or "{set}" not in value:
-        raise ValueError("a file name pattern holds {set} and {control}, and else letters, digits, '.', '_', '-', {sender}, {receiver}")
-    return value
-
-
-Path = Annotated[str, AfterValidator(_path)]
-FolderName = Annotated[str, AfterValidator(_folder)]
-FolderOrNone = Annotated[str, AfterValidator(_folder_or_none)]
-Qualifier = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,3}$")]
-PartyId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 ._&/-]{1,15}$", strip_whitespace=True)]
-
-
-class Strict(BaseModel):
-    """A wrong key in a profile is an error, not a shrug."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Reference(Strict):
@@ -139,6 +82,20 @@ class Order(Strict):
     value_code: Qualifier = Field("DV", description="AMT-01 of a line's declared value")
 
 
+class Notices(Strict):
+    """How we write what we announce: the 180 (a return) and the 943 (stock on its way)."""
+
+    warehouse: Qualifier = Field("WH", description="N1-01 of the facility in the 943")
+    return_to: Qualifier = Field("ST", description="N1-01 of the facility in the 180")
+    order_reference: Qualifier = Field("SO", description="N9-01 of the order's reference in the 180")
+    line_number: Qualifier = Field("LI", description="N9-01 of our line number")
+    line_reason: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field("ZZZ", description="NTE-01 of a line's reason in the 180")
+    returned: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2}$")] = Field("76", description="QTY-01 in the 180: 76 returns")
+    expected_date: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2}$")] = Field("17", description="G62-01 of the expected arrival in the 943")
+    mode: Qualifier = Field("M", description="W27-01 in the 943: M motor")
+    no_carrier: Annotated[str, StringConstraints(min_length=1, max_length=35)] = Field("UNKNOWN", description="W27-03 when no carrier is known: 4010 asks for one")
+
+
 class Advice(Strict):
     """Where things stand in the 945. Every list is tried in order; of line, LX and header the nearest that has one wins."""
 
@@ -156,27 +113,6 @@ class Advice(Strict):
     ignore_segments: list[str] = Field([], description="segments the partner adds outside the 4010 map; passed over")
 
 
-class CsvAdvice(Strict):
-    """Advice files as CSV: which column is which of our fields."""
-
-    columns: dict[AdviceField, str]
-    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
-    encoding: Literal["utf-8-sig", "cp1252", "latin-1"] = "utf-8-sig"
-    date_format: str = Field("%Y-%m-%d", description="strptime; without a zone the profile's timezone is taken")
-    decimal_mark: Literal["", ".", ","] = Field("", description="what stands before the zeros of '2,000' when it means two; '' when there are none")
-    trailer: str = Field("", description="first cell of a last row whose second cell counts the rows; '' when the partner has none")
-    unit: str = Field("EA", description="when no column says it")
-
-    @model_validator(mode="after")
-    def _has_what_counts(self) -> "CsvAdvice":
-        lacking = {"advice_id", "reference", "sku", "quantity", "carrier", "tracking_number", "shipped_at"} - set(self.columns)
-        if lacking:
-            raise ValueError(f"columns lacks {', '.join(sorted(lacking))}")
-        if len(set(self.columns.values())) < len(self.columns):
-            raise ValueError("columns uses one column twice")
-        return self
-
-
 class Profile(Strict):
     """One trading partner, as agreed with it."""
 
@@ -189,8 +125,8 @@ class Profile(Strict):
     usage: Literal["T", "P"] = Field(description="ISA15: a test file never reaches production, nor the other way round")
     version: Literal["004010"] = "004010"
     delimiters: Delimiters = Delimiters()
-    timezone: Annotated[str, AfterValidator(_zone)] = Field("UTC", description="of the partner's dates and times")
-    file_name: Annotated[str, AfterValidator(_file_name)] = "{set}_{sender}_{receiver}_{control}.edi"
+    timezone: Zone = Field("UTC", description="of the partner's dates and times")
+    file_name: FileName = "{set}_{sender}_{receiver}_{control}.edi"
     to_partner: FolderName = Field("inbound", description="the partner's inbound folder: we put files here")
     from_partner: FolderName = Field("outbound", description="the partner's outbound folder: we take files from here")
     archive: FolderName = Field("archive", description="where we move what we have taken")
@@ -203,9 +139,21 @@ class Profile(Strict):
     acknowledges: bool = Field(True, description="the partner sends a 997 for each group")
     acknowledgement_seconds: float = Field(4 * 3600, gt=0, description="how long the partner may take for it")
     wants_acknowledgements: bool = Field(True, description="we owe a 997 for each group")
+    announces_returns: bool = Field(True, description="an approved return is announced to the partner (180)")
+    announces_receipts: bool = Field(True, description="stock on its way is announced to the partner (943)")
+    stock_basis: Literal["available", "on_hand"] = Field("available", description="available: the 846 has a figure less what is allocated; on_hand: it has none")
+    silent_after_seconds: dict[Kind, float] = Field({}, description="how long none of these may come before the feed counts as silent; not named: never")
     order: Order = Order()
+    notices: Notices = Notices()
     advice: Advice = Advice()
+    stock: Stock = Stock()
+    adjustments: Adjustments = Adjustments()
+    receipts: Receipts = Receipts()
+    return_advice: ReturnAdvice | None = Field(None, description="only where the partner sends a 180 for goods that came back")
     csv_advice: CsvAdvice | None = None
+    csv_stock: CsvStock | None = None
+    csv_adjustments: CsvAdjustments | None = None
+    csv_returns: CsvReturns | None = None
 
     @model_validator(mode="after")
     def _folders_differ(self) -> "Profile":
@@ -220,6 +168,21 @@ class Profile(Strict):
         if kind_of(self.name_of("940", 999_999_999)) != "whole":
             raise ValueError("file_name gives names of more than 100 characters, or ones that look unfinished (.tmp, .part, .filepart)")
         return self
+
+    @model_validator(mode="after")
+    def _csv_files_fit(self) -> "Profile":
+        layouts = list(self.csv_layouts.values())
+        if len({frozenset(layout.columns.values()) for layout in layouts}) < len(layouts):
+            raise ValueError("two kinds of CSV file have the same columns: nothing would tell them apart")
+        if self.csv_stock and self.stock_basis not in self.csv_stock.columns:
+            raise ValueError(f"stock_basis is {self.stock_basis}, and csv_stock has no such column")
+        return self
+
+    @property
+    def csv_layouts(self) -> dict[str, CsvAdvice | CsvStock | CsvAdjustments | CsvReturns]:
+        """The kinds of CSV file that the partner sends, by their name in the profile."""
+        named = {"csv_advice": self.csv_advice, "csv_stock": self.csv_stock, "csv_adjustments": self.csv_adjustments, "csv_returns": self.csv_returns}
+        return {name: layout for name, layout in named.items() if layout is not None}
 
     @property
     def account(self) -> str:

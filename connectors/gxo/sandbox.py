@@ -14,7 +14,10 @@ from typing import Any
 import httpx
 
 from connectors.gxo.profile import Profile
+from connectors.gxo.sandbox_dock import Dock
 from connectors.gxo.sandbox_files import Shelf, elements_of
+from connectors.gxo.sandbox_notes import Came
+from connectors.gxo.sandbox_stock import StockBook
 from connectors.gxo.sandbox_writing import Parcel, acknowledgement_sets, advice_set, envelope_of
 from connectors.gxo.x12_write import write
 from connectors.kit.clock import Clock
@@ -43,11 +46,15 @@ class Order:
 
 
 class GxoSandbox:
-    """One site. `step()` does what is due; `books()` is its own record. pick/rest/acknowledge seconds are by its clock."""
+    """One site. `step()` does what is due; `books()` is its own record. pick/rest/acknowledge seconds are by its clock.
+
+    stock: {facility: {SKU: units}}; without it stock is unlimited and nothing is stated of it. Stock, receipts and announced goods are at the `dock`.
+    """
 
     def __init__(self, root: Path, clock: Clock, profile: Profile, skus: set[str], facilities: set[str], seed: int = 0, nastiness: str = "strict",
                  faults: Faults | None = None, pick_seconds: float = 60, rest_seconds: float = 60, acknowledge_seconds: float = 0,
-                 other_carrier: str = "TUFF", kinds: dict[str, int] | None = None) -> None:
+                 other_carrier: str = "TUFF", kinds: dict[str, int] | None = None, stock: dict[str, dict[str, int]] | None = None,
+                 statement_seconds: float | None = None, receive_seconds: float | None = None) -> None:
         self.name, self.faults = f"gxo {profile.partner_id}", faults or Faults()
         self._clock, self._profile, self._skus, self._facilities = clock, profile, skus, facilities
         self._seed, self._is_lenient = seed, nastiness == "lenient"
@@ -55,11 +62,14 @@ class GxoSandbox:
         self._other_carrier, self._kinds = other_carrier, kinds or KINDS
         self.is_picking = True  # between two shifts nothing is picked
         self._shelf = Shelf(root, profile, clock, self.faults)
+        self._book = StockBook(stock) if stock is not None else None
+        self.dock = Dock(profile, clock, self.faults, self._book, self._write, seed, statement_seconds, receive_seconds)
         self._orders: dict[str, list[Order]] = {}
         self._owed: list[tuple[datetime, list[tuple[str, ...]]]] = []  # 997 sets, and from when
         self._controls: dict[int, str] = {}
         self._received: list[dict[str, Any]] = []
         self._acknowledged: list[str] = []
+        self._statements: list[tuple[str, bytes]] = []
         self._next_control, self._next_shipment = 1, 1
 
     def handle(self, request: httpx.Request) -> httpx.Response:
@@ -72,7 +82,34 @@ class GxoSandbox:
         for name, body in self._shelf.arrived():
             self._take(name, body)
         self._send_acknowledgements()
+        self.dock.step()
+        self._promise_what_came()
         self._ship()
+
+    def receive_return(self, reference: str, lines: list[tuple[str, int, str]], rma: str = "", facility: str = "", tracking: str = "") -> str:
+        """A customer's parcel came back: (SKU, units, grade) each. reference or rma may be ''. The number of the receipt (W17-03)."""
+        order = next(iter(self._orders.get(reference, [])), None)
+        keys = {line["sku"]: key for key, line in order.lines.items() if not key.startswith("?")} if order else {}
+        place = facility or (order.facility if order else self.dock.notices.get(rma, {}).get("facility", "")) or min(self._facilities)
+        return self.dock.receive_return(place, [Came(sku, units, 0, grade, keys.get(sku, "")) for sku, units, grade in lines], reference, rma, tracking)
+
+    def receive(self, facility: str, lines: list[tuple[str, int]], reference: str = "") -> str:
+        """Stock came in: (SKU, units) each. The number of the receipt."""
+        return self.dock.receive(facility, [Came(sku, units) for sku, units in lines], reference)
+
+    def adjust(self, facility: str, changes: dict[str, int], reason: str = "AA") -> str:
+        """Signed units by SKU: a count, a breakage. The number of the document."""
+        return self.dock.adjust(facility, changes, reason)
+
+    def state_stock(self, facility: str = "", skus: list[str] | None = None, is_whole: bool = True, late_seconds: float = 0) -> None:
+        """Write a stock statement of one facility, or of each; of these SKUs only, or of all."""
+        for place in [facility] if facility else self._book.facilities() if self._book else []:
+            self.dock.state(place, skus, is_whole, late_seconds)
+
+    def repeat_statement(self, back: int = 1) -> None:
+        """Publish the last statement but `back - 1` again: the same bytes under another name, as a partner does that sends its folder twice."""
+        name, body = self._statements[-back]
+        self._shelf.put(f"again_{len(self._shelf.written)}_{name}", body)
 
     def is_idle(self) -> bool:
         """Nothing lies unread, nothing is to be picked, shipped or answered."""
@@ -80,13 +117,16 @@ class GxoSandbox:
         return not (waiting or self._owed or self._shelf.has_unread() or self._shelf.is_busy())
 
     def books(self) -> dict[str, Any]:
-        """orders {reference: [copies]}, parcels, files received, files written, control numbers, our acknowledgements."""
+        """orders {reference: [copies]}, parcels, files received, files written, control numbers, our acknowledgements;
+        stock {facility: {SKU: {free, allocated, held}}}, adjustments, receipts, returns, notices {reference: what we announced}, statements."""
         orders = {reference: [{"state": o.state, "facility": o.facility, "carrier": o.carrier, "service": o.service,
                                "storefront_order": o.storefront_order, "control": o.control,
                                "lines": o.lines, "has_address": o.has_address, "parcels": [vars(p) for p in o.parcels]}
                               for o in copies] for reference, copies in self._orders.items()}
+        dock = {"stock": self._book.all() if self._book else {}, "adjustments": self.dock.adjustments, "receipts": self.dock.receipts,
+                "returns": self.dock.returns, "notices": self.dock.notices, "statements": self.dock.statements}
         return deepcopy({"orders": orders, "received": self._received, "written": self._shelf.written, "acknowledged": self._acknowledged,
-                         "controls": sorted(self._controls), "unread": self._shelf.unread_names()})
+                         "controls": sorted(self._controls), "unread": self._shelf.unread_names()} | dock)
 
     def _take(self, name: str, body: bytes) -> None:
         segments = elements_of(body)
@@ -102,7 +142,7 @@ class GxoSandbox:
         if segments[1][1] == "FA":
             self._acknowledged += [segment[2] for segment in segments if segment[0] == "AK1"]
         else:
-            self._take_orders(segments, control)
+            self._take_sets(segments, control)
         self._shelf.file(name)
 
     def _envelope_fault(self, segments: list[list[str]]) -> str:
@@ -119,13 +159,14 @@ class GxoSandbox:
             return "counts do not agree"
         return ""
 
-    def _take_orders(self, segments: list[list[str]], control: int) -> None:
+    def _take_sets(self, segments: list[list[str]], control: int) -> None:
         group, answers, current = segments[1], [], []
         for segment in segments:
             if segment[0] == "ST":
                 current = [segment]
             elif segment[0] == "SE":
-                fault = self._take_order(current, control)
+                is_order = current[0][1] == "940"
+                fault = self._take_order(current, control) if is_order else self.dock.take_notice(current[0][1], current, self._is_lenient)
                 answers.append((current[0][1], current[0][2], fault))
             else:
                 current.append(segment)
@@ -142,17 +183,44 @@ class GxoSandbox:
             unknown = [line["sku"] for line in order.lines.values() if line["sku"] not in self._skus]
             order.state = "refused" if unknown or order.facility not in self._facilities or not order.has_address else "open"
             order.pick_at = self._clock.now() + self._pick
+            self._promise(order)
             self._orders.setdefault(order.reference, []).append(order)
             return "unknown item, facility or address" if order.state == "refused" else ""
-        open_copies = [copy for copy in copies if copy.state == "open" and not copy.parcels]
+        open_copies = [copy for copy in copies if copy.state in ("open", "backordered") and not copy.parcels]
         if not open_copies:
             return "too late" if copies else "no such order"
         for copy in open_copies:
+            self._release(copy)
             if status == "F":
                 copy.state, copy.pick_at = "cancelling", self._clock.now()
             else:
-                copy.lines, copy.facility, copy.carrier, copy.service = order.lines, order.facility, order.carrier, order.service
+                copy.lines, copy.facility, copy.carrier, copy.service = deepcopy(order.lines), order.facility, order.carrier, order.service
+                self._promise(copy)
         return ""
+
+    def _promise(self, order: Order) -> bool:
+        """Allocate what is there and not yet promised to it; whether anything was. Without a stock book all is there."""
+        if order.state == "refused":
+            return False
+        got = 0
+        for line in order.lines.values():
+            lacking = line["quantity"] - line["shipped"] - line["promised"]
+            more = self._book.allocate(order.facility, line["sku"], lacking) if self._book else lacking
+            line["promised"], got = line["promised"] + more, got + more
+        return got > 0
+
+    def _release(self, order: Order) -> None:
+        for line in order.lines.values():
+            if self._book:
+                self._book.release(order.facility, line["sku"], line["promised"])
+            line["promised"] = 0
+
+    def _promise_what_came(self) -> None:
+        """Orders that wait for stock get what has come since, the oldest first."""
+        for order in [order for copies in self._orders.values() for order in copies if self._book and order.state in ("backordered", "partly shipped")]:
+            if self._promise(order) and order.state == "backordered":
+                order.state = "partly shipped" if order.parcels else "open"
+                order.pick_at = self._clock.now() + self._pick
 
     def _read(self, segments: list[list[str]], control: int) -> Order:
         lines: dict[str, dict[str, Any]] = {}
@@ -160,7 +228,7 @@ class GxoSandbox:
             if segment[0] == "W01":
                 pairs = dict(zip(segment[4::2], segment[5::2], strict=False))
                 sku = pairs.get(self._profile.order.sku_qualifier, "")
-                lines[f"?{len(lines)}"] = {"sku": sku, "quantity": int(segment[1]), "unit": segment[2], "shipped": 0}
+                lines[f"?{len(lines)}"] = {"sku": sku, "quantity": int(segment[1]), "unit": segment[2], "shipped": 0, "promised": 0}
             elif segment[:2] == ["N9", "LI"] and lines:
                 last = list(lines)[-1]
                 lines = {segment[2] if key == last else key: line for key, line in lines.items()}
@@ -181,6 +249,8 @@ class GxoSandbox:
         sets, again = [], False
         for copies in self._orders.values():
             for order in copies:
+                if order.state in ("open", "partly shipped") and not any(line["promised"] for line in order.lines.values()):
+                    order.state = "backordered"
                 if order.state in ("open", "partly shipped", "cancelling") and order.pick_at <= self._clock.now():
                     kind = self._kind_of(order.reference)
                     again = again or kind == "repeated"
@@ -196,7 +266,7 @@ class GxoSandbox:
         return random.Random(f"{self._seed}:{reference}").choices(list(self._kinds), list(self._kinds.values()))[0]
 
     def _pack(self, order: Order, kind: str) -> tuple[str, list[tuple[str, ...]]]:
-        left = {key: line["quantity"] - line["shipped"] for key, line in order.lines.items()}
+        left = {key: line["promised"] for key, line in order.lines.items()}
         is_first = order.state == "open"
         now = {key: (units + 1) // 2 for key, units in left.items()} if kind == "partial" and is_first and sum(left.values()) > 1 else left
         if kind == "packages" and sum(now.values()) > 1:
@@ -210,10 +280,13 @@ class GxoSandbox:
         parcels = [self._parcel(order, carrier, shipment, place, content) for place, content in enumerate(contents, 1) if any(content.values())]
         for key, units in now.items():
             order.lines[key]["shipped"] += units
+            order.lines[key]["promised"] -= units
+            if self._book:
+                self._book.ship(order.facility, order.lines[key]["sku"], units)
         order.parcels += parcels
         done = all(line["shipped"] == line["quantity"] for line in order.lines.values())
         order.state, order.pick_at = ("shipped", None) if done else ("partly shipped", self._clock.now() + self._rest)
-        return "945", advice_set(order, shipment, parcels, self._clock.now(), numbered=kind != "unnumbered")
+        return "945", advice_set(order, shipment, parcels, self.dock.local_time(), numbered=kind != "unnumbered")
 
     def _parcel(self, order: Order, carrier: str, shipment: str, place: int, content: dict[str, int]) -> Parcel:
         serial = self._next_shipment * 100 + place
@@ -224,13 +297,15 @@ class GxoSandbox:
         order.state = "cancelled"
         shipment = f"SHP{self._next_shipment:07}"
         self._next_shipment += 1
-        return "945", advice_set(order, shipment, [], self._clock.now(), numbered=True)
+        return "945", advice_set(order, shipment, [], self.dock.local_time(), numbered=True)
 
-    def _write(self, set_id: str, group: str, sets: list[tuple[str, list[tuple[str, ...]]]], again: bool = False) -> None:
+    def _write(self, set_id: str, group: str, sets: list[tuple[str, list[tuple[str, ...]]]], again: bool = False, late_seconds: float = 0) -> None:
         control = self._next_control
         self._next_control += 1
-        body = write(envelope_of(self._profile, control, self._clock.now()), group, sets)
-        self._shelf.put(f"{set_id}_{control:09}.edi", body)
+        name, body = f"{set_id}_{control:09}.edi", write(envelope_of(self._profile, control, self._clock.now()), group, sets)
+        self._shelf.put(name, body, late_seconds)
+        if set_id == "846":
+            self._statements.append((name, body))
         if again:
             self._shelf.put(f"{set_id}_{control:09}_again.edi", body)
 

@@ -54,8 +54,12 @@ class Shelf:
             target = folder / f"{name}.{again}"
         (self._root / self._profile.to_partner / name).rename(target)
 
-    def put(self, name: str, body: bytes) -> None:
-        """Publish a file for us, by way of a temporary name, unless a fault strikes."""
+    def put(self, name: str, body: bytes, late_seconds: float = 0) -> None:
+        """Publish a file for us, by way of a temporary name, now or so much later, unless a fault strikes."""
+        if late_seconds:
+            self.written.append({"file": name, "bytes": len(body), "fault": ""})
+            self._later.append((self._clock.now() + timedelta(seconds=late_seconds), name, body))
+            return
         fault, now = self._faults.strike(f"WRITE {name}"), self._clock.now()
         self.written.append({"file": name, "bytes": len(body), "fault": fault})
         if fault == "F22":

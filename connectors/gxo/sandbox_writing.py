@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from connectors.gxo.profile import Profile
 from connectors.gxo.x12 import Separators
@@ -24,9 +25,10 @@ class Parcel:
 
 
 def envelope_of(profile: Profile, control: int, at: datetime) -> Envelope:
-    """From the partner to us."""
+    """From the partner to us, dated in the partner's time."""
     return Envelope(profile.partner_qualifier, profile.partner_id, profile.our_qualifier, profile.our_id,
-                    profile.partner_group_id or profile.partner_id, profile.our_group_id or profile.our_id, profile.usage, control, at,
+                    profile.partner_group_id or profile.partner_id, profile.our_group_id or profile.our_id, profile.usage, control,
+                    at.astimezone(ZoneInfo(profile.timezone)),
                     Separators("*", ">", "~"))
 
 
@@ -42,7 +44,7 @@ def acknowledgement_sets(group_code: str, group_number: str, answers: list[tuple
 
 def advice_set(order: Any, shipment: str, parcels: list[Parcel], at: datetime, numbered: bool) -> list[Row]:
     """The body of one 945: a parcel an LX, or one LX with zeros when nothing was shipped."""
-    rows: list[Row] = [("W06", "F", order.reference, f"{at:%Y%m%d}", shipment), ("N1", "WH", "", "92", order.facility), ("G62", "11", f"{at:%Y%m%d}")]
+    rows: list[Row] = [("W06", "F", order.reference, f"{at:%Y%m%d}", shipment), ("N1", "WH", "", "92", order.facility), ("G62", "11", f"{at:%Y%m%d}", "1", f"{at:%H%M}")]
     carrier = parcels[0].carrier if parcels else order.carrier
     rows.append(("W27", "M", carrier, order.service))
     if not parcels:

@@ -3,12 +3,15 @@
 import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from connectors.gxo.csv_files import csv_messages
 from connectors.gxo.mapping import acknowledgement_document, group_messages, note_messages
-from connectors.gxo.mapping_csv import advice_messages, items_frame
+from connectors.gxo.mapping_csv import items_frame
+from connectors.gxo.mapping_notice import receipt_document, return_document
 from connectors.gxo.mapping_order import CANCEL, CHANGE, NEW, order_document
 from connectors.gxo.profile import Profile
 from connectors.gxo.x12 import Group, Interchange, parse
@@ -17,9 +20,15 @@ from connectors.kit.clock import Clock
 from connectors.kit.errors import BadDocument, DefiniteNo, InDoubt, NotNow, Refused
 from connectors.kit.exchange import MAX_FILES
 from connectors.kit.files import Files, FilesSettings, FileStat, connect_files
-from connectors.ports import ACKNOWLEDGEMENT, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, Effect, Inbound, Message, Receipt, Warehouse
-from contracts.effects import Acknowledgement, FulfilmentRequest
+from connectors.ports import (
+    ACKNOWLEDGEMENT, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, RECEIPT_NOTICE, RETURN_NOTICE, Effect, Inbound, Message, Receipt, Warehouse,
+)
+from contracts.effects import Acknowledgement, FulfilmentRequest, Payload, ReceiptNotice, ReturnNotice
 
+WRITERS: dict[str, tuple[type[Payload], Any]] = {
+    ACKNOWLEDGEMENT: (Acknowledgement, acknowledgement_document), RETURN_NOTICE: (ReturnNotice, return_document),
+    RECEIPT_NOTICE: (ReceiptNotice, receipt_document)}
+SET_OF = {ACKNOWLEDGEMENT: "997", RETURN_NOTICE: "180", RECEIPT_NOTICE: "943"}  # all else is a 940
 STATUS = {FULFILMENT_REQUEST: NEW, FULFILMENT_CHANGE: CHANGE, FULFILMENT_CANCEL: CANCEL}
 
 
@@ -39,6 +48,8 @@ class Settings(BaseModel):
     def _limits(self) -> "Settings":
         if not self.partner.accepts_cancels and self.partner.accepts_changes:
             raise ValueError("a partner that follows changes but not cancels is not known; check accepts_changes and accepts_cancels")
+        if self.partner.csv_stock and self.partner.csv_stock.bytes_max > self.files.max_bytes:
+            raise ValueError(f"csv_stock.bytes_max is {self.partner.csv_stock.bytes_max}, and files.max_bytes lets only {self.files.max_bytes} through")
         return self
 
 
@@ -55,7 +66,9 @@ class Gxo:
         self.name, self.account = name, partner.account
         self.quiet_seconds, self.verify_seconds = settings.quiet_seconds, partner.acknowledgement_seconds
         self.follows_changes, self.follows_cancels, self.acknowledges = partner.accepts_changes, partner.accepts_cancels, partner.acknowledges
+        self.announces_returns, self.stock_basis, self.silent_after_seconds = partner.announces_returns, partner.stock_basis, dict(partner.silent_after_seconds)
         optional = ((FULFILMENT_CHANGE, partner.accepts_changes), (FULFILMENT_CANCEL, partner.accepts_cancels),
+                    (RETURN_NOTICE, partner.announces_returns), (RECEIPT_NOTICE, partner.announces_receipts),
                     (ACKNOWLEDGEMENT, partner.wants_acknowledgements))
         self.kinds = (FULFILMENT_REQUEST, *(kind for kind, is_taken in optional if is_taken))
         self._settings, self._partner, self._files = settings, partner, files
@@ -65,28 +78,35 @@ class Gxo:
         return f"gxo {self.account}"
 
     def prepare(self, effect: Effect) -> bytes:
-        """The interchange: a 940 (new, change, cancel) or a 997, dated when it is first sent. Raises Refused with element and reason."""
+        """The interchange: a 940 (new, change, cancel), 180, 943 or 997, dated when it is first sent. Raises Refused with element and reason."""
         try:
-            if effect.kind == ACKNOWLEDGEMENT:
-                return acknowledgement_document(Acknowledgement.model_validate(effect.payload), self._partner, effect.number, self._at(effect))
+            if effect.kind in WRITERS:
+                payload, write = WRITERS[effect.kind]
+                return write(payload.model_validate(effect.payload), self._partner, effect.number, self._at(effect))
             request = FulfilmentRequest.model_validate(effect.payload)
             return order_document(STATUS[effect.kind], request, effect.recipient, self._partner, effect.number, self._at(effect))
         except Unwritable as why:
-            raise Refused(f"writing {effect.effect_id} for {self.name}", str(why), "Correct it in the order.") from None
+            raise Refused(f"writing {effect.effect_id} for {self.name}", str(why), "Correct it in the order or the notice.") from None
 
     def send(self, effect: Effect) -> Receipt:
         """Put the frozen bytes into the partner's inbound folder, under a temporary name first. Raises what `Files.put` raises."""
         name, body = self._name(effect), effect.document or self.prepare(effect)
-        self._files.put(self._partner.to_partner, name, body, str(effect.fence))
+        self._files.put(self._partner.to_partner, name, body, str(effect.fence), effect.lease_until)
         return self._receipt(effect, self._partner.to_partner, len(body))
 
     def find(self, effect: Effect) -> Receipt | None:
         """Look for the file by its name, where we put it and where the partner files it. None: it is surely not there.
 
+        What lies half put under its name is removed first: a process that was stopped before its rename must not publish it after our look.
+
         When the partner's archive cannot be listed, a file that is gone may have been taken: then only a partner that refuses
         repeated control numbers may be sent the same bytes again; else InDoubt, until its 997 or a person tells.
         """
         partner, name = self._partner, self._name(effect)
+        try:
+            self._files.remove_parts(partner.to_partner, name)
+        except DefiniteNo as error:
+            raise InDoubt(f"looking for {effect.effect_id} at {self.name}", f"{partner.to_partner} cannot be tidied ({error.got})", "It is looked for again.") from error
         folders = [partner.to_partner, *(f for f in (partner.partner_archive, partner.partner_error) if f and partner.is_partner_archive_listable)]
         for folder in folders:
             listed = self._listed(folder, effect)
@@ -150,7 +170,7 @@ class Gxo:
     def read(self, inbound: Inbound) -> list[Message]:
         """X12 when it begins like it, else the profile's CSV. Raises BadDocument: an envelope fault refuses the whole file."""
         if inbound.body.lstrip()[:3] != b"ISA":
-            return advice_messages(self.name, self._partner, inbound.body, inbound.name)
+            return csv_messages(self.name, self._partner, inbound.body, inbound.name)
         messages = []
         for interchange in parse(inbound.body, inbound.name):
             self._check_parties(interchange, inbound.name)
@@ -193,7 +213,7 @@ class Gxo:
         return (effect.sent_at or effect.planned_at).astimezone(UTC)
 
     def _name(self, effect: Effect) -> str:
-        return self._partner.name_of("997" if effect.kind == ACKNOWLEDGEMENT else "940", effect.number)
+        return self._partner.name_of(SET_OF.get(effect.kind, "940"), effect.number)
 
     def _receipt(self, effect: Effect, folder: str, size: int) -> Receipt:
         digest = {"sha256": hashlib.sha256(effect.document).hexdigest()} if effect.document is not None else {}

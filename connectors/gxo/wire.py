@@ -1,16 +1,18 @@
-"""The 940, 945 and 997 as they stand on the wire: which segments, in which order and loop. What they mean is in mapping.py.
+"""The sets as they stand on the wire: which segments, in which order and loop. What they mean is in the mappings.
 
 Elements keep their X12 positions (`w06.at(2)` is W06-02).
 """
 
 from dataclasses import dataclass, field
 
-from connectors.gxo.profile import path_parts
+from connectors.gxo.profile_types import path_parts
 from connectors.gxo.x12 import Segment, TransactionSet
 from connectors.gxo.x12_write import Row
 
 # value pairs (qualifier, value) by position, where a segment holds more than the usual 01/02
-PAIRS = {"MAN": ((1, 2), (4, 5)), "W12": ((7, 8), (17, 18), (21, 22)), "W01": ((4, 5), (6, 7), (15, 16)), "PER": ((3, 4), (5, 6), (7, 8))}
+PAIRS = {"MAN": ((1, 2), (4, 5)), "W12": ((7, 8), (17, 18), (21, 22)), "W01": ((4, 5), (6, 7), (15, 16)), "PER": ((3, 4), (5, 6), (7, 8)),
+         "LIN": tuple((place, place + 1) for place in range(2, 31, 2)), "W19": ((5, 6), (7, 8), (17, 18)), "W07": ((4, 5), (6, 7), (10, 11)),
+         "BLI": ((1, 2), (8, 9), (10, 11), (12, 13))}
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,30 @@ class ShippingAdvice:
             else:
                 packed[-1].segments.append(segment)
         return cls(header, packed, w03)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A set of a header and lines, each of which begins with the same segment: 846 (LIN), 947 (W19), 944 (W07), 180 (BLI)."""
+
+    header: list[Segment]
+    lines: list[list[Segment]]
+    total: Segment | None
+
+    @classmethod
+    def read(cls, document: TransactionSet, first_of_line: str, total: str = "") -> "Listing":
+        """Sort a set that has passed the 4010 map. `total` is the id of the segment after the lines, where there is one."""
+        header: list[Segment] = []
+        lines: list[list[Segment]] = []
+        last = None
+        for segment in document.segments:
+            if segment.id == total:
+                last = segment
+            elif segment.id == first_of_line:
+                lines.append([segment])
+            else:
+                (lines[-1] if lines else header).append(segment)
+        return cls(header, lines, last)
 
 
 @dataclass(frozen=True)

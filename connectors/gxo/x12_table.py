@@ -95,6 +95,7 @@ def _loop(first: str, most: int, inner: tuple[Slot, ...], mandatory: bool = Fals
 
 
 _LM = _loop("LM", 10, _slots("LQ*100"))
+_LM_ANY = _loop("LM", _MANY, _slots("LQ*100"))
 _FA1 = _loop("FA1", _MANY, _slots("FA2*"))
 SETS: dict[str, tuple[Slot, ...]] = {
     "940": (*_slots("W05!"), _loop("N1", 10, _slots("N2*2 N3*2 N4 PER*5")), *_slots("N9*10 G61*3 G62*10 NTE* W09 W66 W6 R2*13 BNX"), _LM,
@@ -104,6 +105,23 @@ SETS: dict[str, tuple[Slot, ...]] = {
             *_slots("N9*10 G61*3 G62*5 NTE*20 W27 W6 W28 W10*10 G72*5"), _LM,
             _loop("LX", _MANY, (*_slots("MAN* PAL N9*5"), _loop("W12", _MANY, (
                 *_slots("G69*5 N9*200 G62*10 QTY*10 MEA*5 AMT R4*5 W27 N1*5 G72*5"), _LM, _FA1)))), *_slots("W03")),
+    "846": (*_slots("BIA! CUR DTM*10 REF*12 PER*3 MEA*20"), _loop("N1", 5, _slots("N2*2 N3*2 N4 REF*12 PER*3")), _LM,
+            _loop("LIN", 10_000, (*_slots("PID*200 MEA*40 PKG*25 DTM*10 CTP*25 CUR SAC*25 REF* PER*3 SDQ*500 MAN UIT*5 CS DD* G53 PCT* LDT*12"), _LM,
+                                  _loop("SLN", 1_000, (*_slots("PID*200 MEA*40 PKG*25"), _loop("MAN", 100, _slots("MEA*40")))),
+                                  _loop("QTY", 99, (*_slots("UIT*12 MEA*25 LDT*12 DTM*10"), _loop("SCH", 25, _slots("MEA*25")), _LM_ANY, *_slots("LS"),
+                                                    _loop("REF", _MANY, (*_slots("DTM* N1"), _LM)), *_slots("LE"))),
+                                  _loop("N1", 200, _slots("N2*2 N3*2 N4 REF*12 PER*3"))), mandatory=True), *_slots("CTT")),
+    "943": (*_slots("W06!"), _loop("N1", 10, _slots("N2 N3*2 N4 PER*5"), mandatory=True), *_slots("N9*10 G61*3 G62*5 NTE*20 W27! W28 W10"),
+            _loop("W04", 9_999, _slots("G69*5 N9*200 W20*2"), mandatory=True), *_slots("W03!")),
+    "944": (*_slots("W17!"), _loop("N1", 10, _slots("N2 N3*2 N4 PER*5"), mandatory=True), *_slots("N9*10 G61*3 G62*5 NTE*20 W08 W18*10 G08*2"),
+            _loop("W07", 9_999, (*_slots("G69*5 N9*200 W20*2"), _loop("W13", 50, _slots("N9*200"))), mandatory=True), *_slots("W14!")),
+    "947": (*_slots("W15!"), _loop("N1", 100, _slots("N2 N3 N4 PER*5"), mandatory=True), *_slots("N9*10 G61*3 G62*5 NTE*20"), _LM,
+            _loop("W19", _MANY, (*_slots("G69*5 N9*10 CS AMT G62*10"), _LM, _loop("N1", 50, _slots("N2*2 N3*2 N4 G61*5")),
+                                 _loop("LX", _MANY, (*_slots("N9* G62 N1"), _LM)), _FA1), mandatory=True)),
+    "180": (*_slots("BGN! RDR PRF DTM*10 N9*10 PER*2 SAC*10 G38 PKG*5 TD1*10 TD5*10 NTE*5"), _loop("N1", 200, _slots("N2*2 N3*2 N4 PER*5")), _LM,
+            _loop("BLI", _MANY, (*_slots("N9*20 PID*5 RDR SAC*10 AMT* MEA* CRC* NTE* PRF DTM*15 DD*100 GF TD5*5 SDQ*100"), _LM,
+                                 _loop("N1", 200, _slots("N2*2 N3*2 N4 PER*5")),
+                                 _loop("QTY", _MANY, (*_slots("AMT*5 DTM*10 N1"), _LM, _loop("LX", _MANY, (*_slots("N9* DTM*10 N1"), _LM)))), _FA1))),
     "997": (*_slots("AK1!"), _loop("AK2", _MANY, (_loop("AK3", _MANY, _slots("AK4*99")), *_slots("AK5"))), *_slots("AK9!")),
 }
 

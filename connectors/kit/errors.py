@@ -44,9 +44,20 @@ class NotAllowed(DefiniteNo):
 
 
 class Refused(DefiniteNo):
-    """The far side understood, and said no to this record."""
+    """The far side understood, and said no to this record.
+
+    records: which of several in one call are at fault (SKUs), where the far side named them. known_as: the exception type that this is,
+    where the kind of effect alone does not say it.
+    """
 
     helps = "Trying again cannot help."
+
+    def __init__(self, doing: str, got: str, remedy: str = "", wait_seconds: float | None = None, records: tuple[str, ...] = (), known_as: str = "") -> None:
+        super().__init__(doing, got, remedy, wait_seconds)
+        self.records, self.known_as = records, known_as
+
+    def __reduce__(self):
+        return type(self), (self.doing, self.got, self.remedy, self.wait_seconds, self.records, self.known_as)
 
 
 class InDoubt(WharfingerError):

@@ -127,7 +127,7 @@ class Exchange:
         self._check_name("reading", folder, name)
         return self._disk.fetch(folder, name, self._max_bytes)
 
-    def put(self, folder: str, name: str, body: bytes, token: str) -> None:
+    def put(self, folder: str, name: str, body: bytes, token: str, until: datetime | None = None) -> None:
         """Write `{name}.tmp.{token}`, check it, rename it to `name`. The same bytes there already: success. Other bytes: Refused.
 
         Every DefiniteNo means that this call published nothing; InDoubt that the answer to the rename never came.
@@ -139,6 +139,8 @@ class Exchange:
             return
         try:
             self._disk.write(folder, part, body)
+            if until is not None and self._clock.now() >= until:
+                raise NotNow(self._doing("putting", folder, name), "it took too long; nothing was published", "Whoever has it now puts it.")
             outcome = self._disk.rename(folder, part, folder, name)
         except InDoubt:
             raise
@@ -181,6 +183,13 @@ class Exchange:
         """What is not offered for its name, or because it is a link or device, escaped to ASCII; at most 1,000."""
         entries = self._disk.entries(folder, self._max_files)
         return sorted(shown(entry.name) for entry in entries if not entry.regular or kind_of(entry.name) == "refused")[:MAX_REFUSED]
+
+    def remove_parts(self, folder: str, name: str) -> int:
+        """Remove every unfinished `{name}.tmp.{token}`: a put that sleeps before its rename finds nothing to rename."""
+        parts = [file for file in self.list(folder) if _OURS.fullmatch(file.name) and file.name.startswith(f"{name}.tmp.")]
+        for file in parts:
+            self._disk.remove(folder, file.name)
+        return len(parts)
 
     def remove_stale_parts(self, folder: str, older_than_seconds: float) -> int:
         """Remove our own `*.tmp.{token}` that nobody has written to for so long; a partner's unfinished files are left alone."""

@@ -32,8 +32,10 @@ class Files(Protocol):
     def read(self, folder: str, name: str) -> bytes:
         """The whole file. BadDocument: larger than `max_bytes`, or no regular file. Refused: not a safe name. NotNow: gone."""
 
-    def put(self, folder: str, name: str, body: bytes, token: str) -> None:
+    def put(self, folder: str, name: str, body: bytes, token: str, until: datetime | None = None) -> None:
         """Publish under `name`, all or nothing, never over another file: by way of `{name}.tmp.{token}` and a rename.
+
+        Not after `until`, by our clock: whoever was stopped for that long must not publish what somebody else may have published since (NotNow).
 
         The same bytes there already: success. Other bytes: Refused. Every DefiniteNo: this call published nothing. InDoubt: the answer
         to the rename never came; look with `list`, or put the same bytes again, which converges.
@@ -47,6 +49,9 @@ class Files(Protocol):
 
     def refused_names(self, folder: str) -> Names:
         """What lies there under a name, or of a kind (link, device), that is never offered; escaped to short ASCII, safe to show."""
+
+    def remove_parts(self, folder: str, name: str) -> int:
+        """Remove every unfinished `{name}.tmp.{token}`, whoever wrote it; how many. A put that is under way elsewhere then publishes nothing."""
 
     def remove_stale_parts(self, folder: str, older_than_seconds: float) -> int:
         """Remove what our own interrupted puts left behind; how many. A partner's unfinished files are left alone."""

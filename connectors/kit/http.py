@@ -117,14 +117,15 @@ class Http:
             pause = min(pause * 2, BACK_OFF_SECONDS_MAX)
         raise AssertionError("the loop returns or raises")
 
-    def write(self, method: str, path: str, body: bytes | None = None) -> Any:
-        """Send once, never again by ourselves. The parsed answer, None for a 204.
+    def write(self, method: str, path: str, body: bytes | None = None, judge: Judge | None = None) -> Any:
+        """Send once, never again by ourselves. The parsed answer, None for a 204. `judge` reads this one answer before the target's own judge.
 
         Raises NotNow, NotAllowed, Refused (nothing happened) or InDoubt (nobody knows).
         """
-        return self._once(f"{self.target}: {method} {path}", method, path, None, body, writing=True)
+        return self._once(f"{self.target}: {method} {path}", method, path, None, body, writing=True, judge=judge)
 
-    def _once(self, doing: str, method: str, path: str, params: Mapping[str, Any] | None, body: bytes | None, *, writing: bool) -> Any:
+    def _once(self, doing: str, method: str, path: str, params: Mapping[str, Any] | None, body: bytes | None, *, writing: bool,
+              judge: Judge | None = None) -> Any:
         request = self._request(method, path, params, body)
         if self._budget:
             self._budget.take(self._clock)
@@ -135,8 +136,8 @@ class Http:
             if self._budget:
                 known = isinstance(came, httpx.Response)
                 self._budget.settle(self._clock, came.status_code if known else None, came.headers if known else {})
-        error = self._judge(doing, came) if self._judge and isinstance(came, httpx.Response) else None
-        error = error or classify(doing, came, self._clock.now(), writing=writing, describe=self._describe)
+        judged = (ask(doing, came) for ask in (judge, self._judge) if ask and isinstance(came, httpx.Response))
+        error = next(filter(None, judged), None) or classify(doing, came, self._clock.now(), writing=writing, describe=self._describe)
         if error:
             raise error
         if came.status_code == 204:

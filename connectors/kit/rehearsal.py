@@ -58,6 +58,7 @@ class Rehearsal:
     once_if_twice: frozenset[str] = frozenset()
     window: Window | None = None
     order_id: str = ""
+    location: str = ""
     skus: list[str] = field(default_factory=list)
 
     def number(self, kind: str) -> int:

@@ -35,6 +35,7 @@ TOKEN_EXPIRED = "F10"
 DELIVERED_TWICE = "F11"
 PAGE_SHIFT = "F12"
 STALE_READ = "F13"
+ROWS_LOST, FIGURES_ABSURD, SKU_STRANGE, FEED_SILENT = "F27", "F28", "F29", "F30"
 FAULTS = {
     CONNECT_REFUSED: "the connection is refused", TIMEOUT_BEFORE: "no answer, and nothing happened", TIMEOUT_AFTER: "no answer, but it happened",
     LATE_COMMIT: "no answer, and it happens later", THROTTLED: "429", ERROR_BEFORE: "500, and nothing happened", ERROR_AFTER: "502, but it happened",

@@ -12,7 +12,7 @@ Every change carries the fence of the claim and the state it expects, and must h
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -119,11 +119,13 @@ class Effects:
         # asked again under the lock: what `due` listed may have been overtaken since
         taken = row is not None and row.state == PLANNED and tx.execute(_CLAIM, {
             "id": effect_id, "known_fence": row.fence, "at": now, "by": holder, "until": now + timedelta(seconds=self._lease_seconds)}).rowcount
-        return _effect(row, fence=row.fence + 1, attempt=row.attempt + 1, sent_at=now) if taken else None
+        if not taken:
+            return None
+        return replace(_effect(row, row.fence + 1, row.attempt + 1, now), lease_until=now + timedelta(seconds=self._lease_seconds))
 
     def may_send(self, claimed: Effect) -> bool:
         """Is the lease of this claim still running? A process that was stopped (a laptop's lid, a paused machine) must ask before it sends."""
-        return claimed.sent_at is not None and self._clock.now() < claimed.sent_at + timedelta(seconds=self._lease_seconds)
+        return claimed.lease_until is not None and self._clock.now() < claimed.lease_until
 
     def claim_doubtful(self, tx: Connection, effect_id: str, holder: str) -> Effect | None:
         """Take one UNKNOWN effect for a read-back; it stays UNKNOWN. None when somebody else was quicker."""

@@ -312,6 +312,8 @@ stock_feed = Table(
     Column("units", sa.BigInteger, nullable=False),
     Column("inbox_key", Words, nullable=False),
     Column("received_at", Utc, nullable=False),
+    Column("whole_as_of", Utc),
+    Column("whole_sequence", sa.BigInteger),
 )
 
 stock_change = Table(
@@ -330,7 +332,9 @@ stock_change = Table(
     Column("sequence", sa.BigInteger, nullable=False),
     Column("inbox_key", Words, nullable=False),
     Column("entered_at", Utc, nullable=False),
+    Column("is_open", Boolean, nullable=False, default=True),
     Index("ix_stock_change_sku", "warehouse", "facility", "sku", "occurred_at"),
+    Index("ix_stock_change_open", "warehouse", "is_open"),
 )
 
 stock_desired = Table(
@@ -350,8 +354,30 @@ stock_desired = Table(
     Column("sent_as_of", Utc),
     Column("sent_sequence", sa.BigInteger),
     Column("sent_at", Utc),
+    Column("withheld", Words, nullable=False, default=""),
+    Column("is_corrected", Boolean, nullable=False, default=False),
+    Column("turn", Integer, nullable=False, default=0),
     Index("ix_stock_desired_owed", "connection", "is_owed"),
+    Index("ix_stock_desired_corrected", "connection", "is_corrected"),
     Index("ix_stock_desired_effect", "effect_id"),
+)
+
+stock_mark = Table(
+    "stock_mark", metadata,
+    Column("connection", Words, primary_key=True),
+    Column("positions", sa.JSON, nullable=False),
+    Column("rules_hash", String(64), nullable=False),
+    Column("decided_at", Utc, nullable=False),
+)
+
+sku_sales = Table(
+    "sku_sales", metadata,
+    Column("connection", Words, primary_key=True),
+    Column("sku", Words, primary_key=True),
+    Column("units", Integer, nullable=False),
+    Column("days", Integer, nullable=False),
+    Column("dispersion_milli", Integer, nullable=False),
+    Column("counted_at", Utc, nullable=False),
 )
 
 rma = Table(
@@ -396,6 +422,8 @@ return_line = Table(
     Column("disposition", String(20), nullable=False, default=""),
     Column("refund_effect", Words, nullable=False, default=""),
     Column("matched_by", Words, nullable=False, default=""),
+    Column("placed", sa.JSON, nullable=False, default=list),
+    Column("dues", sa.JSON, nullable=False, default=list),
     Index("ix_return_line_order", "connection", "order_id"),
     Index("ix_return_line_state", "warehouse", "state"),
 )
@@ -470,6 +498,10 @@ reconciliation = Table(
     Column("connection", Words, nullable=False),
     Column("period", String(20), nullable=False),
     Column("order_id", Words, nullable=False),
+    Column("placed_at", Utc, nullable=False),
+    Column("status", String(30), nullable=False),
+    Column("is_carried_in", Boolean, nullable=False),
+    Column("is_carried_out", Boolean, nullable=False),
     Column("verdict", String(40), nullable=False),
     Column("currency", String(3), nullable=False),
     Column("ordered_minor", sa.BigInteger, nullable=False),
@@ -477,7 +509,11 @@ reconciliation = Table(
     Column("dispatched_minor", sa.BigInteger, nullable=False),
     Column("refunded_minor", sa.BigInteger, nullable=False),
     Column("returned_minor", sa.BigInteger, nullable=False),
+    Column("deducted_minor", sa.BigInteger, nullable=False),
+    Column("balance_minor", sa.BigInteger, nullable=False),
     Column("difference_minor", sa.BigInteger, nullable=False),
+    Column("explained_minor", sa.BigInteger, nullable=False),
+    Column("differences", sa.JSON, nullable=False, default=list),
     Column("detail", Words, nullable=False, default=""),
     Column("made_at", Utc, nullable=False),
     UniqueConstraint("connection", "period", "order_id"),
@@ -498,7 +534,11 @@ alert = Table(
     "alert", metadata,
     Column("exception_id", Words, primary_key=True),
     Column("stage", String(20), primary_key=True),
-    Column("sent_at", Utc, nullable=False),
+    Column("alert_id", String(36), nullable=False),
+    Column("promised_at", Utc, nullable=False),
+    Column("told_at", Utc),
+    sa.CheckConstraint("stage IN ('opened', 'due')", name="ck_alert_stage"),
+    Index("ix_alert_untold", "told_at", "alert_id"),
 )
 
 journal = Table(

@@ -9,7 +9,7 @@ from contracts.base import Contract
 from contracts.dispatches import Dispatches
 from contracts.items import CatalogueItems, Channels, Items
 from contracts.orders import OrderLines, Orders, Recipients, ShipGroups
-from contracts.stock import Locations, ShownStock, StockLevels
+from contracts.stock import Locations, ShownStock, StockDecisions, StockLevels
 
 PERSONAL = set(Recipients.columns()) - {"connection", "order_id", "ship_group", "region", "country"}
 
@@ -38,6 +38,7 @@ KINDS: dict[str, Kind] = {
     "locations": Kind(Locations, is_published=True, harmless={"name": "the location's name"}),
     "stock_levels": Kind(StockLevels),
     "stock_positions": Kind(StockLevels),
+    "stock_decisions": Kind(StockDecisions),
     "shown_stock": Kind(ShownStock),
 }
 

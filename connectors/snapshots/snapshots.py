@@ -49,13 +49,19 @@ class Snapshots:
         Raises SnapshotRefused (kind, name, columns, types, personal data) and NotNow (disk full or away; nothing was kept).
         """
         frame = fitting(kind, frame)
+        with memory() as connection:
+            connection.register("said", frame)
+            return self.keep_query(kind, source, as_of, connection, "SELECT * FROM said", key)
+
+    def keep_query(self, kind: str, source: str, as_of: datetime, connection: duckdb.DuckDBPyConnection, query: str, key: str) -> Path:
+        """The same for what a query of `connection` gives, in the columns of the kind's contract: for what is too big to pass through a frame."""
         if as_of.tzinfo is None or not key:
             raise SnapshotRefused(f"keeping a snapshot of {kind}", "its moment has no time zone" if key else "it has no key")
         place = self._source(kind, source) / f"key={hashlib.sha256(key.encode()).hexdigest()[:32]}"
         if place.is_dir():
             return next(place.iterdir())
         try:
-            return self._write(place, kind, as_of.astimezone(UTC), frame)
+            return self._write(place, as_of.astimezone(UTC), connection, query)
         except (OSError, duckdb.IOException) as error:
             if place.is_dir():  # somebody else was quicker
                 return next(place.iterdir())
@@ -117,7 +123,7 @@ class Snapshots:
             raise SnapshotRefused(f"looking for snapshots of {kind}", "the name of the source is not made of letters, digits, - and _")
         return self.folder / f"kind={kind}" / f"source={source}"
 
-    def _write(self, place: Path, kind: str, as_of: datetime, frame: pd.DataFrame) -> Path:
+    def _write(self, place: Path, as_of: datetime, connection: duckdb.DuckDBPyConnection, query: str) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         files.sweep(place.parent, self.clock)
         seen_at = self.clock.now().astimezone(UTC)
@@ -125,10 +131,8 @@ class Snapshots:
         temporary = files.unfinished(place.parent, self.clock)
         temporary.mkdir()
         try:
-            with memory() as connection:
-                connection.register("said", frame)
-                connection.execute("COPY (SELECT *, $as_of::TIMESTAMPTZ AS _as_of, $seen_at::TIMESTAMPTZ AS _seen_at FROM said) TO $file "
-                                   "(FORMAT parquet, COMPRESSION zstd)", {"as_of": as_of, "seen_at": seen_at, "file": str(temporary / name)})
+            connection.execute(f"COPY (SELECT *, $as_of::TIMESTAMPTZ AS _as_of, $seen_at::TIMESTAMPTZ AS _seen_at FROM ({query})) TO $file "
+                               "(FORMAT parquet, COMPRESSION zstd)", {"as_of": as_of, "seen_at": seen_at, "file": str(temporary / name)})
             (temporary / name).chmod(0o444)
             files.settle(temporary / name)
             files.settle(temporary)

@@ -29,6 +29,7 @@ class Mappings:
         self._units = _Table(rows["units"], ("sku", "unit", "connection", "warehouse"))
         self._carriers = _Table(rows["carriers"], ("carrier", "service", "connection", "warehouse"))
         self._po_rules = _Table(rows["po_rules"], ("customer_group", "channel", "connection"))
+        self._return_rules = _Table(rows["return_rules"], ("grade", "connection", "warehouse"))
         self._home = {(row["warehouse"], row["facility"], row["country"]) for row in rows["home_countries"]}
         self._kits: dict[tuple[str, str], list[tuple[str, int]]] = {}
         for row in rows["kits"]:
@@ -81,6 +82,10 @@ class Mappings:
         """(is a PO number mandatory, is an organisation mandatory) for this customer group on this channel."""
         row = self._po_rules.find(group.strip(), channel, connection)
         return (row["po_required"] == "yes", row["organisation_required"] == "yes") if row else (False, False)
+
+    def return_rule(self, connection: str, warehouse: str, grade: str) -> Row | None:
+        """What a return of this grade is worth and where it goes: refund_percent, disposition, needs_rma. None: nobody said."""
+        return self._return_rules.find(grade.strip(), connection, warehouse)
 
     def is_home(self, warehouse: str, facility: str, country: str) -> bool:
         """Does this country need no customs data from this facility? What is not listed is international."""

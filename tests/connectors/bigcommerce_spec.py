@@ -18,9 +18,10 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
 SPECS = Path(__file__).resolve().parents[2] / "../shared/specs"
-ORDERS, CHANNELS, STORE = (SPECS / f"bigcommerce-fixed/{name}.yml" for name in ("orders.v2.oas2", "channels.v3", "store_information.v2"))
+ORDERS, CHANNELS, STORE, INVENTORY, LOCATIONS, MONEY, HOOKS = (SPECS / f"bigcommerce-fixed/{name}.yml" for name in (
+    "orders.v2.oas2", "channels.v3", "store_information.v2", "inventory.v3", "locations.v3", "orders.v3", "webhooks.v3"))
 PRODUCTS, VARIANTS = (SPECS / f"bigcommerce/catalog/{name}_catalog.v3.yml" for name in ("products", "product-variants"))
-BIGCOMMERCE = (ORDERS, STORE, CHANNELS, PRODUCTS, VARIANTS)
+BIGCOMMERCE = (ORDERS, STORE, CHANNELS, PRODUCTS, VARIANTS, INVENTORY, LOCATIONS, MONEY, HOOKS)
 MISSING = "" if all(path.exists() for path in BIGCOMMERCE) else "the vendor's descriptions are not beside the project (../shared/specs)"
 LINKS = ("products_Resource", "orderConsignments_Resource", "shippingAddresses_Resource", "orderFees_Resource")
 
@@ -44,6 +45,21 @@ def telling(document: dict[str, Any]) -> None:
             lines = part.get("properties", {}).get("line_items", {})
             if "oneOf" in lines:
                 lines["anyOf"] = lines.pop("oneOf")
+
+
+def one_identity(document: dict[str, Any]) -> None:
+    """An item's identity is `oneOf` three objects without required fields, so that every identity matches all three and none is allowed."""
+    identity = document["components"]["schemas"]["LocationItemsSettingsRequest"]["properties"]["settings"]["items"]["properties"]["identity"]
+    for way in identity["oneOf"]:
+        way["required"] = list(way["properties"])
+
+
+def no_hooks(document: dict[str, Any]) -> None:
+    """The list of webhooks is never empty, says the description; an account that has none must answer something."""
+    del document["components"]["responses"]["webhooks_Resp"]["content"]["application/json"]["schema"]["properties"]["data"]["minItems"]
+
+
+MENDS = {ORDERS: telling, INVENTORY: one_identity, HOOKS: no_hooks}
 
 
 @cache
@@ -104,7 +120,7 @@ class Description:
                 raise Violation(f"{doing}: the description has no such status")
             return
         pointer, answer = self._follow(f"{pointer}/responses/{status}", operation["responses"][status])
-        if not answer.get("content"):
+        if not answer.get("content") or (status == "204" and not response.content):  # some descriptions give a 204 a body, which HTTP forbids
             if response.content:
                 raise Violation(f"{doing}: a body where there is none")
             return
@@ -160,12 +176,12 @@ class Checked(httpx.BaseTransport):
 
 def bigcommerce(mend: bool = True) -> tuple[Description, ...]:
     """The descriptions of BigCommerce that our connector touches."""
-    return tuple(_description(path, mend and path == ORDERS) for path in BIGCOMMERCE)
+    return tuple(_description(path, mend) for path in BIGCOMMERCE)
 
 
 @cache
 def _description(path: Path, mended: bool) -> Description:
-    return Description(path, telling if mended else None)
+    return Description(path, MENDS.get(path) if mended else None)
 
 
 def _pointer(key: str) -> str:

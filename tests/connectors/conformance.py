@@ -20,7 +20,7 @@ from connectors.kit.clock import ManualClock
 from connectors.kit.errors import InDoubt, NotAllowed, NotNow, WharfingerError
 from connectors.kit.rehearsal import Rehearsal, canaries_in, frames
 from connectors.ports import FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, Effect, Message, OrderPage, Receipt, Storefront
-from contracts import dispatches, items, orders
+from contracts import dispatches, items, orders, returns, stock
 from contracts.base import Contract
 
 CONNECTORS = Path(__file__).resolve().parents[2] / "connectors"
@@ -28,7 +28,7 @@ OURS = ("kit", "ledger", "snapshots")
 ATTEMPTS_MAX = 4
 UNKNOWN = (FULFILMENT_REQUEST, faults.CONNECT_REFUSED)
 CONTRACTS = (orders.Orders, orders.OrderLines, orders.ShipGroups, orders.Recipients, items.Items, items.CatalogueItems, items.Channels,
-             dispatches.Dispatches)
+             dispatches.Dispatches, stock.StockLevels, stock.StockChanges, stock.Locations, stock.ShownStock, returns.ReturnLines, returns.Refunds, returns.Payments)
 # fault -> the error it must become (None: none at all), and whether the far side has carried out the write all the same
 MEANS: dict[str, tuple[type[WharfingerError] | None, bool]] = {
     faults.CONNECT_REFUSED: (NotNow, False), faults.TIMEOUT_BEFORE: (InDoubt, False), faults.TIMEOUT_AFTER: (InDoubt, True),
@@ -135,7 +135,9 @@ def reads(rehearsal: Rehearsal) -> dict[str, Callable[[], list[Any]]]:
     if isinstance(port, Storefront):
         return {"orders": lambda: list(port.orders(rehearsal.window)), "order": lambda: [port.order(rehearsal.order_id)],
                 "channels": lambda: [port.channels()], "catalogue": lambda: [port.catalogue(rehearsal.skus)],
-                "shown_dispatches": lambda: [port.shown_dispatches(rehearsal.order_id)]}
+                "shown_dispatches": lambda: [port.shown_dispatches(rehearsal.order_id)], "locations": lambda: [port.locations()],
+                "shown_stock": lambda: list(port.shown_stock(rehearsal.location)), "refunds": lambda: [port.refunds(rehearsal.window)],
+                "payments": lambda: [port.payments(rehearsal.order_id)]}
     return {"items": lambda: list(port.items()), "inbound": lambda: list(port.inbound()),
             "messages": lambda: [message for inbound in port.inbound() for message in port.read(inbound)]}
 

@@ -36,7 +36,8 @@ def rig() -> Rig:
 def test_it_is_a_storefront(rig: Rig) -> None:
     port = rig.connect()
     assert isinstance(port, Storefront)
-    assert (port.kinds, port.numbers("dispatch_confirmation"), port.account) == (("dispatch_confirmation", "order_completion"), "", "abc123")
+    assert (port.kinds, port.numbers("dispatch_confirmation"), port.account) == (("dispatch_confirmation", "order_completion", "stock_update", "refund"),
+                                                                                            "", "abc123")
 
 
 def test_every_order_comes_once_oldest_change_first_and_the_same_twice(rig: Rig) -> None:

@@ -23,7 +23,7 @@ from tests.connectors.conformance import MEANS, deliver, ready, send, sent
 SYSTEMS = conformance.systems()
 CASES = list(conformance.cases())
 KINDS = {ports.FULFILMENT_REQUEST, ports.FULFILMENT_CHANGE, ports.FULFILMENT_CANCEL, ports.DISPATCH_CONFIRMATION, ports.ORDER_COMPLETION,
-         ports.ACKNOWLEDGEMENT}
+         ports.ACKNOWLEDGEMENT, ports.STOCK_UPDATE, ports.REFUND, ports.RETURN_NOTICE, ports.RECEIPT_NOTICE}
 each_system = pytest.mark.parametrize("system", SYSTEMS)
 each_kind = pytest.mark.parametrize(("system", "kind"), sorted({(system, kind) for system, kind, _ in CASES}))
 
@@ -61,6 +61,8 @@ def test_it_says_what_it_can_do(rehearsal: Rehearsal) -> None:
     if isinstance(port, ports.Warehouse):
         assert port.follows_changes == (ports.FULFILMENT_CHANGE in port.kinds)
         assert port.follows_cancels == (ports.FULFILMENT_CANCEL in port.kinds)
+        assert port.announces_returns == (ports.RETURN_NOTICE in port.kinds)
+        assert port.stock_basis in ("available", "on_hand") and all(seconds > 0 for seconds in port.silent_after_seconds.values())
 
 
 @each_system

@@ -19,7 +19,9 @@ from connectors.kit.files import FilesSettings
 from connectors.kit.folder import LocalDisk
 from connectors.kit.rehearsal import UnsteadyDisk
 from connectors.kit.sandbox import CONNECT_REFUSED, TIMEOUT_AFTER, TIMEOUT_BEFORE
-from connectors.ports import ACKNOWLEDGEMENT, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, Effect, Inbound, Message, Warehouse
+from connectors.ports import (
+    ACKNOWLEDGEMENT, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, RECEIPT_NOTICE, RETURN_NOTICE, Effect, Inbound, Message, Warehouse,
+)
 from contracts.dispatches import Dispatches
 from tests.connectors.x12_kit import PARTNER, profile, recipient, request
 
@@ -121,12 +123,15 @@ def test_all_kinds_share_one_stream_of_numbers_for_the_account(open_site: Callab
 
 
 @pytest.mark.parametrize(("partner", "kinds"), [
-    ({}, {FULFILMENT_REQUEST, FULFILMENT_CHANGE, FULFILMENT_CANCEL, ACKNOWLEDGEMENT}), ({"accepts_changes": False}, {FULFILMENT_REQUEST, FULFILMENT_CANCEL, ACKNOWLEDGEMENT}),
-    ({"accepts_changes": False, "accepts_cancels": False, "wants_acknowledgements": False}, {FULFILMENT_REQUEST})])
+    ({}, {FULFILMENT_REQUEST, FULFILMENT_CHANGE, FULFILMENT_CANCEL, RETURN_NOTICE, RECEIPT_NOTICE, ACKNOWLEDGEMENT}),
+    ({"accepts_changes": False, "announces_returns": False}, {FULFILMENT_REQUEST, FULFILMENT_CANCEL, RECEIPT_NOTICE, ACKNOWLEDGEMENT}),
+    ({"accepts_changes": False, "accepts_cancels": False, "announces_returns": False, "announces_receipts": False, "wants_acknowledgements": False},
+     {FULFILMENT_REQUEST})])
 def test_it_carries_out_what_the_partner_follows_and_no_more(open_site: Callable[..., Site], partner: dict[str, Any], kinds: set[str]) -> None:
     port = open_site(partner).port
     assert set(port.kinds) == kinds
-    assert (port.follows_changes, port.follows_cancels) == (FULFILMENT_CHANGE in kinds, FULFILMENT_CANCEL in kinds)
+    assert (port.follows_changes, port.follows_cancels, port.announces_returns) == tuple(
+        kind in kinds for kind in (FULFILMENT_CHANGE, FULFILMENT_CANCEL, RETURN_NOTICE))
 
 
 @pytest.mark.parametrize("folder", ["inbound", "archive", "error"])
@@ -183,7 +188,7 @@ def test_a_partner_that_is_away_says_nothing_about_absence(open_site: Callable[.
     site = open_site()
     effect = site.order()
     site.sandbox.faults.add(CONNECT_REFUSED, on="ENTRIES *", times=1)
-    with pytest.raises(InDoubt, match="inbound cannot be listed"):
+    with pytest.raises(InDoubt, match="inbound cannot be tidied"):
         site.port.find(effect)
     assert site.port.find(effect)
 

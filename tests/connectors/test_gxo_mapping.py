@@ -199,7 +199,8 @@ def test_several_tracking_numbers_in_one_lx_share_its_units_and_none_is_lost(uni
     (advice(("LX", "1"), ("MAN", "GM", "1"), ("MAN", "GM", "2"), ("MAN", "GM", "3"), ("MAN", "CP", "1"), ("MAN", "CP", "2"), w12("A", 9)), {},
      "segment 8 (MAN): 3 package ids and 2 tracking numbers in one LX"),
     (advice(w12("A", 1)), {}, "segment 7 (W12): not expected here in a 945"),
-    (("944", [("W17", "F")]), {}, "segment 3 (ST): set 944 is not read yet (receipts)"),
+    (("944", [("W17", "F")]), {}, "segment 3 (ST): a 944 does not belong into a group of code SW"),
+    (("943", [("W06", "N")]), {}, "segment 3 (ST): set 943 is not read (inbound advice)"),
     (("997", [("AK1", "OW", "1"), ("AK9", "A", "1", "1", "1")]), {}, "segment 3 (ST): a 997 does not belong into a group of code SW"),
 ])
 def test_a_set_that_cannot_be_true_is_refused_with_segment_and_reason(sets: Any, changes: dict[str, Any], says: str) -> None:

@@ -154,6 +154,9 @@ def test_a_file_that_may_be_listed_and_not_read_is_known_by_its_size_and_one_tha
         def list(self, folder: str) -> Any:
             return self._files.list(folder)
 
+        def remove_parts(self, folder: str, name: str) -> int:
+            return self._files.remove_parts(folder, name)
+
         def read(self, folder: str, name: str) -> bytes:
             raise self._error
 
@@ -329,3 +332,21 @@ def test_no_error_of_the_port_gives_a_customer_away(open_site: Callable[..., Sit
 def test_the_settings_of_a_partner_that_follows_changes_and_no_cancels_are_refused() -> None:
     with pytest.raises(ValueError, match="accepts_changes"):
         Settings(partner=Profile(our_id="A", partner_id="B", usage="T", accepts_cancels=False), files=FilesSettings(kind="folder", path="."))
+
+
+def test_a_process_that_was_stopped_before_its_rename_publishes_nothing_after_the_read_back(open_site: Callable[..., Site]) -> None:
+    """Found by the simulator: the file had been sent and taken meanwhile, and the same control number came to the partner twice."""
+    site = open_site()
+    effect = site.effect()
+    part = site.folder / "inbound" / f"{NAME}.tmp.1"
+    part.write_bytes(effect.document)
+    assert site.port.find(effect) is None
+    assert not part.exists(), "a process that goes on now finds a file to rename"
+
+
+def test_a_put_that_takes_longer_than_its_lease_publishes_nothing(open_site: Callable[..., Site]) -> None:
+    site = open_site()
+    effect = replace(site.effect(), lease_until=site.clock.now())
+    with pytest.raises(NotNow, match="nothing was published"):
+        site.port.send(effect)
+    assert not list((site.folder / "inbound").iterdir())

@@ -77,6 +77,23 @@ def test_a_cancel_that_crosses_the_pick_is_on_the_desk_once_and_the_dispatch_is_
     assert rig.violations(cancelled=[order]) == []
 
 
+def test_a_cancel_that_nobody_has_taken_in_yet_is_not_overwritten_by_the_dispatch(world):
+    """Found by the simulator: the shipment turned the cancelled order into a shipped one, and nobody ever learned of the cancel."""
+    rig = world()
+    order = rig.orders(("HEART", 2))
+    _sent(rig)
+    rig.site.is_picking = True
+    rig.warehouse_works()
+    rig.passes(60)
+    rig.shop.cancel_order(order)
+    rig.tells_of_dispatches()
+    assert rig.shipments(order) == [] and rig.desk() == []
+    _rests(rig)
+    rig.day()
+    assert rig.desk() == [("cancel_refused", str(order))] and len(rig.shipments(order)) == 1
+    assert rig.violations(cancelled=[order]) == []
+
+
 def test_an_order_edited_before_it_was_sent_goes_out_once_with_the_new_content(world):
     rig = world()
     order = rig.orders(("HEART", 1), ("MUG", 2))
@@ -104,7 +121,7 @@ def test_an_edit_after_sending_and_before_the_pick_is_followed_by_the_warehouse(
 
 
 def test_an_edit_after_the_pick_stays_on_the_desk_until_a_person_resolves_it(world):
-    from tasks.exceptions import resolve
+    from tasks.desk import resolve
     rig = world()
     order = rig.orders(("HEART", 1))
     _sent(rig)
@@ -114,7 +131,7 @@ def test_an_edit_after_the_pick_stays_on_the_desk_until_a_person_resolves_it(wor
     _rests(rig)
     rig.day()
     assert rig.desk() == [("edited_after_export", str(order))] and rig.units(order) == {"HEART": 1}
-    resolve(rig.house, rig.on_desk("edited_after_export")[0].exception_id, "ann", "the customer was refunded")
+    resolve(rig.house, rig.on_desk("edited_after_export")[0].exception_id, "done", "ann", "the customer was refunded")
     rig.passes(3600)
     rig.drains()
     assert rig.desk() == [] and len(rig.at_warehouse(order)) == 1

@@ -22,6 +22,8 @@ def upgrade() -> None:
     sa.Column('units', sa.BigInteger(), nullable=False),
     sa.Column('inbox_key', sa.Text(), nullable=False),
     sa.Column('received_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('whole_as_of', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('whole_sequence', sa.BigInteger(), nullable=True),
     sa.PrimaryKeyConstraint('warehouse', 'facility', name='pk_stock_feed')
     )
 
@@ -40,8 +42,10 @@ def upgrade() -> None:
     sa.Column('sequence', sa.BigInteger(), nullable=False),
     sa.Column('inbox_key', sa.Text(), nullable=False),
     sa.Column('entered_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('is_open', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('warehouse', 'document_id', 'line', name='pk_stock_change')
     )
+    op.create_index('ix_stock_change_open', 'stock_change', ['warehouse', 'is_open'], unique=False)
     op.create_index('ix_stock_change_sku', 'stock_change', ['warehouse', 'facility', 'sku', 'occurred_at'], unique=False)
 
     op.create_table('stock_desired',
@@ -60,10 +64,32 @@ def upgrade() -> None:
     sa.Column('sent_as_of', sa.DateTime(timezone=True), nullable=True),
     sa.Column('sent_sequence', sa.BigInteger(), nullable=True),
     sa.Column('sent_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('withheld', sa.Text(), nullable=False),
+    sa.Column('is_corrected', sa.Boolean(), nullable=False),
+    sa.Column('turn', sa.Integer(), nullable=False),
     sa.PrimaryKeyConstraint('connection', 'location', 'sku', name='pk_stock_desired')
     )
+    op.create_index('ix_stock_desired_corrected', 'stock_desired', ['connection', 'is_corrected'], unique=False)
     op.create_index('ix_stock_desired_effect', 'stock_desired', ['effect_id'], unique=False)
     op.create_index('ix_stock_desired_owed', 'stock_desired', ['connection', 'is_owed'], unique=False)
+
+    op.create_table('stock_mark',
+    sa.Column('connection', sa.Text(), nullable=False),
+    sa.Column('positions', sa.JSON(), nullable=False),
+    sa.Column('rules_hash', sa.String(length=64), nullable=False),
+    sa.Column('decided_at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('connection', name='pk_stock_mark')
+    )
+
+    op.create_table('sku_sales',
+    sa.Column('connection', sa.Text(), nullable=False),
+    sa.Column('sku', sa.Text(), nullable=False),
+    sa.Column('units', sa.Integer(), nullable=False),
+    sa.Column('days', sa.Integer(), nullable=False),
+    sa.Column('dispersion_milli', sa.Integer(), nullable=False),
+    sa.Column('counted_at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('connection', 'sku', name='pk_sku_sales')
+    )
 
     op.create_table('rma',
     sa.Column('connection', sa.Text(), nullable=False),
@@ -106,6 +132,8 @@ def upgrade() -> None:
     sa.Column('disposition', sa.String(length=20), nullable=False),
     sa.Column('refund_effect', sa.Text(), nullable=False),
     sa.Column('matched_by', sa.Text(), nullable=False),
+    sa.Column('placed', sa.JSON(), nullable=False),
+    sa.Column('dues', sa.JSON(), nullable=False),
     sa.PrimaryKeyConstraint('warehouse', 'document_id', 'line', name='pk_return_line')
     )
     op.create_index('ix_return_line_order', 'return_line', ['connection', 'order_id'], unique=False)
@@ -179,6 +207,10 @@ def upgrade() -> None:
     sa.Column('connection', sa.Text(), nullable=False),
     sa.Column('period', sa.String(length=20), nullable=False),
     sa.Column('order_id', sa.Text(), nullable=False),
+    sa.Column('placed_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('status', sa.String(length=30), nullable=False),
+    sa.Column('is_carried_in', sa.Boolean(), nullable=False),
+    sa.Column('is_carried_out', sa.Boolean(), nullable=False),
     sa.Column('verdict', sa.String(length=40), nullable=False),
     sa.Column('currency', sa.String(length=3), nullable=False),
     sa.Column('ordered_minor', sa.BigInteger(), nullable=False),
@@ -186,7 +218,11 @@ def upgrade() -> None:
     sa.Column('dispatched_minor', sa.BigInteger(), nullable=False),
     sa.Column('refunded_minor', sa.BigInteger(), nullable=False),
     sa.Column('returned_minor', sa.BigInteger(), nullable=False),
+    sa.Column('deducted_minor', sa.BigInteger(), nullable=False),
+    sa.Column('balance_minor', sa.BigInteger(), nullable=False),
     sa.Column('difference_minor', sa.BigInteger(), nullable=False),
+    sa.Column('explained_minor', sa.BigInteger(), nullable=False),
+    sa.Column('differences', sa.JSON(), nullable=False),
     sa.Column('detail', sa.Text(), nullable=False),
     sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
     sa.UniqueConstraint('connection', 'period', 'order_id', name='uq_reconciliation_connection_period_order_id'),
@@ -207,9 +243,13 @@ def upgrade() -> None:
     op.create_table('alert',
     sa.Column('exception_id', sa.Text(), nullable=False),
     sa.Column('stage', sa.String(length=20), nullable=False),
-    sa.Column('sent_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('alert_id', sa.String(length=36), nullable=False),
+    sa.Column('promised_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('told_at', sa.DateTime(timezone=True), nullable=True),
+    sa.CheckConstraint("stage IN ('opened', 'due')", name=op.f('ck_alert_stage')),
     sa.PrimaryKeyConstraint('exception_id', 'stage', name='pk_alert')
     )
+    op.create_index('ix_alert_untold', 'alert', ['told_at', 'alert_id'], unique=False)
 
     op.create_table('journal',
     sa.Column('sequence', sa.Integer(), autoincrement=True, nullable=False),
