@@ -22,7 +22,7 @@ from tasks.opened import RETRY, house
 ACTOR, PURGED, RETAINED = "retention", "personal data purged", "retention run"
 CHUNK = 200
 FINAL = ("shipped", "completed", "cancelled", "refunded")  # the storefront expects nothing more of the order
-STOCK_KINDS = ("stock_positions", "stock_levels", "shown_stock")
+STOCK_KINDS = ("stock_positions", "stock_levels", "shown_stock", "stock_decisions")
 
 
 @dataclass
