@@ -13,6 +13,7 @@ from contracts.exceptions import TYPES
 from contracts.mappings import TABLES
 from deployments import cli_audit, cli_exceptions
 from deployments.cli_parts import JsonOption, ProfileOption, name_profile, opened_house, out, print_table, told
+from deployments.cli_query import query
 from deployments.cli_reconcile import reconcile
 from deployments.cli_webhooks import webhooks
 
@@ -22,6 +23,7 @@ mapping_app = typer.Typer(no_args_is_help=True, help="The tables that people edi
 app.add_typer(cli_exceptions.app, name="exceptions")
 app.command("timeline")(cli_exceptions.timeline)
 app.add_typer(mapping_app, name="mapping")
+app.command()(query)
 app.command("audit")(cli_audit.audit)
 
 
@@ -67,9 +69,9 @@ def _show_outcome(result: dict[str, Any]) -> None:
 
 @app.command()
 def run(
-    flow: Annotated[str, typer.Argument(help="orders-to-warehouse, dispatch-back, check-catalogue, reap-runs or publish-analytics.")],
+    flow: Annotated[str, typer.Argument(help="orders-to-warehouse, dispatch-back, check-catalogue, reap-runs, publish-analytics, retention …")],
     parameters: Annotated[list[str] | None, typer.Argument(help="key=value …", show_default=False)] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done (orders-to-warehouse).")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done (orders-to-warehouse, retention …).")] = False,
     profile: ProfileOption = None,
 ) -> None:
     """Run one flow now, in this process.
@@ -83,16 +85,6 @@ def run(
     print(json.dumps(flow_named(flow)(**given, **({"dry_run": True} if dry_run else {})), indent=2, default=str))
 
 
-@app.command()
-def query(sql: Annotated[str, typer.Argument(help="One SELECT.")], as_json: JsonOption = False, profile: ProfileOption = None) -> None:
-    """Ask the published analytics copy: read-only and locked down.
-
-    Example: wharfinger query "SELECT type, owner, count(*) FROM exceptions_open GROUP BY ALL"
-    """
-    from connectors.snapshots.query import query as ask
-
-    frame = ask(sql, read_profile(name_profile(profile)).home / "analytics" / "analytics.duckdb")
-    print(frame.to_json(orient="records", date_format="iso", indent=2)) if as_json else print_table("", frame.to_dict("records"), list(frame.columns))
 
 
 @mapping_app.command("export")

@@ -8,7 +8,7 @@ import typer
 
 from contracts.exceptions import REMEDIES, TYPES
 from contracts.mappings import TABLES
-from deployments.cli_parts import JsonOption, ProfileOption, opened_house, out, print_table, told
+from deployments.cli_parts import JsonOption, ProfileOption, harmless, opened_house, out, print_table, told
 
 app = typer.Typer(no_args_is_help=True, help="Records that a person must look at.")
 HOUR = timedelta(hours=1)
@@ -125,7 +125,7 @@ def _show_timeline(title: str, notes: list[Any], open_rows: list[Any]) -> None:
             day = note.at.date()
             out.print(f"  {day:%A, %d %B %Y} (UTC)", markup=False, highlight=False)
         detail = f"  {note.detail}" if note.detail else ""
-        out.print(f"    {note.at:%H:%M:%S}  {note.what}  [{note.actor}]{detail}", markup=False, highlight=False, soft_wrap=True)
+        out.print(harmless(f"    {note.at:%H:%M:%S}  {note.what}  [{note.actor}]{detail}"), markup=False, highlight=False, soft_wrap=True)
     for row in open_rows:
         out.print(f"  open: {row.type} on the {row.owner} desk, due {row.due_at:%Y-%m-%d %H:%M} UTC ({row.exception_id[:8]}). {TYPES[row.type].remedy}",
                   markup=False, highlight=False, soft_wrap=True)

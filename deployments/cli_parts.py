@@ -1,6 +1,7 @@
 """What every command shares: the profile, the house, and how a table looks in a terminal."""
 
 import os
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from connectors.house import PROFILE, House, read_profile
 
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 out, told = Console(), Console(stderr=True, highlight=False)
 
 ProfileOption = Annotated[Path | None, typer.Option("--profile", help=f"The profile; default: what {PROFILE} names.", show_default=False)]
@@ -47,5 +49,10 @@ def print_table(title: str, rows: list[dict[str, Any]], columns: list[str] | Non
     for name in columns or (list(rows[0]) if rows else ["none"]):
         table.add_column(name, overflow="fold", no_wrap=name in whole)
     for row in rows:
-        table.add_row(*(value.strftime("%Y-%m-%d %H:%M") if isinstance(value, datetime) else escape(str(value)) for value in row.values()))
+        table.add_row(*(value.strftime("%Y-%m-%d %H:%M") if isinstance(value, datetime) else escape(harmless(str(value))) for value in row.values()))
     out.print(table)
+
+
+def harmless(text: str) -> str:
+    """Text from outside must neither drive the terminal nor turn its line round."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
