@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from connectors.snapshots.kinds import columns_of
 from connectors.snapshots.snapshots import Kept, Snapshots
@@ -61,8 +62,12 @@ def attach_last(connection: duckdb.DuckDBPyConnection, old: Path) -> bool:
             "SELECT schema_name, table_name, list(column_name ORDER BY column_index) FROM duckdb_columns() WHERE database_name = 'old' GROUP BY ALL").fetchall()}
     except duckdb.Error:
         return False
-    wanted = {told.table: list(told.columns) for told in HISTORIES} | {"kept.history_files": list(FILES), "ledger.stock_changes": list(LEDGER_TABLES["stock_changes"])}
+    wanted = {told.table: list(told.columns) for told in HISTORIES} | {f"kept.{kind}": list(columns_of(kind)) for kind in ALL_OF} | {
+        "kept.history_files": list(FILES), "ledger.stock_changes": list(LEDGER_TABLES["stock_changes"])}
     return all(there.get(table) == columns for table, columns in wanted.items())
+
+
+ALL_OF = {"stock_decisions": "decided_at"}  # kinds of which every snapshot is published whole: kind -> when a row was said
 
 
 def keep_history(connection: duckdb.DuckDBPyConnection, snapshots: Snapshots, is_carried: bool, since: datetime) -> None:
@@ -73,12 +78,38 @@ def keep_history(connection: duckdb.DuckDBPyConnection, snapshots: Snapshots, is
     connection.execute(f"CREATE TABLE kept.history_files ({_typed(FILES)})")
     for told in HISTORIES:
         connection.execute(f"CREATE TABLE {told.table} ({_typed(told.columns)})")
-        known = set(connection.execute("SELECT source, name FROM old.kept.history_files WHERE kind = ?", [told.kind]).fetchall()) if is_carried else set()
-        files = {(source, _name(kept)): kept for source in snapshots.sources(told.kind) for kept in snapshots.kept(told.kind, source)}
+        known, files = _known(connection, told.kind, is_carried), _files(snapshots, told.kind)
         _keep_one(connection, told, [kept.path for name, kept in files.items() if name not in known], [kept.path for kept in files.values()], is_carried)
         connection.execute(f"DELETE FROM {told.table} WHERE run_to < ?", [since])
-        if files:
-            connection.executemany("INSERT INTO kept.history_files VALUES (?, ?, ?)", [(told.kind, *name) for name in files])
+        _note_files(connection, told.kind, files)
+    for kind, at in ALL_OF.items():
+        _keep_all(connection, snapshots, kind, at, is_carried, since)
+
+
+def _keep_all(connection: duckdb.DuckDBPyConnection, snapshots: Snapshots, kind: str, at: str, is_carried: bool, since: datetime) -> None:
+    """What the last catalogue has, and the rows of the snapshots that it does not know."""
+    connection.execute(f"CREATE TABLE kept.{kind} ({_typed(columns_of(kind))})")
+    known, files = _known(connection, kind, is_carried), _files(snapshots, kind)
+    if is_carried:
+        connection.execute(f"INSERT INTO kept.{kind} FROM old.kept.{kind} WHERE {at} >= ?", [since])
+    relation(connection, kind, [kept.path for name, kept in files.items() if name not in known and kept.as_of >= since]).create_view("fresh")
+    connection.execute(f"INSERT INTO kept.{kind} FROM fresh; DROP VIEW fresh")
+    _note_files(connection, kind, files)
+
+
+def _known(connection: duckdb.DuckDBPyConnection, kind: str, is_carried: bool) -> set[tuple[str, str]]:
+    return set(connection.execute("SELECT source, name FROM old.kept.history_files WHERE kind = ?", [kind]).fetchall()) if is_carried else set()
+
+
+def _files(snapshots: Snapshots, kind: str) -> dict[tuple[str, str], Kept]:
+    return {(source, _name(kept)): kept for source in snapshots.sources(kind) for kept in snapshots.kept(kind, source)}
+
+
+def _note_files(connection: duckdb.DuckDBPyConnection, kind: str, files: dict[tuple[str, str], Kept]) -> None:
+    connection.register("files", pa.table({"kind": [kind] * len(files), "source": [source for source, _ in files], "name": [name for _, name in files]},
+                                          schema=pa.schema([(column, pa.string()) for column in FILES])))
+    connection.execute("INSERT INTO kept.history_files FROM files")
+    connection.unregister("files")
 
 
 def _name(kept: Kept) -> str:
