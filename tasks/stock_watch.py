@@ -17,7 +17,7 @@ from tasks.rules.drift_stock import REPAIRS
 from tasks.stock import UNKNOWN
 from tasks.stock_feed import ACTOR, CHANGES, LEVELS, SHRANK, ready_levels
 
-STALE, DRIFT = "stale_stock", "stock_drift"
+STALE = "stale_stock"
 
 
 def watch_stock(opened: House, warehouse: str) -> dict[str, int]:
@@ -41,13 +41,10 @@ def look_at_shown(opened: House, storefront: str) -> Counter:
     """Every figure that the storefront shows, against the one it was told: a lost write is owed again, what only the storefront knows is on a desk.
 
     What a person changed there is not overwritten: drift_watch names it.
-    """Every figure that the storefront shows, against the one it should: what differs is owed again, what only the storefront knows is on a desk.
-    A difference that `drift_watch` has put before a person (somebody edited the figure) is left to that person.
     """
     counts: Counter = Counter()
     port, frames = opened.storefront(storefront), []
     with opened.ledger.transaction() as tx:
-        edited = {row.record for row in opened.ledger.exceptions.open_of(tx, DRIFT, storefront)}
         table = opened.ledger.mappings.current(tx, "stock_locations")
         desired = opened.ledger.desired.rows(tx, storefront)
     locations = sorted(set(table.loc[table["connection"].isin([storefront, "*"]), "location"]))
@@ -55,8 +52,6 @@ def look_at_shown(opened: House, storefront: str) -> Counter:
     for location in locations:
         for page in port.shown_stock(location):
             rows = page[page["is_tracked"]].to_dict("records")
-            differs = [(location, row["sku"]) for row in rows if (location, row["sku"]) in desired and desired[location, row["sku"]].quantity != row["on_hand"]
-                       and f"{location} {row['sku']}" not in edited]
             for row in rows:
                 if (location, row["sku"]) not in desired and row["on_hand"] > 0:
                     ours.setdefault(row["sku"], []).append(location)
