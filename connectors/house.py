@@ -62,6 +62,15 @@ class VaultSettings(_Part):
     key: Secret
 
 
+class RetentionSettings(_Part):
+    """How many days what is kept. personal_days counts from the last dispatch, or from the cancelling."""
+
+    personal_days: int = Field(30, ge=1, le=3650)
+    hint_days: int = Field(30, ge=1)
+    run_days: int = Field(90, ge=1)
+    stock_days: int = Field(400, ge=35, description="snapshots of stock and its history; one month-end must still be reconciled")
+
+
 class ConnectionSettings(BaseModel):
     """One account of a system. `options` are the system's own settings."""
 
@@ -118,6 +127,7 @@ class Profile(_Part):
     handling_hours: float = Field(2, ge=0, description="an order placed less than so long before a collection is expected on the next one")
     ledger: LedgerSettings = LedgerSettings()
     vault: VaultSettings
+    retention: RetentionSettings = RetentionSettings()
     alerts: AlertSettings = AlertSettings()
     connections: dict[ConnectionName, ConnectionSettings] = {}
 

@@ -121,7 +121,7 @@ def order_row(order: Order, reading: Reading) -> dict[str, Any]:
         "fulfilled_by": "merchant",
         "currency": currency,
         "total_minor": to_minor(order.total_inc_tax, currency),
-        "shipping_minor": nearest_minor(order.shipping_cost_inc_tax, currency),
+        "shipping_minor": nearest_minor(order.shipping_cost_inc_tax + order.handling_cost_inc_tax + order.wrapping_cost_inc_tax, currency),
         "tax_minor": nearest_minor(order.total_tax, currency),
         "discount_minor": nearest_minor(order.discount_amount + order.coupon_discount, currency),
         "po_number": po_number(order, reading.po_field),

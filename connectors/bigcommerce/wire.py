@@ -139,6 +139,8 @@ class Order(Read):
     total_inc_tax: Amount
     total_tax: Amount = Decimal(0)
     shipping_cost_inc_tax: Amount = Decimal(0)
+    handling_cost_inc_tax: Amount = Decimal(0)
+    wrapping_cost_inc_tax: Amount = Decimal(0)
     discount_amount: Amount = Decimal(0)
     coupon_discount: Amount = Decimal(0)
     items_total: Count = 0

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,7 +20,7 @@ from connectors.kit.errors import BadConfiguration, NotNow
 from contracts.exceptions import REMEDIES
 from contracts.mappings import TABLES
 from deployments.prefect_server import prefect_server, server_settings
-from deployments.serve import FILE, Route, deployments, entries, keep_paused
+from deployments.serve import FILE, ROUTE, Route, deployments, entries, keep_paused
 from tasks.flow_runs import OURS
 
 LISTED = {
@@ -32,15 +33,22 @@ LISTED = {
     ("keep-webhooks", "bigcommerce-uk"): (3600, "CANCEL_NEW"),
     ("drift-watch", "bigcommerce-uk → gxo-uk"): (900, "CANCEL_NEW"),
     ("route-audit", "bigcommerce-uk → gxo-uk"): (None, "CANCEL_NEW"),
+    ("settlement-reconciliation", "bigcommerce-uk → gxo-uk"): ("30 2 * * *", "ENQUEUE"),
     ("change-mapping", "change a mapping table"): (None, "ENQUEUE"),
     ("announce-receipt", "announce stock to a warehouse"): (None, "ENQUEUE"),
     ("publish-analytics", "publish for analysts"): (900, "CANCEL_NEW"),
+    ("retention", "personal data past its time"): (86400, "CANCEL_NEW"),
     ("resolve-exception", "resolve exceptions"): (None, "ENQUEUE"),
     ("show-timeline", "timeline of an order"): (None, None),
     ("refresh-desk", "desk"): (300, "CANCEL_NEW"),
     ("reap-runs", "runs that died"): (60, None),
 }
 PERSONAL = re.compile(r"name|street|address|phone|mail|postcode|zip|recipient|note", re.IGNORECASE)
+
+
+def _when(made: Any) -> tuple[float | str, dict[str, Any], str | None]:
+    """A schedule: its seconds or its cron line, what it changes of the parameters, and its name."""
+    return getattr(made.schedule, "cron", None) or made.schedule.interval.total_seconds(), made.parameters or {}, made.slug
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +67,8 @@ def forms(site: Site, served: list[RunnerDeployment]) -> dict[str, dict]:
 
 
 def test_the_deployments_are_exactly_this_list(served: list[RunnerDeployment]) -> None:
-    def rhythm(made: RunnerDeployment) -> tuple[float | None, str | None]:
-        seconds = made.schedules[0].schedule.interval.total_seconds() if made.schedules else None
-        return seconds, made.concurrency_options.collision_strategy.value if made.concurrency_options else None
+    def rhythm(made: RunnerDeployment) -> tuple[float | str | None, str | None]:
+        return _when(made.schedules[0])[0] if made.schedules else None, made.concurrency_options.collision_strategy.value if made.concurrency_options else None
 
     assert {(made.flow_name, made.name): rhythm(made) for made in served} == LISTED
     assert all(made.concurrency_limit == 1 for made in served if made.concurrency_options)
@@ -178,14 +185,10 @@ def test_prefect_deploy_reads_the_same_list(site: Site, served: list[RunnerDeplo
     assert set(found) == {(made.entrypoint, made.name) for made in served}
     for made in served:
         one = found[made.entrypoint, made.name]
-        assert (one.work_pool_name, one.parameters, one.pull_steps or []) == ("wharfinger", made.parameters, [])
-        assert sorted(map(_rhythm, one.schedules), key=str) == sorted(map(_rhythm, made.schedules), key=str)
+        assert (one.work_pool_name, one.entrypoint, one.parameters, one.pull_steps or []) == ("wharfinger", made.entrypoint, made.parameters, [])
+        assert sorted(map(_when, one.schedules), key=str) == sorted(map(_when, made.schedules), key=str)
         limit = one.global_concurrency_limit.limit if one.global_concurrency_limit else None
         assert (limit, one.concurrency_options) == (made.concurrency_limit, made.concurrency_options)
-
-
-def _rhythm(written) -> tuple:
-    return getattr(written.schedule, "interval", None), getattr(written.schedule, "cron", None), written.parameters
 
 
 @pytest.mark.prefect
