@@ -172,6 +172,9 @@ def test_somebody_refunded_it_before_it_came_back(world):
     rig.settles_returns()
     assert [refund["minor"] for refund in rig.refunds(order)] == [255, 510] and rig.desk() == []
     assert "refunded before" in _timeline(rig, order)
+    rig.customer_returns(order, ("HEART", 1, "A"))
+    rig.settles_returns()
+    assert [refund["minor"] for refund in rig.refunds(order)] == [255, 510, 255], "what somebody refunded counts once"
 
 
 def test_a_refund_of_the_order_as_a_whole_by_somebody_is_for_a_person_to_weigh(world):
