@@ -44,14 +44,12 @@ class Outcome:
 
 
 def period_of(opened: House, name: str = "", first: str = "", until: str = "") -> Period:
-    """'YYYY-MM', 'this month', 'last month', or two days 'YYYY-MM-DD' (the second not in it). Raises BadConfiguration."""
+    """'YYYY-MM', 'this month' or 'last month'; or two days 'YYYY-MM-DD' (the second not in it), which go before a month. Raises BadConfiguration."""
     now = opened.clock.now()
     this = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     named = {"this month": f"{this:%Y-%m}", "last month": f"{this - timedelta(days=1):%Y-%m}"}.get(name, name)
     try:
-        if bool(named) == bool(first and until):
-            raise ValueError("give a month, or both days")
-        return month(named) if named else between(_day(first), _day(until))
+        return between(_day(first), _day(until)) if first or until else month(named)
     except ValueError as error:
         raise BadConfiguration("naming the period", str(error), "Give a month as 2026-01, or two days as 2026-01-05 and 2026-01-12.") from None
 
@@ -151,6 +149,7 @@ def reconcile_period(opened: House, storefront: str, warehouse: str, period: Per
 
     Every warehouse's dispatches and returns count: an order that two of them shipped could never agree with one.
     """
+    opened.settings(storefront), opened.settings(warehouse)  # are they there?
     now, patience = opened.clock.now(), Patience.of(patience_days)
     as_of = now + timedelta(microseconds=1)  # what happens at this very moment has happened
     books = gather(opened, storefront, period.since, max(as_of, period.until))
@@ -233,9 +232,10 @@ def see_money_at(storefront: str, name: str, first: str, until: str) -> dict[str
 
 
 @task(name="reconcile", task_run_name="reconcile {storefront} {name}{first}", **RETRY)
-def reconcile_of(storefront: str, warehouse: str, name: str, first: str, until: str, actor: str, dry_run: bool, patience_days: int | None) -> dict[str, Any]:
+def reconcile_of(storefront: str, warehouse: str, name: str, first: str, until: str, actor: str, dry_run: bool, patience_days: int) -> dict[str, Any]:
     """Every order of the period under one verdict, the differences on desks, the statement in its folder. `differences` is a table for people."""
-    outcome = reconcile_period(house(), storefront, warehouse, period_of(house(), name, first, until), actor=actor, dry_run=dry_run, patience_days=patience_days)
+    outcome = reconcile_period(house(), storefront, warehouse, period_of(house(), name, first, until), actor=actor, dry_run=dry_run,
+                               patience_days=None if patience_days < 0 else patience_days)
     return {"summary": outcome.summary, "opened": outcome.opened, "settled": outcome.settled, "statement": outcome.statement, "differences": difference_table(outcome.found)}
 
 
