@@ -165,12 +165,13 @@ def meddle(up: Stage) -> dict[tuple[str, str], str]:
     for row in sorted(told, key=lambda row: row.sku)[:2]:
         up.storefront.set_stock_by_hand(row.sku, int(row.sent_quantity) + 500, int(row.location))
         planted["stock", f"{row.location} {row.sku}"] = "manual_edit"
-    waiting = [number for number, order in books["orders"].items() if order["status_id"] == 11]
-    for number in waiting[:1]:
-        line_id, line = next((line_id, line) for line_id, line in books["orders"][number]["lines"].items() if line["quantity"] and line["sku"])
-        up.storefront.ship(number, {"order_address_id": next(iter(books["orders"][number]["addresses"])), "tracking_number": "BY-HAND-1",
-                                    "items": [{"order_product_id": line_id, "quantity": line["quantity"]}]})
-        planted["order", str(number)] = "shipped_outside"
+    shipped = [one for one in books["shipments"] if books["orders"][one["order_id"]]["status_id"] == 2]
+    for shipment in shipped[:1]:
+        up.storefront.edit_shipment(shipment["id"], tracking_number="TYPED-BY-HAND")
+        planted["tracking", str(shipment["order_id"])] = "manual_edit"
+    for shipment in shipped[-1:]:
+        up.storefront.edit_order(shipment["order_id"], status_id=9)
+        planted["order", str(shipment["order_id"])] = "manual_edit"
     run(up, ORDERS)
     run(up, DRIFT)
     return planted
