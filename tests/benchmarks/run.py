@@ -28,6 +28,9 @@ def main() -> None:
         _print_decisions(options.rows, decision)
         steps = [whole_step(Path(folder) / "home", rows) for rows in (options.small, options.rows)]
         _print_steps(steps)
+        first = _json([sys.executable, "-m", "tests.benchmarks.our_step", "load", str(Path(folder) / "home"), str(options.small)])
+        took = " + ".join(f"{name} {pair[1]:.1f}" for name, pair in first["seconds"].items())
+        print(f"\nThe first run of all, {first['rows']:,} figures new: {took} processor seconds, {first['memory_mb']} MB")
 
 
 def decisions(folder: Path, rows: int, peers: Path | None = PEERS) -> dict[str, dict[str, Any]]:
@@ -52,8 +55,8 @@ def positions(rows: int, number: int) -> pa.Table:
 
 def whole_step(home: Path, rows: int) -> dict[str, Any]:
     """The second statement of a house that has taken in and told the first, in a process of its own."""
-    first = _json([sys.executable, "-m", "tests.benchmarks.our_step", "prepare", str(home), str(rows)])
-    return _json([sys.executable, "-m", "tests.benchmarks.our_step", "step", str(home), str(rows)]) | {"first load": first}
+    _json([sys.executable, "-m", "tests.benchmarks.our_step", "prepare", str(home), str(rows)])
+    return _json([sys.executable, "-m", "tests.benchmarks.our_step", "step", str(home), str(rows)])
 
 
 def _json(command: list[str]) -> dict[str, Any]:
@@ -79,7 +82,6 @@ def _print_steps(steps: list[dict[str, Any]]) -> None:
     print(f"{'memory MB':26}" + "".join(f"{one['memory_mb']:>18,}" for one in steps))
     small, large = (one["seconds"]["whole step"][1] for one in steps)
     print(f"rows x {steps[1]['rows'] / steps[0]['rows']:.1f}, cost x {large / small:.1f}")
-    print(f"first load of all (once)  " + "".join(f"{sum(pair[1] for pair in one['first load']['seconds'].values()):16.1f} s" for one in steps))
 
 
 def _options() -> argparse.ArgumentParser:

@@ -131,8 +131,9 @@ def test_a_process_that_dies_between_any_two_steps_leaves_a_debt_and_never_anoth
     start, steps = rig.image(), []
     rig.watch.after.append(steps.append)
     rig.tells_of_stock()
-    assert len(steps) > 12
-    for at in range(len(steps)):
+    changing = [at for at, what in enumerate(steps) if what.split()[0] not in ("GET", "list", "look", "fetch")]  # a reading call leaves what was before it
+    assert len(changing) > 12
+    for at in changing:
         rig.goes_back_to(start)
         left = iter(range(at))
 
