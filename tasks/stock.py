@@ -153,7 +153,7 @@ def _decide_chunk(opened: House, storefront: str, reading: Reading, skus: list[s
     world.positions = {place: {row["sku"]: row for row in positions_of(opened.snapshots, reading.feeds[place].positions, sorted(parts))}
                        for place, parts in needed.items()}
     with opened.ledger.transaction() as tx:
-        before = opened.ledger.desired.rows(tx, storefront, skus)
+        before = opened.ledger.desired.rows(tx, storefront, skus, selling.locations)
         for warehouse in {place[0] for place in needed}:
             world.item_units |= opened.ledger.stock.item_units(tx, warehouse, sorted(set().union(*(parts for at, parts in needed.items() if at[0] == warehouse))))
     made = figures(selling, skus, world, reading.safety)

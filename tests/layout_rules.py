@@ -30,6 +30,8 @@ REAL_TIME: dict[str, str] = {
     "deployments/demo_play.py": "waits for the runs that it asks Prefect for, and for a warehouse to ship",
     "deployments/demo.py": "waits for a Prefect server and its workers, and says how long all of it took",
     "deployments/sandboxes.py": "moves its sandboxes on while real time passes",
+    "tests/benchmarks/our_step.py": "measures how long it takes",
+    "tests/benchmarks/peers.py": "measures how long they take",
     "tests/flows/test_demo.py": "kills a real worker at a moment that nobody chose",
     "tests/flows/test_prefect_runs.py": "compares with the moment at which the kernel started a real process",
 }

@@ -38,23 +38,19 @@ class DesiredStock:
         return [(row.location, row.sku) for row in tx.execute(sa.select(stock_desired.c.location, stock_desired.c.sku).where(
             stock_desired.c.connection == connection, stock_desired.c.is_corrected.is_(True)))]
 
-    def rows(self, tx: Connection, connection: str, skus: list[str] | None = None) -> dict[Key, Row[Any]]:
-        """The rows of these SKUs (None: all), without what they were made of."""
+    def rows(self, tx: Connection, connection: str, skus: list[str] | None = None, locations: Iterable[str] | None = None) -> dict[Key, Row[Any]]:
+        """The rows of these SKUs at these locations (None: all), without what they were made of.
+
+        Name the locations whenever you name SKUs: the key begins with them, and without them every row is looked at.
+        """
         columns = [column for column in stock_desired.c if column.name != "parts"]
         wanted = sa.select(*columns).where(stock_desired.c.connection == connection)
+        if locations is not None:
+            wanted = wanted.where(stock_desired.c.location.in_(list(locations)))
         if skus is None:
             return {(row.location, row.sku): row for row in tx.execute(wanted)}
         return {(row.location, row.sku): row for start in range(0, len(skus), CHUNK)
                 for row in tx.execute(wanted.where(stock_desired.c.sku.in_(skus[start:start + CHUNK])))}
-
-    def parts_of(self, tx: Connection, connection: str, keys: list[Key]) -> dict[Key, dict[str, Any]]:
-        """What these figures were made of."""
-        skus, found = sorted({sku for _, sku in keys}), {}
-        for start in range(0, len(skus), CHUNK):
-            found |= {(row.location, row.sku): row.parts for row in tx.execute(
-                sa.select(stock_desired.c.location, stock_desired.c.sku, stock_desired.c.parts).where(
-                    stock_desired.c.connection == connection, stock_desired.c.sku.in_(skus[start:start + CHUNK])))}
-        return {key: found[key] for key in keys if key in found}
 
     def decide(self, tx: Connection, rows: list[dict[str, Any]]) -> None:
         """Enter decided figures: {connection, location, sku, quantity, as_of, sequence, parts, withheld, is_corrected}.

@@ -112,7 +112,7 @@ class Snapshots:
             for side, at in (("a", a), ("b", b)):
                 kept = self._at(kind, source, at)
                 relation(connection, kind, kept and kept.path).create(side)
-                if connection.execute(f"SELECT 1 FROM {side} GROUP BY {', '.join(map(quoted, keys))} HAVING count(*) > 1 LIMIT 1").fetchone():
+                if connection.execute(f"SELECT 1 FROM {side} GROUP BY {', '.join(map(quoted, keys))} HAVING count(*) > 1 LIMIT 1").fetchall():
                     raise SnapshotRefused(f"comparing snapshots of {kind} from {source}", f"two rows have the same {', '.join(keys)}")
             others = {column: sql_type for column, sql_type in columns.items() if column not in keys}
             return to_frame(connection.sql(diff_sql(keys, others)).to_arrow_table())

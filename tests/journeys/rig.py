@@ -36,7 +36,7 @@ from deployments import demo_checks
 from deployments.demo_orders import Period
 from deployments.demo_warehouse import PARTNER
 from deployments.demo_world import EU_FACILITY, STOREFRONT, UK_FACILITY, WAREHOUSE, tables
-from tasks import deliver, dispatches, inbound, mappings, orders, refunds, refunds_seen, returns, rmas
+from tasks import deliver, dispatches, inbound, mappings, orders, refunds, refunds_seen, returns, rmas, stock, stock_send, stock_watch
 
 T = TypeVar("T")
 PROFILE = Path(__file__).resolve().parents[2] / "deployments" / "profiles" / "demo" / "profile.toml"
@@ -161,7 +161,7 @@ class Rig:
 
     def __init__(self, home: Path, *, accounts: tuple[str, ...] = (STOREFRONT,), items: pd.DataFrame | None = None, kinds: dict[str, int] | None = None,
                  seed: int = 7, nastiness: str = "lenient", pick_seconds: float = 0, acknowledge_seconds: float = 0, partner: dict[str, Any] | None = None,
-                 ledger_url: str = "") -> None:
+                 ledger_url: str = "", stock: dict[str, dict[str, int]] | None = None) -> None:
         self.home, self.clock, self.watch, self.errors = home, ManualClock(), Watch(), []
         self.our_clock = OurClock(self.clock)
         self.began = self.clock.now()
@@ -170,14 +170,23 @@ class Rig:
         self.shops = {name: BigCommerceSandbox(self.clock, store_hash=f"hash{n}", token=TOKEN, quota=100_000) for n, name in enumerate(accounts)}
         self.site = GxoSandbox(home / "partner", self.clock, Partner(**PARTNER | (partner or {})), set(self.items["sku"]), {UK_FACILITY, EU_FACILITY},
                                seed=seed, nastiness=nastiness, pick_seconds=pick_seconds, rest_seconds=1, acknowledge_seconds=acknowledge_seconds,
-                               kinds=kinds or {"complete": 1})
+                               kinds=kinds or {"complete": 1}, stock=stock)
+        if stock:
+            self._sells_from(stock)
         self.publishes_items(self.items)
         for name, secret in (("vault.key", new_master_key()), ("bigcommerce.token", TOKEN)):
             (home / name).write_text(secret)
         (home / "profile.toml").write_text(_profile(home, accounts, partner or {}, ledger_url))
         self.house = self._opened()
-        for table, csv in tables_for(accounts).items():
+        for table, csv in (tables_for(accounts) | (_locations(accounts, stock) if stock else {})).items():
             mappings.change_mapping(self.house, table, csv, "set-up")
+
+    def _sells_from(self, stock: dict[str, dict[str, int]]) -> None:
+        """Every shop has a location for each facility, and counts the stock of every SKU."""
+        for shop in self.shops.values():
+            shop.add_products({"sku": sku, "name": sku, "inventory_tracking": "product"} for sku in sorted({sku for skus in stock.values() for sku in skus}))
+            for number, facility in enumerate(list(stock)[1:], 2):
+                shop.add_location(number, facility, is_external=True)
 
     @property
     def shop(self) -> BigCommerceSandbox:
@@ -272,6 +281,22 @@ class Rig:
         return [{"minor": int(refund["total_amount"] * 100), "lines": {item["item_id"]: item["quantity"] for item in refund["items"]},
                  "is_declined": all(payment["is_declined"] for payment in refund["payments"])}
                 for refund in self.shop.books()["refunds"] if refund["order_id"] == order]
+
+    def tells_of_stock(self, shop: str = STOREFRONT, sweep: bool = False) -> None:
+        """One run of inventory-delta-sync."""
+        if self._tries(lambda: inbound.take_in(self.house, WAREHOUSE)) and self._tries(lambda: orders.take_in_orders(self.house, shop)):
+            if self._tries(lambda: stock.decide(self.house, shop, sweep)) and (not sweep or self._tries(lambda: stock_watch.look_at_shown(self.house, shop))):
+                self._tries(lambda: self._sends_stock(shop))
+        self._tries(lambda: stock_watch.watch_stock(self.house, WAREHOUSE))
+
+    def _sends_stock(self, shop: str) -> None:
+        away = stock_send.send_stock(self.house, shop, "rig").away
+        if away:
+            raise away
+
+    def shown(self, location: int = 1) -> dict[str, int]:
+        """On hand at a location, as the shop keeps it."""
+        return {sku: figure["on_hand"] for sku, figure in sorted(self.shop.books()["stock"].get(location, {}).items())}
 
     def _tries(self, step: Callable[[], Any]) -> bool:
         try:
@@ -452,6 +477,11 @@ def tables_for(accounts: tuple[str, ...] = (STOREFRONT,), mended: bool = False) 
         of_all = [row.replace(STOREFRONT, account) for account in accounts for row in rows]
         found[table] = "\n".join([header, *dict.fromkeys(of_all)]) + "\n"
     return found
+
+
+def _locations(accounts: tuple[str, ...], stock: dict[str, dict[str, int]]) -> dict[str, str]:
+    rows = [f"{account},{number},{WAREHOUSE},{facility},100" for account in accounts for number, facility in enumerate(stock, 1)]
+    return {"stock_locations": "\n".join(["connection,location,warehouse,facility,share_percent", *rows]) + "\n"}
 
 
 def _units(lines: dict[str, dict[str, Any]]) -> Iterable[tuple[str, int, int]]:
