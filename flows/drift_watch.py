@@ -26,10 +26,10 @@ def drift_watch(
     """
     with at_work(house(), "drift-watch", f"drift of {storefront} and {warehouse}"):
         stuck = watch_stuck_of(storefront, warehouse)
-        silent = watch_feeds_of(storefront, warehouse)
-        stock = watch_stock_figures_of(storefront, warehouse, repair)
-        orders = watch_orders_and_tracking_of(storefront, warehouse)
         report(f"at risk {storefront} {warehouse}", stuck, "Orders that will miss their collection, most urgent first.")
+        silent = watch_feeds_of(storefront, warehouse)
         report(f"silent {storefront} {warehouse}", silent, "Feeds that stopped.")
+        orders = watch_orders_and_tracking_of(storefront, warehouse)
+        stock = watch_stock_figures_of(storefront, warehouse, repair)
         report(f"drift {storefront} {warehouse}", drift_rows_of(storefront, warehouse), "Where they disagree: alarms first, what is merely late last.")
         return {"drift": in_all(orders, stock), "orders": orders, "stock": stock, "stuck": len(stuck), "silent": len(silent), "held": report_held(storefront, warehouse)}

@@ -126,6 +126,16 @@ def test_a_figure_that_somebody_changed_is_named_and_only_overwritten_when_asked
     assert _watch(w)["found"] == 0 and not _on_desk(w)
 
 
+def test_a_figure_set_back_to_what_it_was_is_an_edit_once_the_new_one_had_been_seen(world):
+    w = _told_world(world)
+    w.says(10, A=7), w.run()
+    w.clock.sleep(DAY)
+    assert _watch(w)["found"] == 0, "the sweep saw the new figure"
+    w.clock.sleep(DAY)
+    w.shop.shown[LOCATION, "A"] = 10
+    assert _watch(w)["repaired"] == 0 and _causes(w) == {"A": "manual_edit"}
+
+
 def test_a_manual_edit_is_known_by_its_value_though_nobody_looked_before(world):
     w = world()
     w.says(0, A=10), w.run()

@@ -31,7 +31,7 @@ def _told(state: str = "CONFIRMED", age: timedelta = HOUR, verified: bool = Fals
 
 
 def _beliefs(shown: Shown | None, *told: Told, state: str = "shipped", advised: int = 2, **other: Any) -> Beliefs:
-    return Beliefs("1", shown, **{"known": "done", "known_as": shown, "asked": (Asked("UK1", "site", state, {"7": 2}, {"7": advised}),), "told": told} | other)
+    return Beliefs("1", shown, **{"known": "done", "known_as": shown, "asked": (Asked("UK1", "site", state, {"7": 2}, {"7": advised}),), "told": told, "read_at": NOW} | other)
 
 
 def _cause(b: Beliefs) -> str:
@@ -66,13 +66,14 @@ def _cause(b: Beliefs) -> str:
     (_beliefs(_shown(2, "partially_shipped", [_parcel()]), _told(verified=True), _told("PLANNED", PATIENCE / 2, kind="order_completion")), "late"),
     (_beliefs(_shown(2, "partially_shipped", [_parcel()]), _told(verified=True), _told("CONFIRMED", kind="order_completion")), "manual_edit"),
     (_beliefs(_shown(0, "awaiting_fulfilment"), known=None, known_as=None, asked=()), "missed"),
+    (_beliefs(_shown(0, "awaiting_fulfilment"), known=None, known_as=None, asked=(), read_at=NOW - HOUR), "late"),
     (_beliefs(_shown(0, "awaiting_payment"), known=None, known_as=None, asked=()), ""),
     (_beliefs(_shown(3, "shipped", [_parcel()], ordered=3), _told(verified=True)), ""),
     (_beliefs(_shown(2, "shipped", [_parcel()]), _told(verified=True)), ""),
 ], ids=["owed too long", "owed", "unknown too long", "blocked", "rejected", "accepted and never shown", "accepted just now", "seen and gone", "seen and smaller",
         "the list is older than the order", "held", "nobody knows", "twice the same parcel", "shipped by hand", "no such order", "cancelled, still live",
         "cancelled just now", "both cancelled", "refunded after shipping", "refunded before", "refused by the warehouse", "set back", "nobody told that it is complete",
-        "being told that it is complete", "completion undone", "never read", "not for us", "some was shipped before it came to us", "they agree"])
+        "being told that it is complete", "completion undone", "read past and not brought", "not read since", "not for us", "some was shipped before it came to us", "they agree"])
 def test_a_difference_has_the_first_cause_that_explains_it(beliefs, cause):
     assert _cause(beliefs) == cause and cause in {"", *CAUSES}
 
