@@ -169,6 +169,7 @@ def _id(rig: Rig, kind: str, record: int | str = "") -> str:
     return next(row.exception_id for row in rig.on_desk(kind) if str(record) in ("", row.record))
 
 
+@pytest.mark.timeout(600)
 def test_a_person_clears_the_desk_in_the_browser(busy: tuple[Rig, dict[str, int]], person: Person) -> None:
     """The walk-through of docs/operating-manual.md, click by click; afterwards the ledger, the shop and the warehouse say what became of it."""
     rig, order = busy
