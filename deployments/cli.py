@@ -58,7 +58,7 @@ def demo(
 
 
 def _show_outcome(result: dict[str, Any]) -> None:
-    for part in ("file", "orders", "dispatches"):
+    for part in ("file", "orders", "dispatches", "inventory", "returns", "reconciliation", "drift"):
         out.print(f"[bold]{part}[/]  " + "  ".join(f"{name} {value}" for name, value in result[part].items() if not isinstance(value, dict)))
     print_table("open exceptions", [{"type": name, "owner": TYPES[name].owner, "open": count, "what to do": TYPES[name].remedy}
                                      for name, count in result["exceptions"]["by_type"].items()])

@@ -9,7 +9,7 @@ from prefect import task
 from connectors.house import House
 from connectors.kit.errors import BadConfiguration
 from contracts.exceptions import Finding
-from tasks.drift_stock import compare_shown, last_sweep, seen_of
+from tasks.drift_stock import compare_shown, seen_of
 from tasks.feeds import watch_feeds
 from tasks.inbound import read_again
 from tasks.opened import RETRY, house
@@ -57,7 +57,7 @@ def look_at_shown(opened: House, storefront: str) -> Counter:
                     ours.setdefault(row["sku"], []).append(location)
             frames.append(page)
             counts["seen"] += len(rows)
-    found = compare_shown(opened, port, locations, seen_of(frames), last_sweep(opened, storefront))
+    found = compare_shown(opened, port, locations, seen_of(frames))
     lost = [(one.evidence["location"], one.evidence["sku"]) for one in found if one.cause in REPAIRS["lost_writes"]]
     with opened.ledger.transaction() as tx:
         counts["told again"] = opened.ledger.desired.owe_again(tx, storefront, lost)

@@ -124,11 +124,13 @@ class DesiredStock:
         tx.execute(_TOLD, [{"c": connection, "l": location, "s": item["sku"], "by": effect_id, "n": item["quantity"], "v": item["as_of"],
                             "vs": item["sequence"], "at": now} for item in items])
 
-    def put_back(self, tx: Connection, connection: str, effect_id: str, size: int = 0) -> int:
-        """The effect did not come about: its rows are owed again, in groups of `size` at most when it was too large. How many."""
+    def put_back(self, tx: Connection, connection: str, effect_id: str, size: int = 0, alone: Iterable[str] = ()) -> int:
+        """The effect did not come about: its rows are owed again, in groups of `size` at most when it was too large, or these SKUs `alone`. How many."""
+        carried, blamed = (stock_desired.c.connection == connection, stock_desired.c.effect_id == effect_id), list(alone)
+        for start in range(0, len(blamed), CHUNK):
+            tx.execute(sa.update(stock_desired).where(*carried, stock_desired.c.sku.in_(blamed[start:start + CHUNK])).values(halved=ALONE))
         halved = {"halved": size} if size else {}
-        return tx.execute(sa.update(stock_desired).where(stock_desired.c.connection == connection, stock_desired.c.effect_id == effect_id)
-                          .values(effect_id="", is_owed=stock_desired.c.withheld == "", **halved)).rowcount
+        return tx.execute(sa.update(stock_desired).where(*carried).values(effect_id="", is_owed=stock_desired.c.withheld == "", **halved)).rowcount
 
     def refuse(self, tx: Connection, connection: str, effect_id: str) -> None:
         """The storefront will not have this one row: not again before its figure changes, and then alone."""

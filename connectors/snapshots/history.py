@@ -165,7 +165,7 @@ def _anew_sql(told: Told) -> str:
     return f"""
         SELECT DISTINCT {keys} FROM fresh JOIN ({known}) known USING ({keys})
         WHERE (fresh.stated_at, fresh.stated_sequence) < (known.stated_at, known.stated_sequence)
-        UNION SELECT {keys} FROM changes JOIN ({known}) known USING ({keys}) WHERE is_new AND occurred_at <= known.stated_at"""
+        UNION SELECT {keys} FROM changes JOIN ({known}) known USING ({keys}) WHERE is_new AND (occurred_at, sequence) <= (known.stated_at, known.stated_sequence)"""
 
 
 def _runs_sql(told: Told) -> str:
@@ -178,10 +178,11 @@ def _runs_sql(told: Told) -> str:
             FROM was SEMI JOIN touched USING ({keys}) ANTI JOIN anew USING ({keys}) WHERE run_to IS NULL AND because = '{told.said}'
             UNION ALL SELECT {keys}, {figures}, stated_at, stated_at, stated_sequence FROM fresh
         ), counted AS (
-            SELECT {keys}, occurred_at, sum(count(*)) OVER (PARTITION BY {keys} ORDER BY occurred_at) AS documents FROM changes GROUP BY {keys}, occurred_at
+            SELECT {keys}, version, sum(count(*)) OVER (PARTITION BY {keys} ORDER BY version) AS documents
+            FROM (SELECT {keys}, {_version('occurred_at', 'sequence')} AS version FROM changes) GROUP BY {keys}, version
         ), event AS (
             SELECT said.*, coalesce(counted.documents, 0) AS documents FROM (FROM said SEMI JOIN counted USING ({keys})) said
-            ASOF LEFT JOIN counted ON {' AND '.join(f'said.{key} = counted.{key}' for key in told.key)} AND said.stated_at >= counted.occurred_at
+            ASOF LEFT JOIN counted ON {' AND '.join(f'said.{key} = counted.{key}' for key in told.key)} AND {_version('said.stated_at', 'said.stated_sequence')} >= counted.version
             UNION ALL SELECT *, 0 FROM said ANTI JOIN counted USING ({keys})
         ), compared AS (
             SELECT *, lag(began) OVER w IS NULL OR {differs} AS is_first, lag(stated_at) OVER w AS said_before, lag(stated_sequence) OVER w AS sequence_before,
@@ -195,6 +196,11 @@ def _runs_sql(told: Told) -> str:
         FROM compared WHERE is_first
         WINDOW w AS (PARTITION BY {keys} ORDER BY stated_at, stated_sequence, began, {figures})
         QUALIFY run_to IS NULL OR run_to > began"""
+
+
+def _version(at: str, sequence: str) -> str:
+    """A source's version as one number, since an ASOF join compares only one: a document up to a statement's version is counted in it."""
+    return f"(epoch_us({at})::HUGEINT * 10000000000000000000 + {sequence})"
 
 
 def _spans_sql(told: Told) -> str:
@@ -213,7 +219,7 @@ def _spans_sql(told: Told) -> str:
                 FROM runs SEMI JOIN changes USING ({keys})
                 UNION ALL BY NAME
                 SELECT runs.*, valid_from AS began, occurred_at, sequence, change, kind AS because, document_id, line, reason
-                FROM runs JOIN changes USING ({keys}) WHERE occurred_at > stated_at AND (run_to IS NULL OR occurred_at < run_to)
+                FROM runs JOIN changes USING ({keys}) WHERE (occurred_at, sequence) > (stated_at, stated_sequence) AND (run_to IS NULL OR occurred_at < run_to)
             )
             WINDOW w AS (PARTITION BY {keys}, began ORDER BY occurred_at, because <> '{told.said}', sequence, document_id, line)
         )"""
