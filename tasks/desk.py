@@ -286,6 +286,7 @@ def resolve_now(exceptions: str, remedy: str, actor: str, reason: str, mapping: 
     try:
         resolution = resolve(house(), exceptions, remedy, actor, reason, mapping=table, rows=rows, order=order, dry_run=dry_run)
     except BadConfiguration as error:
-        return {"remedy": remedy, "answers": [{"outcome": "nothing was done", "said": str(error)}], "mapping": None, "summary": str(error), "problems": [str(error)]}
+        said = str(error)
+        return {"remedy": remedy, "answers": [{"outcome": "nothing was done", "said": said}], "mapping": None, "summary": said, "problems": [said]}
     problems = [f"{answer.id[:8]} stays: {answer.said}" for answer in resolution.refused]
     return resolution.told() | {"summary": summary(resolution, dry_run), "problems": problems}

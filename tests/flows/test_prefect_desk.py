@@ -276,7 +276,8 @@ def test_an_alert_leaves_the_house_once_through_an_automation_made_from_the_prof
     assert said == [[f"{NAME}: finance: {what}, to custom-webhook/desk-of-the-test"] for what in ("made", "as it was")]
     assert "no Prefect block" in set_up({"finance": "custom-webhook/desk-of-the-test", "*": "slack-webhook/nowhere"})[1]
     with rig.ledger.transaction() as tx:
-        rig.ledger.exceptions.open(tx, [Finding("refund_declined", "bigcommerce-uk", str(n), f"refund_declined:{n}", {"said": "Canary Row"}) for n in range(1000)])
+        storm = [Finding("refund_declined", "bigcommerce-uk", str(n), f"refund_declined:{n}", {"said": "Canary Row"}) for n in range(1000)]
+        rig.ledger.exceptions.open(tx, storm)
     told = tell_desks(rig.house)
     assert [alert.new for alert in told if alert.owner == "finance"][0] >= 1000 and len(told) == len({alert.owner for alert in told})
     eventually(lambda: received, 60, "the webhook was called")

@@ -132,7 +132,8 @@ def _blocked(world) -> tuple[Rig, int]:
     with rig.ledger.transaction() as tx:
         claimed = rig.ledger.effects.claim(tx, effect_id, "a worker")
         rig.ledger.effects.block(tx, claimed, "nobody can tell")
-        rig.ledger.exceptions.open(tx, [Finding("blocked_effect", STOREFRONT, str(order), f"blocked_effect:{effect_id}", {"effect": effect_id, "target": WAREHOUSE})])
+        evidence = {"effect": effect_id, "target": WAREHOUSE}
+        rig.ledger.exceptions.open(tx, [Finding("blocked_effect", STOREFRONT, str(order), f"blocked_effect:{effect_id}", evidence)])
     return rig, order
 
 
