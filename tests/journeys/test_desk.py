@@ -24,18 +24,19 @@ def _notes(rig: Rig, order: int) -> list[tuple[str, str]]:
         return [(row.what, row.actor) for row in rig.ledger.timeline.of(tx, STOREFRONT, str(order)) if row.what.endswith("resolved")]
 
 
-def _refused_by_warehouse(world, *lines) -> tuple[Rig, int]:
+def _refused_by_warehouse(world, **given) -> tuple[Rig, int]:
     """The warehouse does not know HEART yet, whatever its item master says."""
-    rig = world()
-    order = rig.orders(*(lines or [("HEART", 1)]))
+    rig = world(**given)
+    order = rig.orders(("HEART", 1))
     rig.site._skus.discard("HEART")
     rig.drains()
     assert [kind for kind, _ in rig.desk()] == ["rejected_by_warehouse"]
     return rig, order
 
 
-def test_a_refused_request_is_resent_once_under_a_new_revision_however_often_it_is_said(world):
-    rig, order = _refused_by_warehouse(world)
+@pytest.mark.parametrize("nastiness", ["lenient", "strict"])
+def test_a_refused_request_is_resent_once_under_a_new_revision_however_often_it_is_said(world, nastiness):
+    rig, order = _refused_by_warehouse(world, nastiness=nastiness)
     ids = _ids(rig, "rejected_by_warehouse")
     rehearsed = _resolves(rig, ids, "resend", dry_run=True)
     assert rehearsed.answers[0].outcome == "would be resolved" and "revision 2" in rehearsed.answers[0].said and len(rig.desk()) == 1
