@@ -5,7 +5,7 @@ import pytest
 from connectors.kit.errors import BadConfiguration, Refused
 from contracts.exceptions import REMEDIES, TYPES, Finding
 from deployments.demo_world import FORGOTTEN_METHOD, WAREHOUSE
-from tasks import desk, orders
+from tasks import board, desk, mappings, orders
 from tests.journeys.rig import ADA, BOB, QUIET, STOREFRONT, Rig
 
 COURIER = {**ADA, "shipping_method": FORGOTTEN_METHOD}
@@ -223,3 +223,37 @@ def test_every_type_allows_something_and_nothing_but_what_there_is():
     for kind in TYPES.values():
         assert kind.remedies and set(kind.remedies) <= set(REMEDIES), kind.name
         assert ("add a mapping" in kind.remedies) == bool(kind.mapping), kind.name
+
+
+def _returned(world, **given) -> tuple[Rig, int]:
+    rig = world()
+    mappings.change_mapping(rig.house, "return_rules", "connection,warehouse,grade,refund_percent,disposition,needs_rma\n"
+                            f"{STOREFRONT},{WAREHOUSE},*,100,restock,{given.pop('needs_rma', 'no')}\n", "set-up")
+    order = rig.orders(("HEART", 2))
+    rig.drains()
+    rig.customer_returns(order, ("HEART", 1, "A"), **given)
+    rig.settles_returns()
+    return rig, order
+
+
+def test_a_return_that_nobody_could_match_is_refunded_once_its_order_is_chosen(world):
+    rig, order = _returned(world, reference="")
+    assert f"may be order {STOREFRONT} {order}" in board.list_rows(rig.on_desk("return_unmatched"), rig.clock.now(), {}, {})[0]["about"]
+    ids = _ids(rig, "return_unmatched")
+    with pytest.raises(BadConfiguration, match="the order is missing"):
+        _resolves(rig, ids, "choose the order")
+    assert _resolves(rig, ids, "choose the order", order="999").refused[0].said.startswith("matching a return with order 999")
+    assert [_resolves(rig, ids, "choose the order", order=f"{STOREFRONT} {order}").answers[0].outcome for _ in range(2)] == ["resolved", "resolved before"]
+    rig.settles_returns()
+    rig.settles_returns()
+    assert rig.desk() == [] and len(rig.refunds(order)) == 1
+
+
+@pytest.mark.parametrize(("remedy", "refunds"), [("approve the return", 1), ("refuse the return", 0)])
+def test_goods_that_came_back_unannounced_wait_for_a_person_s_word(world, remedy, refunds):
+    rig, order = _returned(world, needs_rma="yes")
+    ids = _ids(rig, "rma_not_approved")
+    assert _resolves(rig, ids, remedy, dry_run=True).answers[0].outcome == "would be resolved" and len(rig.desk()) == 1
+    assert [_resolves(rig, ids, remedy).answers[0].outcome for _ in range(2)] == ["resolved", "resolved before"]
+    rig.settles_returns()
+    assert rig.on_desk("rma_not_approved") == [] and len(rig.refunds(order)) == refunds
