@@ -92,7 +92,8 @@ def resolve_exceptions(
     if as_json:
         print(json.dumps(done.told(), indent=2))
     else:
-        print_table("", [{"id": one.id[:8], "type": one.type, "record": f"{one.where} {one.record}", "outcome": one.outcome, "said": one.said} for one in done.answers])
+        print_table("", [{"id": one.id[:8], "type": one.type, "record": f"{one.where} {one.record}", "outcome": one.outcome, "said": one.said}
+                         for one in done.answers], whole=("id", "outcome"))
         told.print(summary(done, dry_run), markup=False)
     if done.refused:
         raise typer.Exit(1)
@@ -100,7 +101,8 @@ def resolve_exceptions(
 
 def timeline(
     order: Annotated[str, typer.Argument(help="The storefront's order id.")],
-    storefront: Annotated[str, typer.Option(help="Its connection; default: every storefront.")] = "", as_json: JsonOption = False, profile: ProfileOption = None,
+    storefront: Annotated[str, typer.Option(help="Its connection; default: every storefront.")] = "",
+    as_json: JsonOption = False, profile: ProfileOption = None,
 ) -> None:
     """Where is my order? Everything that happened to it, across all systems, and what is on whose desk because of it.
 

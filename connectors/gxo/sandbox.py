@@ -159,7 +159,7 @@ class GxoSandbox:
         """One 940; returns why it is refused, or ''."""
         order = order_of(segments, control, self._clock.now(), self._profile)
         status, copies = first_element(segments, "W05", 1), self._orders.get(order.reference, [])
-        if status == "N" and copies and not self._is_lenient:
+        if status == "N" and any(copy.state != "refused" for copy in copies) and not self._is_lenient:
             return "there is an order under this reference"
         if status == "N":
             unknown = [line["sku"] for line in order.lines.values() if line["sku"] not in self._skus]
