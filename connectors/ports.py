@@ -116,7 +116,7 @@ class Hint:
     """What a webhook says: something happened to this record. Never the truth itself: the record is fetched anew."""
 
     key: str  # the same for every delivery of one event
-    topic: str
+    topic: str  # 'order' | 'refund' (record: the order's id) | 'stock'
     record: str
 
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from connectors.house import PROFILE, read_profile
 from connectors.snapshots.query import query as ask
 from contracts.spreadsheet import csv_text
+from deployments.cli_parts import name_profile
 
 ROWS, FILE_ROWS = 10_000, 1_000_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # a cell must not drive the terminal, nor turn its line round
@@ -33,9 +34,7 @@ def query(
 
     Example: wharfinger query "SELECT type, owner, count(*) FROM exceptions_open GROUP BY ALL" --csv open.csv
     """
-    from deployments.cli import _name_profile
-
-    frame = ask(sql, read_profile(_name_profile(profile)).home / "analytics" / "analytics.duckdb", rows or (FILE_ROWS if csv else ROWS))
+    frame = ask(sql, read_profile(name_profile(profile)).home / "analytics" / "analytics.duckdb", rows or (FILE_ROWS if csv else ROWS))
     if csv:
         csv.write_text(csv_text(frame.columns, rows_of(frame)), encoding="utf-8", newline="")
         told.print(f"{len(frame)} rows in {csv}", markup=False)

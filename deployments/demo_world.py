@@ -70,16 +70,17 @@ def tables(mended: bool = False) -> dict[str, str]:
     homes = [(WAREHOUSE, UK_FACILITY, code) for code in ("GB", "JE", "GG", "IM")] + [(WAREHOUSE, EU_FACILITY, code) for code in EUROPE]
     homes += [(WAREHOUSE, UK_FACILITY, "IE")]
     return {
-        "non_stock": _csv("connection,pattern,what", [(STOREFRONT, pattern, what) for pattern, what in NON_STOCK.items()]),
-        "routes": _csv("connection,channel,country,sku,warehouse,facility", routes),
-        "ship_methods": _csv("connection,ship_method,warehouse,carrier,service", [(STOREFRONT, name, WAREHOUSE, *to) for name, to in methods.items()]),
-        "carriers": _csv("warehouse,carrier,service,connection,provider,tracking_carrier,tracking_link",
+        "non_stock": csv_of("connection,pattern,what", [(STOREFRONT, pattern, what) for pattern, what in NON_STOCK.items()]),
+        "routes": csv_of("connection,channel,country,sku,warehouse,facility", routes),
+        "ship_methods": csv_of("connection,ship_method,warehouse,carrier,service", [(STOREFRONT, name, WAREHOUSE, *to) for name, to in methods.items()]),
+        "carriers": csv_of("warehouse,carrier,service,connection,provider,tracking_carrier,tracking_link",
                          [(WAREHOUSE, code, "*", STOREFRONT, *names) for code, names in carriers.items()]),
-        "home_countries": _csv("warehouse,facility,country", homes),
+        "home_countries": csv_of("warehouse,facility,country", homes),
     }
 
 
-def _csv(header: str, rows: Iterable[tuple[str, ...]]) -> str:
+def csv_of(header: str, rows: Iterable[tuple[str, ...]]) -> str:
+    """A mapping table as CSV."""
     out = io.StringIO()
     pd.DataFrame(list(rows), columns=header.split(",")).to_csv(out, index=False)
     return out.getvalue()

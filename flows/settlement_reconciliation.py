@@ -20,7 +20,7 @@ def settlement_reconciliation(
     first: Annotated[str, Field(description="Instead of a month: the first day, as 2026-01-05 (UTC)")] = "",
     until: Annotated[str, Field(description="Instead of a month: the day after the last, as 2026-01-12 (UTC)")] = "",
     dry_run: Annotated[bool, Field(description="Only say what differs, from what is known; ask nobody, change nothing")] = False,
-    patience_days: Annotated[int | None, Field(ge=0, description="Days before money without goods is a difference; empty: 3 to ship, 2 to pay, 5 to refund, 14 to come back")] = None,
+    patience_days: Annotated[int, Field(ge=-1, description="Days before money without goods is a difference; -1: 3 to ship, 2 to pay, 5 to refund, 14 to come back")] = -1,
     actor: Annotated[str, Field(min_length=1, description="Who makes the statement")] = "settlement_reconciliation",
 ) -> dict[str, Any]:
     """Take in what the warehouse advises, look at payments and refunds, put every order of the period under one verdict, and write the statement.

@@ -154,6 +154,8 @@ def _close(opened: House, tx: Tx, row: Row, word: Word, more: str = "") -> bool:
     if not opened.ledger.exceptions.resolve(tx, row.exception_id, word.actor, word.reason):
         return False
     opened.ledger.timeline.note(tx, row.connection, row.record, f"{row.type} resolved", word.actor, f"{word.remedy}: {word.reason}{more}")
+    opened.ledger.journal.note(tx, word.actor, "exception resolved", {"exception": row.exception_id, "type": row.type, "connection": row.connection,
+                                                                      "record": row.record, "remedy": word.remedy, "reason": word.reason})
     return True
 
 

@@ -221,6 +221,17 @@ def told(found: list[Drifted], new: int, read: Mapping[str, int]) -> dict[str, A
     return {"found": len(found), "by_cause": dict(sorted(Counter(one.cause for one in found).items())), "new": new, "read": dict(read)}
 
 
+def in_all(*told_of: dict[str, Any]) -> dict[str, Any]:
+    """Several comparisons' figures together: {found, by_cause}."""
+    return {"found": sum(one["found"] for one in told_of), "by_cause": dict(sorted(sum((Counter(one["by_cause"]) for one in told_of), Counter()).items()))}
+
+
+def ever_found(opened: House) -> dict[str, Any]:
+    """Every difference that was ever found, by cause, and how many are open: {found, by_cause, open}. For a summary of a period."""
+    rows = opened.ledger.table("drift")
+    return {"found": len(rows), "by_cause": dict(sorted(Counter(rows["cause"]).items())), "open": int(rows["ended_at"].isna().sum())}
+
+
 def rows_now(opened: House, storefront: str, warehouse: str) -> list[dict[str, Any]]:
     """The open differences as people want them: alarms first, oldest first. No personal data."""
     now = opened.clock.now()

@@ -207,9 +207,10 @@ def _keep(opened: House, storefront: str, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
     now = opened.clock.now()
-    frame = StockDecisions.frame({name: row[name] for name in ("connection", "location", "sku", "quantity", "as_of", "sequence", "withheld")} | {
-        name: sum(part.get(name, 0) for part in row["parts"]["at"]) for name in ("stated", "changed", "asked", "unasked")} | {
-        "kept_back": row["parts"].get("safety", 0), "decided_at": now} for row in rows)
+    sums = {name: [sum(part.get(name, 0) for part in row["parts"]["at"]) for row in rows] for name in ("stated", "changed", "asked", "unasked")}
+    columns = {name: [row[name] for row in rows] for name in ("connection", "location", "sku", "quantity", "as_of", "sequence", "withheld")}
+    frame = pd.DataFrame(columns | sums | {"kept_back": [row["parts"].get("safety", 0) for row in rows], "decided_at": now})
+    frame = frame.astype({name: str(column.dtype) for name, column in StockDecisions.to_schema().columns.items()})
     key = hashlib.sha256(dumps([[row["location"], row["sku"], row["quantity"], row["withheld"]] for row in rows]).encode()).hexdigest()
     opened.snapshots.keep("stock_decisions", storefront, now, frame, f"{now.isoformat()} {key}")
 

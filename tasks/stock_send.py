@@ -1,7 +1,8 @@
 """Tell a storefront what its locations should show: groups of desired figures, one effect a group, one group in flight at a time.
 
 A figure is absolute, so the newest is always the right one to send: what waits unsent and has moved on is taken back and grouped anew. A refused
-group is sent again in halves, until the one SKU that the storefront will not have is alone; it then waits for another figure, on somebody's desk.
+group is sent again without the SKUs that the refusal names, or in halves, until the one SKU that the storefront will not have is alone; it then
+waits for another figure, on somebody's desk.
 """
 
 import hashlib
@@ -30,6 +31,7 @@ from tasks.stock_feed import ACTOR
 
 ROUNDS_MAX = 15  # a group of 2,000 is halved eleven times until one SKU is alone
 REFUSED = "rejected_by_storefront"
+BLAMED_MAX = 20  # so many SKUs that a refusal names are sent one by one; more are halved
 LAG = 60.0  # how long our own steps take, against the interval of a figure
 
 
@@ -103,8 +105,13 @@ def _confirmed(opened: House, tx: Tx, storefront: str, effect: Row, rows: list[R
 
 
 def _refused(opened: House, tx: Tx, storefront: str, effect: Row, rows: list[Row], told: Told) -> None:
-    if len(effect.payload["items"]) > 1:
-        opened.ledger.desired.put_back(tx, storefront, effect.effect_id, size=-(-len(effect.payload["items"]) // 2))
+    skus = [item["sku"] for item in effect.payload["items"]]
+    blamed = set(effect.evidence.get("records", ())) & set(skus)
+    if len(skus) > 1 and blamed and len(blamed) <= BLAMED_MAX and len(blamed) < len(skus):
+        opened.ledger.desired.put_back(tx, storefront, effect.effect_id, alone=sorted(blamed))
+        return
+    if len(skus) > 1:
+        opened.ledger.desired.put_back(tx, storefront, effect.effect_id, size=-(-len(skus) // 2))
         return
     opened.ledger.desired.refuse(tx, storefront, effect.effect_id)
     told.counts["figures refused"] += 1

@@ -136,6 +136,22 @@ class Database:
         # asked for, since SQLAlchemy otherwise forgets an insert's rowcount (it answers -1 on PostgreSQL, which is true)
         return (postgres_insert(table) if self.is_postgres else sqlite_insert(table)).inline().execution_options(preserve_rowcount=True)
 
+    def many(self, tx: Connection, statement: Any, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+        """An insert or update of many rows at once (all with the same keys, the table's columns). SQLAlchemy's own way takes five times as long
+        to get a row ready as SQLite to write it."""
+        if not rows:
+            return
+        dialect, names = self.engine.dialect, list(rows[0])
+        compiled = statement.compile(dialect=dialect, column_keys=names)
+        ready = {name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names}
+        columns = {name: [ready[name](row[name]) for row in rows] if ready[name] else [row[name] for row in rows] for name in names}
+        if compiled.positional:
+            places = [columns[name] if name in columns else [compiled.params[name]] * len(rows) for name in compiled.positiontup]
+            tx.exec_driver_sql(str(compiled), list(zip(*places, strict=True)))
+        else:
+            fixed = {name: value for name, value in compiled.params.items() if name not in columns}
+            tx.exec_driver_sql(str(compiled), [fixed | dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)])
+
     def checkpoint(self) -> None:
         """SQLite: write the journal (-wal) into the file and empty it, as before a file copy and after a shredding. PostgreSQL: nothing."""
         if not self.is_postgres:

@@ -66,7 +66,7 @@ class DesiredStock:
             return
         now = self._clock.now()
         told = [row | {"decided_at": now, "is_owed": row["withheld"] == "", "halved": 0, "effect_id": "", "turn": 0} for row in rows]
-        tx.execute(self._upsert(), told)
+        self._database.many(tx, self._upsert(), stock_desired, told)
 
     def _upsert(self) -> Any:
         new, old = self._database.insert(stock_desired), stock_desired.c
@@ -111,7 +111,12 @@ class DesiredStock:
 
     def carry(self, tx: Connection, connection: str, keys: list[Key], effect_id: str) -> None:
         """This effect carries these rows now."""
-        tx.execute(_CARRY, [{"c": connection, "l": location, "s": sku, "carried_by": effect_id} for location, sku in keys])
+        for location in sorted({location for location, _ in keys}):
+            skus = [sku for place, sku in keys if place == location]
+            for start in range(0, len(skus), CHUNK):
+                tx.execute(sa.update(stock_desired).where(
+                    stock_desired.c.connection == connection, stock_desired.c.location == location, stock_desired.c.sku.in_(skus[start:start + CHUNK]),
+                ).values(effect_id=effect_id, turn=stock_desired.c.turn + 1))
 
     def told(self, tx: Connection, connection: str, location: str, items: list[dict[str, Any]], effect_id: str) -> None:
         """The storefront has these items {sku, quantity, as_of (a moment), sequence}. What moved on meanwhile is owed again."""
@@ -119,11 +124,13 @@ class DesiredStock:
         tx.execute(_TOLD, [{"c": connection, "l": location, "s": item["sku"], "by": effect_id, "n": item["quantity"], "v": item["as_of"],
                             "vs": item["sequence"], "at": now} for item in items])
 
-    def put_back(self, tx: Connection, connection: str, effect_id: str, size: int = 0) -> int:
-        """The effect did not come about: its rows are owed again, in groups of `size` at most when it was too large. How many."""
+    def put_back(self, tx: Connection, connection: str, effect_id: str, size: int = 0, alone: Iterable[str] = ()) -> int:
+        """The effect did not come about: its rows are owed again, in groups of `size` at most when it was too large, or these SKUs `alone`. How many."""
+        carried, blamed = (stock_desired.c.connection == connection, stock_desired.c.effect_id == effect_id), list(alone)
+        for start in range(0, len(blamed), CHUNK):
+            tx.execute(sa.update(stock_desired).where(*carried, stock_desired.c.sku.in_(blamed[start:start + CHUNK])).values(halved=ALONE))
         halved = {"halved": size} if size else {}
-        return tx.execute(sa.update(stock_desired).where(stock_desired.c.connection == connection, stock_desired.c.effect_id == effect_id)
-                          .values(effect_id="", is_owed=stock_desired.c.withheld == "", **halved)).rowcount
+        return tx.execute(sa.update(stock_desired).where(*carried).values(effect_id="", is_owed=stock_desired.c.withheld == "", **halved)).rowcount
 
     def refuse(self, tx: Connection, connection: str, effect_id: str) -> None:
         """The storefront will not have this one row: not again before its figure changes, and then alone."""
@@ -136,7 +143,6 @@ def _is(connection: str, key: Key) -> tuple[Any, Any, Any]:
 
 
 _ROW = (stock_desired.c.connection == sa.bindparam("c"), stock_desired.c.location == sa.bindparam("l"), stock_desired.c.sku == sa.bindparam("s"))
-_CARRY = sa.update(stock_desired).where(*_ROW).values(effect_id=sa.bindparam("carried_by"), turn=stock_desired.c.turn + 1)
 _TOLD = sa.update(stock_desired).where(*_ROW, stock_desired.c.effect_id == sa.bindparam("by")).values(
     sent_quantity=sa.bindparam("n"), sent_as_of=sa.bindparam("v"), sent_sequence=sa.bindparam("vs"), sent_at=sa.bindparam("at"), effect_id="", halved=0,
     is_owed=sa.and_(stock_desired.c.withheld == "", stock_desired.c.quantity != sa.bindparam("n")))

@@ -185,7 +185,6 @@ def test_prefect_deploy_reads_the_same_list(site: Site, served: list[RunnerDeplo
     assert set(found) == {(made.entrypoint, made.name) for made in served}
     for made in served:
         one = found[made.entrypoint, made.name]
-        assert (one.work_pool_name, one.parameters, one.pull_steps or []) == ("wharfinger", made.parameters, [])
         assert (one.work_pool_name, one.entrypoint, one.parameters, one.pull_steps or []) == ("wharfinger", made.entrypoint, made.parameters, [])
         assert sorted(map(_when, one.schedules), key=str) == sorted(map(_when, made.schedules), key=str)
         limit = one.global_concurrency_limit.limit if one.global_concurrency_limit else None

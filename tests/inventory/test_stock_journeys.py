@@ -172,6 +172,22 @@ def test_one_bad_sku_in_two_thousand_is_found_and_the_others_are_told(world):
     assert w.shows()["S1234"] == 6 and w.shows()["S0001"] == 4 and w.desk() == []
 
 
+def test_a_refusal_that_names_the_bad_skus_costs_two_calls_more_and_not_a_search(world):
+    skus = [f"S{n:04}" for n in range(2000)]
+    w = world(skus=" ".join(skus))
+    w.says(0, **{sku: 5 for sku in skus})
+
+    def refuse(payload):
+        bad = tuple(item["sku"] for item in payload["items"] if item["sku"] in ("S0007", "S1234"))
+        if bad:
+            raise Refused("telling the shop its stock", "422", records=bad)
+
+    w.shop.fault = refuse
+    told = w.run()
+    assert len(w.shows()) == 1998 and [record for _, record in w.desk()] == ["stock of S0007", "stock of S1234"]
+    assert told.counts["groups rejected"] == 3 and told.counts["groups sent"] == 1
+
+
 def test_a_timeout_after_the_storefront_took_it_sends_nothing_twice_and_keeps_the_newest(world):
     w = world()
     w.says(0, A=10), w.run()
@@ -220,7 +236,8 @@ def test_a_zombie_that_lands_after_the_newer_figure_is_mended_by_the_sweep(world
     w.shop.apply(late[0])
     assert w.shows() == {"A": 9}
     w.run()
-    assert look_at_shown(w.house, SHOP)["shown otherwise"] == 1
+    w.clock.sleep(3600)
+    assert look_at_shown(w.house, SHOP)["told again"] == 1
     w.run(sweep=True)
     assert w.shows() == {"A": 4}
 

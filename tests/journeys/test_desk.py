@@ -46,6 +46,7 @@ def test_a_refused_request_is_resent_once_under_a_new_revision_however_often_it_
     rig.drains()
     assert [copy["state"] for copy in rig.at_warehouse(order)] == ["refused", "shipped"] and len(rig.shipments(order)) == 1
     assert rig.desk() == [] and rig.violations() == [] and _notes(rig, order) == [("rejected_by_warehouse resolved", "ann")]
+    assert [(row.actor, row.what, row.detail["remedy"]) for row in rig.ledger.table("journal").itertuples()] == [("ann", "exception resolved", "resend")]
 
 
 def test_a_resend_of_an_order_that_was_cancelled_meanwhile_is_refused_and_stays_on_the_desk(world):
