@@ -72,10 +72,10 @@ def stage(period: Period, home: Path, say: Say, port: int = 0, live: bool = Fals
         for channel, name in CHANNELS.items():
             if channel != "1":
                 storefront.add_channel(int(channel), name)
-        storefront.add_products(catalogue(period.orders))
+        storefront.add_products(catalogue(period.sold))
         say("Starting the sandboxes …")
         url = stack.enter_context(serve(storefront, clock))
-        items = item_master(period.orders)
+        items = item_master(period.sold)
         warehouse = stack.enter_context(_stepping(open_warehouse(home / "partner", items, clock, stock_of(period.orders, items)), lock))
         warehouse.is_picking = False
         house = _furnish(home, url)

@@ -95,7 +95,7 @@ def every_return_is_refunded_or_on_a_desk(e: Evidence, found: Found) -> None:
     """R1-R3: nothing that came back is forgotten: it is in the book, and paid, worth nothing, or somebody's to look at."""
     lines = {(row.document_id, row.line): row for row in e.house.ledger.table("return_line").itertuples()}
     refunds = {row.effect_id: row for row in e.effects if row.kind == "refund"}
-    told = {str(row.evidence.get("document_id", "")) for row in e.exceptions} | {row.record.split(":")[0] for row in e.exceptions}
+    told = {number for row in e.exceptions for number in (row.evidence.get("document"), row.evidence.get("document_id")) if number}
     for document in Goods(e).came_back:
         for number, line in enumerate(document["lines"], 1):
             row = lines.get((document["number"], number))

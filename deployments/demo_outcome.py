@@ -69,8 +69,8 @@ def _returns(e: Evidence) -> dict[str, int]:
 
 
 def _reconciliation(e: Evidence) -> dict[str, Any]:
-    """The statement of the demo's days: orders, those that agree, those that differ and by how much."""
+    """The statement of the demo's days: orders, those that agree, and differences that no open exception explains."""
     rows = e.house.ledger.table("reconciliation")
-    differs = rows[rows["difference_minor"] != 0]
-    return {"orders": len(rows), "matched": int(len(rows) - len(differs)), "differences": len(differs), "difference_minor": int(differs["difference_minor"].abs().sum()),
-            "by_verdict": {name: int(count) for name, count in sorted(Counter(rows["verdict"]).items())}}
+    open_minor = rows["difference_minor"] - rows["explained_minor"]
+    return {"orders": len(rows), "matched": int((rows["verdict"] == "matched").sum()), "differences": int((open_minor != 0).sum()),
+            "difference_minor": int(open_minor.abs().sum()), "by_verdict": {name: int(count) for name, count in sorted(Counter(rows["verdict"]).items())}}

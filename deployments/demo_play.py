@@ -25,7 +25,7 @@ ROUNDS = 3
 DRAIN_MAX = 12
 RUN_SECONDS_MAX = 3600.0
 APPLIED_SECONDS = 6.0  # the storefront carries stock figures out some time after it took them in
-CANCEL_ONE_IN, EDIT_ONE_IN, CHOSEN_MAX = 90, 110, 5
+CANCEL_ONE_IN, EDIT_ONE_IN, CHOSEN_MAX = 90, 110, 2
 OUT, BACK = f"{STOREFRONT} → {WAREHOUSE}", f"{WAREHOUSE} → {STOREFRONT}"
 ORDERS, DISPATCHES, STOCK, RETURNS = f"orders-to-warehouse/{OUT}", f"dispatch-back/{BACK}", f"inventory-delta-sync/{BACK}", f"returns/{BACK}"
 AUDIT, DRIFT, RECONCILE = f"route-audit/{OUT}", f"drift-watch/{OUT}", f"settlement-reconciliation/{OUT}"
@@ -171,6 +171,7 @@ def meddle(up: Stage) -> dict[tuple[str, str], str]:
         up.storefront.ship(number, {"order_address_id": next(iter(books["orders"][number]["addresses"])), "tracking_number": "BY-HAND-1",
                                     "items": [{"order_product_id": line_id, "quantity": line["quantity"]}]})
         planted["order", str(number)] = "shipped_outside"
+    run(up, ORDERS)
     run(up, DRIFT)
     return planted
 

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from prefect import flow
 from pydantic import Field
 
+from tasks.deliver import deliver_all
+from tasks.dispatches import ANSWERS
 from tasks.inbound import take_in_from
 from tasks.opened import house
 from tasks.reconciliation import reconcile_of, see_money_at
@@ -31,8 +33,9 @@ def settlement_reconciliation(
         would = reconcile_of(storefront, warehouse, period, first, until, actor, dry_run, patience_days)
         report(f"differences {storefront} {warehouse}", would["differences"], "Dry run: what differs by what is known now.")
         return would["summary"]
-    with at_work(house(), "settlement-reconciliation", warehouse):
+    with at_work(house(), "settlement-reconciliation", warehouse) as run_id:
         taken_in = take_in_from(warehouse)
+        deliver_all("warehouse", warehouse, list(ANSWERS), run_id)
     with at_work(house(), "settlement-reconciliation", f"money of {storefront}"):  # not the storefront itself: orders must not wait for a month's payments
         seen = see_money_at(storefront, period, first, until)
         made = reconcile_of(storefront, warehouse, period, first, until, actor, dry_run, patience_days)
