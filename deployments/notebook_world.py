@@ -153,7 +153,7 @@ class SmallWorld:
             self.orders_come(self.customers[hour * a_part:(hour + 1) * a_part])
             self.passes(minutes=5)
             self.sends_orders()
-            self.passes(minutes=40)
+            self.passes(minutes=22 + 6 * (hour % 4))
             self.works()
             self.tells_of_stock()
             self.passes(minutes=5)

@@ -200,7 +200,13 @@ class Exchange:
         return len(stale)
 
     def remove_older(self, folder: str, before: datetime, dry_run: bool = False) -> int:
-        """Remove the regular files of a folder, whatever their names, that were written before that moment. How many; dry_run: only counted."""
+        """Remove the regular files of a folder, whatever their names, that were written before that moment. How many; dry_run: only counted.
+
+        A folder that was never made holds none.
+        """
+        above, _, name = folder.rpartition("/")
+        if self._disk.entry(above, name) is None:
+            return 0
         old = [entry for entry in self._disk.entries(folder, EVERYTHING) if entry.regular and FileStat(*entry[:3]).modified_at < before]
         for entry in old if not dry_run else ():
             self._disk.remove(folder, entry.name)
