@@ -127,8 +127,8 @@ class Profile(_Part):
     handling_hours: float = Field(2, ge=0, description="an order placed less than so long before a collection is expected on the next one")
     ledger: LedgerSettings = LedgerSettings()
     vault: VaultSettings
-    alerts: AlertSettings = AlertSettings()
     retention: RetentionSettings = RetentionSettings()
+    alerts: AlertSettings = AlertSettings()
     connections: dict[ConnectionName, ConnectionSettings] = {}
 
     @model_validator(mode="before")

@@ -116,7 +116,7 @@ class Hint:
     """What a webhook says: something happened to this record. Never the truth itself: the record is fetched anew."""
 
     key: str  # the same for every delivery of one event
-    topic: str
+    topic: str  # 'order' | 'refund' (record: the order's id) | 'stock'
     record: str
 
 
@@ -215,3 +215,11 @@ class Warehouse(Delivers, Protocol):
 
     def file_away(self, inbound: Inbound) -> None:
         """Called after the ledger has committed what was in it. Doing it twice is harmless."""
+
+
+@runtime_checkable
+class Archives(Protocol):
+    """A warehouse that keeps filed-away messages where we can remove them: personal data may be in them."""
+
+    def forget_filed(self, before: datetime, dry_run: bool = False) -> int:
+        """Remove from the archive what is older. How many files; dry_run: only count them. Raises NotNow, NotAllowed."""

@@ -28,9 +28,9 @@ def reconcile(
 
     Example: wharfinger reconcile --storefront bigcommerce-uk --warehouse gxo-uk --period 2026-01
     """
-    from deployments.cli import _name_profile
+    from deployments.cli_parts import name_profile
 
-    house = House(read_profile(_name_profile(profile)))
+    house = House(read_profile(name_profile(profile)))
     try:
         outcome = reconcile_now(house, storefront, warehouse, period, first, until, actor=actor, dry_run=dry_run, patience_days=patience_days)
     finally:

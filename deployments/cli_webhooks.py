@@ -17,10 +17,10 @@ def webhooks(
     Example: wharfinger webhooks --port 8765
     """
     from connectors.house import House, read_profile
-    from deployments.cli import _name_profile, told
+    from deployments.cli_parts import name_profile, told
     from deployments.webhooks import serve_door
 
-    house = House(read_profile(_name_profile(profile)))
+    house = House(read_profile(name_profile(profile)))
     try:
         told.print(f"POST http://{host}:{port}/hooks/{{connection}} for {', '.join(house.names('storefront')) or 'no storefront'}; Ctrl-C ends it")
         serve_door(house, host, port, debounce)

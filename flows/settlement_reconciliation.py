@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from prefect import flow
 from pydantic import Field
 
+from tasks.deliver import deliver_all
+from tasks.dispatches import ANSWERS
 from tasks.inbound import take_in_from
 from tasks.opened import house
 from tasks.reconciliation import reconcile_of, see_money_at
@@ -20,7 +22,7 @@ def settlement_reconciliation(
     first: Annotated[str, Field(description="Instead of a month: the first day, as 2026-01-05 (UTC)")] = "",
     until: Annotated[str, Field(description="Instead of a month: the day after the last, as 2026-01-12 (UTC)")] = "",
     dry_run: Annotated[bool, Field(description="Only say what differs, from what is known; ask nobody, change nothing")] = False,
-    patience_days: Annotated[int | None, Field(ge=0, description="Days before money without goods is a difference; empty: 3 to ship, 2 to pay, 5 to refund, 14 to come back")] = None,
+    patience_days: Annotated[int, Field(ge=-1, description="Days before money without goods is a difference; -1: 3 to ship, 2 to pay, 5 to refund, 14 to come back")] = -1,
     actor: Annotated[str, Field(min_length=1, description="Who makes the statement")] = "settlement_reconciliation",
 ) -> dict[str, Any]:
     """Take in what the warehouse advises, look at payments and refunds, put every order of the period under one verdict, and write the statement.
@@ -31,8 +33,9 @@ def settlement_reconciliation(
         would = reconcile_of(storefront, warehouse, period, first, until, actor, dry_run, patience_days)
         report(f"differences {storefront} {warehouse}", would["differences"], "Dry run: what differs by what is known now.")
         return would["summary"]
-    with at_work(house(), "settlement-reconciliation", warehouse):
+    with at_work(house(), "settlement-reconciliation", warehouse) as run_id:
         taken_in = take_in_from(warehouse)
+        deliver_all("warehouse", warehouse, list(ANSWERS), run_id)
     with at_work(house(), "settlement-reconciliation", f"money of {storefront}"):  # not the storefront itself: orders must not wait for a month's payments
         seen = see_money_at(storefront, period, first, until)
         made = reconcile_of(storefront, warehouse, period, first, until, actor, dry_run, patience_days)

@@ -27,6 +27,7 @@ ROWS_MAX = 300  # on one list: who has more open wants a mapping or a talk, not 
 TIMELINES_MAX = 100  # for each list, its most urgent; of the others the form 'timeline of an order' shows it
 FORMS = {"resolve": "resolve-exception/resolve exceptions", "timeline": "show-timeline/timeline of an order"}
 KEY_LONGEST = 200
+ABOUT_LONGEST, CANDIDATES_SHOWN = 300, 3
 UNKNOWN = "Nothing is known of it."
 
 Order = tuple[str, str]
@@ -132,8 +133,11 @@ def _record(row: Row, timelines: dict[Order, str], forms: dict[str, UUID]) -> st
 
 
 def _about(row: Row) -> str:
-    """The cause, without the type's name in front of it."""
-    return row.cause.removeprefix(f"{row.type}:")
+    """The cause, and of the evidence what a person needs to decide: what was said, why, and the orders that it may belong to."""
+    told = [row.cause.removeprefix(f"{row.type}:"), *(str(row.evidence[name]) for name in ("said", "why") if row.evidence.get(name))]
+    candidates = [f"{one['connection']} {one['order_id']}" for one in row.evidence.get("candidates", [])[:CANDIDATES_SHOWN] if "order_id" in one]
+    told += [f"may be order {', '.join(candidates)}"] if candidates else []
+    return "; ".join(dict.fromkeys(told))[:ABOUT_LONGEST]
 
 
 def _left(left: timedelta) -> str:

@@ -154,6 +154,8 @@ def _close(opened: House, tx: Tx, row: Row, word: Word, more: str = "") -> bool:
     if not opened.ledger.exceptions.resolve(tx, row.exception_id, word.actor, word.reason):
         return False
     opened.ledger.timeline.note(tx, row.connection, row.record, f"{row.type} resolved", word.actor, f"{word.remedy}: {word.reason}{more}")
+    opened.ledger.journal.note(tx, word.actor, "exception resolved", {"exception": row.exception_id, "type": row.type, "connection": row.connection,
+                                                                      "record": row.record, "remedy": word.remedy, "reason": word.reason})
     return True
 
 
@@ -244,7 +246,8 @@ def _table(found: list[Row], mapping: str) -> str:
     may = [table for table in TABLES if all(table in (*tables_of(row.waits_on), TYPES[row.type].mapping) for row in found)]
     if mapping and mapping not in may or not mapping and len(may) != 1:
         got = f"{mapping} would free none of them" if mapping else "it is not said which table"
-        raise BadConfiguration("adding a mapping", got, f"Choose from {', '.join(may)}." if may else "These exceptions wait for no table in common: take them apart.")
+        remedy = f"Choose from {', '.join(may)}." if may else "These exceptions wait for no table in common: take them apart."
+        raise BadConfiguration("adding a mapping", got, remedy)
     return mapping or may[0]
 
 
@@ -283,6 +286,7 @@ def resolve_now(exceptions: str, remedy: str, actor: str, reason: str, mapping: 
     try:
         resolution = resolve(house(), exceptions, remedy, actor, reason, mapping=table, rows=rows, order=order, dry_run=dry_run)
     except BadConfiguration as error:
-        return {"remedy": remedy, "answers": [{"outcome": "nothing was done", "said": str(error)}], "mapping": None, "summary": str(error), "problems": [str(error)]}
+        said = str(error)
+        return {"remedy": remedy, "answers": [{"outcome": "nothing was done", "said": said}], "mapping": None, "summary": said, "problems": [said]}
     problems = [f"{answer.id[:8]} stays: {answer.said}" for answer in resolution.refused]
     return resolution.told() | {"summary": summary(resolution, dry_run), "problems": problems}

@@ -117,7 +117,7 @@ def _beliefs(opened: House, tx: Tx, storefront: str, warehouse: str, fresh: dict
     drifts = opened.ledger.drifts
     book = {row.order_id: row for row in drifts.orders_in_play(tx, storefront, warehouse, opened.clock.now() - LOOK_BACK)}
     book |= drifts.book_of(tx, storefront, (set(fresh) | open_already) - set(book))
-    order_ids = set(book) | set(fresh)
+    order_ids = set(book) | set(fresh) | open_already
     requests = drifts.requests_of(tx, storefront, order_ids)
     advised = {at: drifts.advised_of(tx, at, [row.reference for row in requests if row.warehouse == at]) for at in {row.warehouse for row in requests}}
     effects: dict[str, list[Row]] = {}
@@ -127,14 +127,15 @@ def _beliefs(opened: House, tx: Tx, storefront: str, warehouse: str, fresh: dict
     asked: dict[str, list[Asked]] = {}
     for row in requests:
         asked.setdefault(row.order_id, []).append(_asked(row, advised[row.warehouse], effects.get(row.order_id, [])))
-    found = {}
+    read_at, found = opened.ledger.watermarks.read(tx, f"{storefront} orders read"), {}
     for order_id in sorted(order_ids):
         entry, asked_of = book.get(order_id), tuple(asked.get(order_id, ()))
         if asked_of and asked_of[0].warehouse != warehouse:
             continue  # compared by the pair that its first request belongs to
         known_as = _shown(entry.order, entry.modified_at, entry.lines, storefront, mappings) if entry else None
         told = tuple(_told_row(row) for row in effects.get(order_id, []) if row.kind != FULFILMENT_CANCEL)
-        found[order_id] = Beliefs(order_id, fresh.get(order_id, known_as), entry.state if entry else None, known_as, asked_of, told, held.get(order_id))
+        found[order_id] = Beliefs(order_id, fresh.get(order_id, known_as), entry.state if entry else None, known_as, asked_of, told,
+                                  held.get(order_id), read_at)
     return found
 
 
@@ -219,6 +220,17 @@ def _finding(storefront: str, warehouse: str, type_name: str, one: Drifted) -> F
 def told(found: list[Drifted], new: int, read: Mapping[str, int]) -> dict[str, Any]:
     """What one comparison found, in figures."""
     return {"found": len(found), "by_cause": dict(sorted(Counter(one.cause for one in found).items())), "new": new, "read": dict(read)}
+
+
+def in_all(*told_of: dict[str, Any]) -> dict[str, Any]:
+    """Several comparisons' figures together: {found, by_cause}."""
+    return {"found": sum(one["found"] for one in told_of), "by_cause": dict(sorted(sum((Counter(one["by_cause"]) for one in told_of), Counter()).items()))}
+
+
+def ever_found(opened: House) -> dict[str, Any]:
+    """Every difference that was ever found, by cause, and how many are open: {found, by_cause, open}. For a summary of a period."""
+    rows = opened.ledger.table("drift")
+    return {"found": len(rows), "by_cause": dict(sorted(Counter(rows["cause"]).items())), "open": int(rows["ended_at"].isna().sum())}
 
 
 def rows_now(opened: House, storefront: str, warehouse: str) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from contracts.drift import Drifted
 from contracts.stock import ShownStock
 from tasks.drift import CYCLES_SECONDS, keep, told
 from tasks.opened import RETRY, house
-from tasks.rules.drift_stock import REPAIRS, Moved, Patience, Seen, Wanted, stock_drift
+from tasks.rules.drift_stock import REPAIRS, History, Moved, Patience, Seen, Wanted, stock_drift
 from tasks.rules.lookup import Mappings
 from tasks.rules.waits import ANY
 from tasks.stock import decide
@@ -26,6 +26,7 @@ from tasks.stock import decide
 Repair = Literal["lost_writes", "all", "none"]
 CADENCE_SECONDS = 3600.0  # how long a slow mover's figure may wait for its turn (tasks/rules/cadence.py)
 SALES_BACK = timedelta(days=30)
+SWEEPS_BACK = 12  # kept sweeps that are looked through for whether a figure was ever seen as we told it
 EFFECTS_BACK = 20  # stock updates that are looked through for what a SKU was told before
 
 
@@ -36,20 +37,23 @@ def watch_stock_figures(opened: House, storefront: str, warehouse: str, repair: 
     only where our own write was accepted and never showed. A figure that a person changed is never overwritten silently; 'all' does that too, and says
     so by being asked for. 'none': only told. {found, by_cause, new, repaired, read}.
     """
-    port, now = opened.storefront(storefront), opened.clock.now()
+    port = opened.storefront(storefront)
     locations = _locations(opened, storefront, warehouse)
-    before = {(row["location"], row["sku"]): _seen(row) for row in opened.snapshots.latest("shown_stock", storefront).to_dict("records")}
     frames = [page for location in locations for page in port.shown_stock(location)]
-    shown = {(row["location"], row["sku"]): _seen(row) for frame in frames for row in frame.to_dict("records")}
-    found = _compare(opened, port, warehouse, locations, shown, before)
+    shown = seen_of(frames)
+    found = compare_shown(opened, port, locations, shown)
     found += _undecided(opened, storefront, {one.record for one in found}, locations)
     with opened.ledger.transaction() as tx:
         new = keep(opened, tx, storefront, warehouse, "stock", found)
         lost = [(one.evidence["location"], one.evidence["sku"]) for one in found if one.cause in REPAIRS[repair]]
         repaired = opened.ledger.desired.owe_again(tx, storefront, lost)
-    if frames and {key: one.on_hand for key, one in shown.items()} != {key: one.on_hand for key, one in before.items() if key[0] in locations}:
-        _keep_sweep(opened, storefront, frames, before, locations, now)
+    keep_sweep(opened, storefront, frames, locations)
     return told(found, new, {"figures": len(shown)}) | {"repaired": repaired}
+
+
+def seen_of(frames: Iterable[pd.DataFrame]) -> dict[Key, Seen]:
+    """Frames of the contract ShownStock, by location and SKU."""
+    return {(row["location"], row["sku"]): _seen(row) for frame in frames for row in frame.to_dict("records")}
 
 
 def _seen(row: dict[str, Any]) -> Seen:
@@ -69,33 +73,50 @@ def _locations(opened: House, storefront: str, warehouse: str) -> list[str]:
     return sorted(location for location, at in first.items() if at == warehouse and location in active)
 
 
-def _compare(opened: House, port: Storefront, warehouse: str, locations: list[str], shown: dict[Key, Seen], before: dict[Key, Seen]) -> list[Drifted]:
+def compare_shown(opened: House, port: Storefront, locations: list[str], shown: dict[Key, Seen]) -> list[Drifted]:
+    """Every difference at these locations, with its cause."""
     now, ledger = opened.clock.now(), opened.ledger
     patience = Patience(timedelta(seconds=port.quiet_seconds + port.verify_seconds + CYCLES_SECONDS + CADENCE_SECONDS), timedelta(seconds=port.verify_seconds))
     with ledger.transaction() as tx:
         rows = {key: row for key, row in ledger.desired.rows(tx, port.name).items() if key[0] in locations}
-    keys = sorted(set(rows) | set(shown))
-    suspects = [key for key in keys if _judge(key, shown.get(key), _wanted(rows.get(key)), before.get(key), {}, now, patience)]
-    suspects += [key for key, one in shown.items() if one.safety_stock and key in rows]
+    suspects = {key for key in set(rows) | set(shown) if _judge(key, shown.get(key), _wanted(rows.get(key)), History(), {}, now, patience)}
+    suspects |= {key for key, one in shown.items() if one.safety_stock and key in rows}
     if not suspects:
         return []
     with ledger.transaction() as tx:
         parts = ledger.desired.parts_of(tx, port.name, [key for key in suspects if key in rows])
         factors = _factors(ledger.mappings.all_current(tx), port.name)
-        told_before = _told_before(opened, tx, port.name)
-    trade = _trade(opened, port)
-    found = [_judge(key, shown.get(key), _wanted(rows.get(key), parts.get(key), factors, told_before.get(key)), before.get(key), trade, now, patience)
-             for key in sorted(set(suspects))]
+        told_before = _told_before(opened, tx, port.name, suspects)
+    history, trade = _history(opened, port.name, {key: rows[key] for key in suspects if key in rows}), _trade(opened, port)
+    found = [_judge(key, shown.get(key), _wanted(rows.get(key), parts.get(key), factors, told_before.get(key, ())), history.get(key, History()), trade, now, patience)
+             for key in sorted(suspects)]
     return [one for one in found if one]
 
 
-def _judge(key: Key, shown: Seen | None, wanted: Wanted | None, before: Seen | None, trade: dict[str, list[tuple[datetime, datetime, bool, int]]], now: datetime,
+def _history(opened: House, storefront: str, rows: dict[Key, Row]) -> dict[Key, History]:
+    """What the kept sweeps say of these figures. One is kept whenever a figure changed, so the one that stood at a moment is what was shown then."""
+    told_at = {key: row.sent_at for key, row in rows.items() if row.sent_at is not None}
+    if not told_at:
+        return {}
+    before: dict[Key, Seen] = {}
+    for moment in sorted(set(told_at.values())):
+        stood = seen_of([opened.snapshots.as_of("shown_stock", storefront, moment)])
+        before |= {key: stood[key] for key, at in told_at.items() if at == moment and key in stood}
+    as_told: dict[Key, datetime] = {}
+    for kept in [one for one in opened.snapshots.kept("shown_stock", storefront) if one.as_of > min(told_at.values())][-SWEEPS_BACK:]:
+        sweep = seen_of([opened.snapshots.as_of("shown_stock", storefront, kept.as_of)])
+        as_told |= {key: kept.as_of for key, at in told_at.items() if kept.as_of > at and key in sweep and sweep[key].on_hand == rows[key].sent_quantity}
+    return {key: History(before.get(key), as_told.get(key)) for key in told_at}
+
+
+def _judge(key: Key, shown: Seen | None, wanted: Wanted | None, history: History, trade: dict[str, list[tuple[datetime, datetime, bool, int]]], now: datetime,
            patience: Patience) -> Drifted | None:
     moves = trade.get(key[1], [])
-    return stock_drift(*key, shown, wanted, before, _moved(moves, wanted.told_at if wanted else None), _moved(moves, before.seen_at if before else None), now, patience)
+    since_told = _moved(moves, wanted.told_at if wanted else None)
+    return stock_drift(*key, shown, wanted, history, since_told, _moved(moves, history.before.seen_at if history.before else None), now, patience)
 
 
-def _wanted(row: Row | None, parts: dict[str, Any] | None = None, factors: dict[str, set[int]] | None = None, told_before: int | None = None) -> Wanted | None:
+def _wanted(row: Row | None, parts: dict[str, Any] | None = None, factors: dict[str, set[int]] | None = None, told_before: tuple[tuple[int, datetime], ...] = ()) -> Wanted | None:
     if row is None:
         return None
     of_parts = {part["units_each"] for part in (parts or {}).get("at", ()) if "units_each" in part}
@@ -112,13 +133,15 @@ def _factors(tables: dict[str, pd.DataFrame], storefront: str) -> dict[str, set[
     return found
 
 
-def _told_before(opened: House, tx: Tx, storefront: str) -> dict[Key, int]:
-    """What each SKU was told the time before the last, as far as the latest updates say."""
-    last: dict[Key, list[int]] = {}
+def _told_before(opened: House, tx: Tx, storefront: str, keys: set[Key]) -> dict[Key, tuple[tuple[int, datetime], ...]]:
+    """What we sent of each of these before the last, as far as the latest updates say."""
+    sent: dict[Key, list[tuple[int, datetime]]] = {}
     for row in opened.ledger.drifts.latest_effects(tx, storefront, STOCK_UPDATE, EFFECTS_BACK):
         for item in row.payload["items"]:
-            last.setdefault((row.payload["location"], item["sku"]), []).append(item["quantity"])
-    return {key: quantities[1] for key, quantities in last.items() if len(quantities) > 1}
+            key = (row.payload["location"], item["sku"])
+            if key in keys:
+                sent.setdefault(key, []).append((item["quantity"], row.sent_at))
+    return {key: tuple(figures[1:]) for key, figures in sent.items()}
 
 
 def _trade(opened: House, port: Storefront) -> dict[str, list[tuple[datetime, datetime, bool, int]]]:
@@ -183,11 +206,13 @@ def _undecided(opened: House, storefront: str, known: set[str], locations: list[
     return found
 
 
-def _keep_sweep(opened: House, storefront: str, frames: list[pd.DataFrame], before: dict[Key, Seen], locations: list[str], now: datetime) -> None:
-    """What it showed, for the next sweep and for the analysts; locations of other warehouses as they were last seen."""
-    others = opened.snapshots.latest("shown_stock", storefront)
-    rest = others[~others["location"].isin(locations)] if len(others) else others
-    opened.snapshots.keep("shown_stock", storefront, now, pd.concat([*frames, rest], ignore_index=True)[ShownStock.columns()], f"sweep {now.isoformat()}")
+def keep_sweep(opened: House, storefront: str, frames: list[pd.DataFrame], locations: list[str]) -> None:
+    """What it showed, where a figure is another than the last time: for the next sweep and for the analysts. Other locations as they were last seen."""
+    last, now = opened.snapshots.latest("shown_stock", storefront), opened.clock.now()
+    here = last["location"].isin(locations)
+    if frames and {key: one.on_hand for key, one in seen_of(frames).items()} != {key: one.on_hand for key, one in seen_of([last[here]]).items()}:
+        kept = pd.concat([*frames, last[~here]], ignore_index=True)[ShownStock.columns()]
+        opened.snapshots.keep("shown_stock", storefront, now, kept, f"sweep {now.isoformat()}")
 
 
 @task(name="watch stock figures", task_run_name="compare the stock that {storefront} shows with {warehouse}", **RETRY)

@@ -44,14 +44,12 @@ class Outcome:
 
 
 def period_of(opened: House, name: str = "", first: str = "", until: str = "") -> Period:
-    """'YYYY-MM', 'this month', 'last month', or two days 'YYYY-MM-DD' (the second not in it). Raises BadConfiguration."""
+    """'YYYY-MM', 'this month' or 'last month'; or two days 'YYYY-MM-DD' (the second not in it), which go before a month. Raises BadConfiguration."""
     now = opened.clock.now()
     this = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     named = {"this month": f"{this:%Y-%m}", "last month": f"{this - timedelta(days=1):%Y-%m}"}.get(name, name)
     try:
-        if bool(named) == bool(first and until):
-            raise ValueError("give a month, or both days")
-        return month(named) if named else between(_day(first), _day(until))
+        return between(_day(first), _day(until)) if first or until else month(named)
     except ValueError as error:
         raise BadConfiguration("naming the period", str(error), "Give a month as 2026-01, or two days as 2026-01-05 and 2026-01-12.") from None
 
@@ -61,7 +59,7 @@ def see_money(opened: House, storefront: str, period: Period) -> Counter:
     port, began = opened.storefront(storefront), opened.clock.now()
     counts = Counter({"refunds": see_refunds(opened, storefront, period.since)["seen"]})
     with opened.ledger.transaction() as tx:
-        wanted = sorted(_to_look_at(opened, tx, storefront, began + timedelta(days=1)))  # the storefront's clock may be ahead
+        wanted = sorted(_to_look_at(opened, tx, storefront, period.since, began + timedelta(days=1)))  # the storefront's clock may be ahead
     for start in range(0, len(wanted), CHUNK):
         told = [Payments.split(port.payments(order_id)) for order_id in wanted[start:start + CHUNK]]
         with opened.ledger.transaction() as tx:
@@ -75,29 +73,32 @@ def see_money(opened: House, storefront: str, period: Period) -> Counter:
     return counts
 
 
-def _to_look_at(opened: House, tx: Tx, storefront: str, before: datetime) -> Iterator[str]:
+def _to_look_at(opened: House, tx: Tx, storefront: str, since: datetime, before: datetime) -> Iterator[str]:
+    known = opened.ledger.reconciliations
+    concerned = known.concerned(tx, storefront, since, before)
     looked = opened.ledger.watermarks.read(tx, f"{storefront} payments")
     paid: Counter[str] = Counter()
-    for row in opened.ledger.reconciliations.payments(tx, storefront):
+    for row in known.payments(tx, storefront, concerned):
         paid[row.order_id] += row.amount_minor if row.is_settled and row.kind in ("capture", "purchase") else 0
-    for row in opened.ledger.reconciliations.orders(tx, storefront, before):
+    for row in known.orders(tx, storefront, concerned):
         is_short = paid[row.order_id] != row.order["total_minor"] and row.order["status"] not in SETTLED
         if looked is None or row.taken_in_at >= looked or is_short:
             yield row.order_id
 
 
-def gather(opened: House, storefront: str, until: datetime) -> Books:
-    """What the ledger knows of every order placed before a moment, and of its money and goods."""
+def gather(opened: House, storefront: str, since: datetime, until: datetime) -> Books:
+    """What the ledger knows of the orders that a period may concern, and of their money and goods."""
     with opened.ledger.transaction() as tx:
         known, mappings = opened.ledger.reconciliations, Mappings.of(opened.ledger.mappings.all_current(tx))
-        entries = list(known.orders(tx, storefront, until))
+        concerned = known.concerned(tx, storefront, since, until)
+        entries = list(known.orders(tx, storefront, concerned))
         desk = known.on_desks(tx, storefront)
         return Books.of(
             orders=(row.order | {name: datetime.fromisoformat(row.order[name]) for name in ("placed_at", "modified_at")} for row in entries),
             lines=(line | {"is_shippable": line["is_shippable"] and not mappings.is_non_stock(storefront, line["sku"])} for row in entries for line in row.lines),
-            payments=map(_fields, known.payments(tx, storefront)), refunds=map(_fields, known.refunds(tx, storefront)),
-            dispatched=[*_dispatched(known.confirmations(tx, storefront, DISPATCH_CONFIRMATION)), *_over_shipped(opened, tx, storefront, desk)],
-            returned=_returned(known.returned(tx, storefront), mappings), asked=map(_fields, known.requests(tx, storefront)), on_desk=map(_on_desk, filter(_counts, desk)))
+            payments=map(_fields, known.payments(tx, storefront, concerned)), refunds=map(_fields, known.refunds(tx, storefront, concerned)),
+            dispatched=[*_dispatched(known.confirmations(tx, storefront, concerned, DISPATCH_CONFIRMATION)), *_over_shipped(opened, tx, storefront, desk)],
+            returned=_returned(known.returned(tx, storefront, concerned), mappings), asked=map(_fields, known.requests(tx, storefront, concerned)), on_desk=map(_on_desk, filter(_counts, desk)))
 
 
 def _fields(row: Row) -> dict[str, Any]:
@@ -148,8 +149,10 @@ def reconcile_period(opened: House, storefront: str, warehouse: str, period: Per
 
     Every warehouse's dispatches and returns count: an order that two of them shipped could never agree with one.
     """
+    opened.settings(storefront), opened.settings(warehouse)  # are they there?
     now, patience = opened.clock.now(), Patience.of(patience_days)
-    books, as_of = gather(opened, storefront, max(now, period.until)), now + timedelta(microseconds=1)  # what happens at this very moment has happened
+    as_of = now + timedelta(microseconds=1)  # what happens at this very moment has happened
+    books = gather(opened, storefront, period.since, max(as_of, period.until))
     found = reconcile(books, period, as_of, patience)
     if dry_run:
         return Outcome(found, summary(found))
@@ -229,9 +232,10 @@ def see_money_at(storefront: str, name: str, first: str, until: str) -> dict[str
 
 
 @task(name="reconcile", task_run_name="reconcile {storefront} {name}{first}", **RETRY)
-def reconcile_of(storefront: str, warehouse: str, name: str, first: str, until: str, actor: str, dry_run: bool, patience_days: int | None) -> dict[str, Any]:
+def reconcile_of(storefront: str, warehouse: str, name: str, first: str, until: str, actor: str, dry_run: bool, patience_days: int) -> dict[str, Any]:
     """Every order of the period under one verdict, the differences on desks, the statement in its folder. `differences` is a table for people."""
-    outcome = reconcile_period(house(), storefront, warehouse, period_of(house(), name, first, until), actor=actor, dry_run=dry_run, patience_days=patience_days)
+    outcome = reconcile_period(house(), storefront, warehouse, period_of(house(), name, first, until), actor=actor, dry_run=dry_run,
+                               patience_days=None if patience_days < 0 else patience_days)
     return {"summary": outcome.summary, "opened": outcome.opened, "settled": outcome.settled, "statement": outcome.statement, "differences": difference_table(outcome.found)}
 
 

@@ -33,7 +33,7 @@ class Board:
 
     def __init__(self, client: SyncPrefectClient, *beginnings: str) -> None:
         self._client = client
-        self._there = {one.key: one for beginning in beginnings for one in _all_latest(client, beginning)}
+        self._there = {one.key: one for beginning in beginnings for one in all_latest(client, beginning)}
         self.written = self.taken_down = 0
 
     def hang(self, sheet: Sheet) -> str:
@@ -88,7 +88,8 @@ def cell(text: str) -> str:
     return re.sub(r"\]\s*\(", "] - (", re.sub(r"\s+", " ", text))
 
 
-def _all_latest(client: SyncPrefectClient, beginning: str) -> list[Any]:
+def all_latest(client: SyncPrefectClient, beginning: str) -> list[Any]:
+    """The newest artifact under each key that begins so."""
     wanted = ArtifactCollectionFilter(key=ArtifactCollectionFilterKey(like_=f"{beginning}%"))
     found: list[Any] = []
     while True:

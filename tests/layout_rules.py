@@ -27,6 +27,7 @@ SYSTEMS_MAY = {"connectors.kit", "connectors.ports", "contracts", "httpx", "para
 CLOCK = "connectors/kit/clock.py"
 # files in which a process really waits, or really looks at the machine's clock, and why that is right there
 REAL_TIME: dict[str, str] = {
+    "deployments/demo_play.py": "waits for the runs that it asks Prefect for, and for a warehouse to ship",
     "deployments/demo.py": "waits for a Prefect server and its workers, and says how long all of it took",
     "deployments/sandboxes.py": "moves its sandboxes on while real time passes",
     "tests/benchmarks/our_step.py": "measures how long it takes",

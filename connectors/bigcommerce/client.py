@@ -187,10 +187,10 @@ def over_quantity(doing: str, response: httpx.Response) -> WharfingerError | Non
     return InDoubt(doing, f"HTTP 400: order product {line} has only {left} left to ship", "An earlier call may have shipped it.")
 
 
-def error_body(response: httpx.Response) -> Any:
+def error_body(response: httpx.Response, bytes_max: int = ERROR_BYTES_MAX) -> Any:
     """What came with a 4xx, as far as it is JSON of a bearable size; else None. For looking names up in, never for showing."""
     try:
-        return parse(response.content[:ERROR_BYTES_MAX])
+        return parse(response.content[:bytes_max])
     except ValueError:
         return None
 

@@ -128,7 +128,9 @@ class Webhooks:
             wanted = self._signer.sign(named, sent_at, body.decode())
         except UnicodeDecodeError:
             return False
-        given = signed.split(" ")[:SIGNATURES_MAX]
+        given = signed.split(" ")
+        if len(given) > SIGNATURES_MAX or "" in given:
+            return False
         matches = [hmac.compare_digest(wanted.encode(), one.encode("utf-8", "replace")) for one in given]
         is_ours = hmac.compare_digest(self._keys.header.encode(), own.encode("utf-8", "replace"))
         return any(matches) and is_ours and str(int(moment)) == moment and abs(self._clock.now() - sent_at) <= TOLERANCE

@@ -26,6 +26,7 @@ from contracts.effects import StockUpdate
 from contracts.stock import Locations, ShownStock
 
 ITEMS_MAX = 2000
+ERROR_BYTES_MAX = 2_000_000  # two thousand items can be wrong in one request, each with a sentence
 FILTER_LETTERS = 4000  # of one `sku:in`: longer addresses are cut off by servers and proxies
 ELSEWHERE = re.compile(r"tracked by \w+.{0,40}update stock by", re.IGNORECASE)
 POSITION = re.compile(r"^(?:items|settings?|adjustments)\.(\d{1,4})(?:\.|$)")  # 'items.3.sku': the form of the vendor's own example
@@ -157,7 +158,7 @@ class Inventory:
         def judge(at: str, response: httpx.Response) -> WharfingerError | None:
             if response.status_code != 422:
                 return None
-            told = texts(error_body(response))
+            told = texts(error_body(response, ERROR_BYTES_MAX))
             error = _Unapplied(at, "HTTP 422", records=_blamed(told, skus))
             error.is_elsewhere = any(map(ELSEWHERE.search, told))
             error.ids = tuple((kind, int(one)) for text in told for kind, one in NAMED_ID.findall(text))

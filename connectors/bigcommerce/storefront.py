@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from connectors.bigcommerce.catalogue import Catalogue
 from connectors.bigcommerce.checked import number, read
@@ -54,7 +54,7 @@ class Settings(BaseModel):
     offline_refunds: bool = Field(False, description="may a refund be noted that somebody else has to pay out?")
     store_credit_refunds: bool = Field(False, description="may money come back as store credit, where nothing else is offered?")
     refund_quiet_seconds: float = Field(900, ge=0, description="how long after a doubtful refund the list of refunds is trusted")
-    refund_gap_seconds: float = Field(60, ge=0, description="between two refunds of one order")
+    refund_gap_seconds: float = Field(10, ge=0, le=30, description="between two refunds of one order: the second waits")
     client_secret: Secret | None = Field(None, description="the app's: webhooks are signed with it")
     webhook_secret: Secret | None = Field(None, description="what every hook of ours carries in a header of its own; 16 letters or more")
     webhook_scopes: tuple[str, ...] = ("store/order/created", "store/order/updated", "store/order/refund/created")
@@ -71,6 +71,13 @@ class Settings(BaseModel):
             raise ValueError(f"only {sorted(RELEASABLE)} can release an order")
         return ids
 
+
+    @field_validator("client_secret", "webhook_secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not 16 <= len(secret.get_secret_value()) <= 256:
+            raise ValueError("it has fewer than 16 letters, or more than 256")
+        return secret
 
     @field_validator("webhook_scopes")
     @classmethod

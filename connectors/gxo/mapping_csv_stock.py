@@ -65,7 +65,7 @@ def _table(body: bytes, name: str, layout: CsvStock) -> pa.Table:
 
 
 def _header(body: bytes, doing: str, layout: CsvStock) -> list[str]:
-    first = body.split(b"\n", 1)[0][:100_000]
+    first = body[:100_000].split(b"\n", 1)[0]
     try:
         cells = [cell.strip() for cell in next(csv.reader(io.StringIO(first.decode(layout.encoding).rstrip("\r")), delimiter=layout.delimiter), [])]
     except (UnicodeDecodeError, csv.Error):

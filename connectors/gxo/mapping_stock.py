@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from connectors.gxo.profile import Profile
-from connectors.gxo.reading import Unsound, facility, item_number, needed, unit, when, whole
+from connectors.gxo.reading import Unsound, facilities, facility, item_number, needed, unit, when, whole
 from connectors.gxo.wire import Listing, first
 from connectors.gxo.x12 import Group, Interchange, Segment, TransactionSet
 
@@ -30,10 +30,10 @@ class Statement:
 def stock_levels(warehouse: str, profile: Profile, interchange: Interchange, group: Group, document: TransactionSet) -> Statement:
     """The rows of one 846 that has passed the map."""
     read, where = Listing.read(document, "LIN", "CTT"), profile.stock
-    bia = read.header[0]
+    bia, around = read.header[0], facilities(where.facility, read.header)
     as_of = when(where.as_of, read.header, profile, group)
     common = {"warehouse": warehouse, "as_of": as_of, "sequence": int(interchange.control)}
-    rows = [common | {"facility": facility(where.facility, line, read.header), "sku": item_number(line[0], where.sku_qualifiers)} | _figures(line, profile)
+    rows = [common | {"facility": facility(where.facility, line, around), "sku": item_number(line[0], where.sku_qualifiers)} | _figures(line, profile)
             for line in read.lines]
     _check_totals(read, profile)
     is_whole = bia.at(1) in where.whole_purposes and (not where.whole_reports or bia.at(2) in where.whole_reports)
@@ -103,15 +103,17 @@ def adjustments(warehouse: str, profile: Profile, interchange: Interchange, grou
     read, where = Listing.read(document, "W19"), profile.adjustments
     common = {"warehouse": warehouse, "kind": "adjustment", "document_id": needed("document number", where.document_id, read.header),
               "occurred_at": when(where.occurred_at, read.header, profile, group), "sequence": int(interchange.control)}
-    return [common | _adjusted(line, read.header, profile) | {"line": number} for number, line in enumerate(read.lines, 1)]
+    around, reference = facilities(where.facility, read.header), first(where.reference, read.header)
+    return [common | _adjusted(line, around, profile) | {"line": number, "reference": first(where.reference, line) or reference}
+            for number, line in enumerate(read.lines, 1)]
 
 
-def _adjusted(line: list[Segment], header: list[Segment], profile: Profile) -> dict[str, Any]:
+def _adjusted(line: list[Segment], around: set[str], profile: Profile) -> dict[str, Any]:
     w19, where = line[0], profile.adjustments
     reason, change = w19.at(1), whole(w19, 2)
     if reason in where.minus_reasons:
         change = -abs(change)
     if reason in where.unsold_reasons:
         change = 0
-    return {"facility": facility(where.facility, line, header), "sku": item_number(w19, where.sku_qualifiers), "unit": unit(w19, 3), "change": change,
-            "reason": reason, "reference": first(where.reference, line) or first(where.reference, header)}
+    return {"facility": facility(where.facility, line, around), "sku": item_number(w19, where.sku_qualifiers), "unit": unit(w19, 3), "change": change,
+            "reason": reason}

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.gxo.profile import Profile
+from connectors.gxo.sandbox_files import first_element
 from connectors.gxo.sandbox_notes import LINES_MAX, Came, adjustment_set, receipt_set, return_set, statement_sets
 from connectors.gxo.sandbox_stock import StockBook
 from connectors.kit.clock import Clock
@@ -51,7 +52,7 @@ class Dock:
 
     def take_notice(self, set_id: str, segments: list[list[str]], is_lenient: bool) -> str:
         """A 943 or a 180 of ours; why it is refused, or ''."""
-        reference = _first(segments, "W06" if set_id == "943" else "BGN", 2)
+        reference = first_element(segments, "W06" if set_id == "943" else "BGN", 2)
         if not reference or (reference in self.notices and not is_lenient):
             return "no reference" if not reference else "announced before"
         row, unit_at = ("W04", 2) if set_id == "943" else ("BLI", 4)
@@ -139,7 +140,3 @@ class Dock:
     def local_time(self) -> datetime:
         """What the site's clock on the wall says."""
         return self.clock.now().astimezone(ZoneInfo(self.profile.timezone))
-
-
-def _first(segments: list[list[str]], segment_id: str, element: int) -> str:
-    return next((s[element] if element < len(s) else "" for s in segments if s[0] == segment_id), "")

@@ -93,9 +93,9 @@ class Drifts:
             sa.select(effect).where(effect.c.connection == connection, effect.c.record.in_(part), effect.c.kind.in_(kinds)).order_by(effect.c.sequence))]
 
     def latest_effects(self, tx: Connection, target: str, kind: str, limit: int) -> list[Row[Any]]:
-        """The newest confirmed effects of this kind, the newest first."""
-        return list(tx.execute(sa.select(effect.c.effect_id, effect.c.payload, effect.c.confirmed_at).where(
-            effect.c.target == target, effect.c.kind == kind, effect.c.state == "CONFIRMED").order_by(effect.c.sequence.desc()).limit(limit)))
+        """The newest effects of this kind that were sent, whatever became of them, the newest first."""
+        return list(tx.execute(sa.select(effect.c.effect_id, effect.c.payload, effect.c.sent_at).where(
+            effect.c.target == target, effect.c.kind == kind, effect.c.sent_at.is_not(None)).order_by(effect.c.sequence.desc()).limit(limit)))
 
     def waiting_at(self, tx: Connection, connection: str, warehouse: str) -> list[Row[Any]]:
         """Requests of this storefront that the warehouse has not shipped whole, each with what became of its effect, and when the order was placed."""

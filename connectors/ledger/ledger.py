@@ -19,12 +19,13 @@ from connectors.ledger.desired import DesiredStock
 from connectors.ledger.drift import Drifts
 from connectors.ledger.effects import Effects
 from connectors.ledger.exceptions import Exceptions
+from connectors.ledger.extract import Extract
 from connectors.ledger.hints import Hints
+from connectors.ledger.journal import Journal
 from connectors.ledger.receipts import Receipts
 from connectors.ledger.reconciliation import Reconciliations
-from connectors.ledger.extract import Extract
-from connectors.ledger.journal import Journal
 from connectors.ledger.records import Inbox, ItemMasters, Mappings, Runs, Timeline, Watermarks
+from connectors.ledger.retention import Retention
 from connectors.ledger.returns import Returns
 from connectors.ledger.stock import Stock
 from connectors.ledger.tables import metadata
@@ -54,6 +55,9 @@ class Ledger:
         self.inbox = Inbox(clock)
         self.timeline = Timeline(clock)
         self.runs = Runs(self.database, clock)
+        self.extract = Extract(self.database)
+        self.journal = Journal(clock)
+        self.retention = Retention(self.database, clock)
         self.hints = Hints(self.database, clock)
         self.alerts = Alerts(self.database, clock)
         self.reconciliations = Reconciliations(self.database, clock)
@@ -62,8 +66,6 @@ class Ledger:
         self.desired = DesiredStock(self.database, clock)
         self.drifts = Drifts(self.database, clock)
         self.receipts = Receipts(self.database, clock)
-        self.extract = Extract(self.database)
-        self.journal = Journal(clock)
         self.vault = Vault(self.database, clock, master_key)
 
     @contextmanager

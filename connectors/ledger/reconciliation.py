@@ -1,7 +1,7 @@
 """The reconciled orders of a period: replaced as a whole by each run, with who made it; and what the ledger knows of money and goods for it."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from connectors.ledger.tables import (
 )
 
 CHUNK = 500
+LOOK_BACK = timedelta(days=92)
 MADE = "statement made"
 
 
@@ -42,23 +43,39 @@ class Reconciliations:
 
     # what the ledger knows
 
-    def orders(self, tx: Connection, connection: str, placed_before: datetime) -> Iterable[Row[Any]]:
-        """Orders placed before a moment: order and lines, as the storefront last told them."""
-        placed_at = order_book.c.order["placed_at"].as_string()  # ISO 8601 in UTC: in the order of the alphabet
-        return tx.execute(sa.select(order_book.c.order_id, order_book.c.order, order_book.c.lines, order_book.c.taken_in_at)
-                          .where(order_book.c.connection == connection, placed_at < placed_before.isoformat()).order_by(order_book.c.order_id))
+    def concerned(self, tx: Connection, connection: str, since: datetime, until: datetime) -> sa.ScalarSelect[str]:
+        """The orders that a period from `since` may concern, as a question for the methods below: all that were placed before `until`.
 
-    def confirmations(self, tx: Connection, connection: str, kind: str) -> list[dict[str, Any]]:
+        Once there is a statement: of those, the ones placed not long before `since`, changed or moved since then, or open by any statement.
+        """
+        order_id, placed_at = order_book.c.order_id, order_book.c.order["placed_at"].as_string()  # ISO 8601 in UTC: in the order of the alphabet
+        wanted = sa.select(order_id).where(order_book.c.connection == connection, placed_at < until.isoformat())
+        if tx.execute(sa.select(sa.literal(1)).where(reconciliation.c.connection == connection).limit(1)).scalar() is None:
+            return wanted.scalar_subquery()
+        moved = [sa.select(table.c.order_id).where(table.c.connection == connection, at >= since) for table, at in (
+            (payment_seen, payment_seen.c.occurred_at), (refund_seen, refund_seen.c.created_at), (return_line, return_line.c.received_at))]
+        still_open = sa.select(reconciliation.c.order_id).where(reconciliation.c.connection == connection, reconciliation.c.is_carried_out)
+        told = sa.select(effect.c.record).where(effect.c.connection == connection, effect.c.planned_at >= since)
+        return wanted.where(sa.or_(placed_at >= (since - LOOK_BACK).isoformat(), order_book.c.taken_in_at >= since,
+                                   *(order_id.in_(those) for those in (*moved, still_open, told)))).scalar_subquery()
+
+    def orders(self, tx: Connection, connection: str, concerned: sa.ScalarSelect[str]) -> Iterable[Row[Any]]:
+        """These orders and their lines, as the storefront last told them."""
+        return tx.execute(sa.select(order_book.c.order_id, order_book.c.order, order_book.c.lines, order_book.c.taken_in_at)
+                          .where(order_book.c.connection == connection, order_book.c.order_id.in_(concerned)).order_by(order_book.c.order_id))
+
+    def confirmations(self, tx: Connection, connection: str, concerned: sa.ScalarSelect[str], kind: str) -> list[dict[str, Any]]:
         """Every parcel that was placed on order lines: what the storefront was, or is to be, told of it. Refused or not, the goods have left."""
-        told = tx.execute(sa.select(effect.c.payload).where(effect.c.connection == connection, effect.c.kind == kind, effect.c.state != WITHDRAWN)
-                          .order_by(effect.c.sequence)).scalars()
-        held = tx.execute(sa.select(held_dispatch.c.payload).where(held_dispatch.c.connection == connection).order_by(held_dispatch.c.business_key)).scalars()
+        told = tx.execute(sa.select(effect.c.payload).where(effect.c.connection == connection, effect.c.kind == kind, effect.c.state != WITHDRAWN,
+                                                            effect.c.record.in_(concerned)).order_by(effect.c.sequence)).scalars()
+        held = tx.execute(sa.select(held_dispatch.c.payload).where(held_dispatch.c.connection == connection, held_dispatch.c.order_id.in_(concerned))
+                          .order_by(held_dispatch.c.business_key)).scalars()
         return [*told, *held]
 
-    def requests(self, tx: Connection, connection: str) -> list[Row[Any]]:
-        """Whom we asked for the orders of a storefront."""
+    def requests(self, tx: Connection, connection: str, concerned: sa.ScalarSelect[str]) -> list[Row[Any]]:
+        """Whom we asked for these orders."""
         return list(tx.execute(sa.select(request.c.order_id, request.c.warehouse, request.c.reference, request.c.state)
-                               .where(request.c.connection == connection).order_by(request.c.order_id, request.c.reference)))
+                               .where(request.c.connection == connection, request.c.order_id.in_(concerned)).order_by(request.c.order_id, request.c.reference)))
 
     def request_line(self, tx: Connection, connection: str, reference: str, warehouse_sku: str) -> Row[Any] | None:
         """The line of a request that asks for this SKU, the first of them."""
@@ -66,18 +83,17 @@ class Reconciliations:
                           .where(request.c.connection == connection, request_line.c.reference == reference, request_line.c.warehouse_sku == warehouse_sku)
                           .order_by(request_line.c.number)).first()
 
-    def returned(self, tx: Connection, connection: str) -> list[Row[Any]]:
-        """What came back of this storefront's orders."""
-        return list(tx.execute(sa.select(return_line).where(return_line.c.connection == connection)
-                               .order_by(return_line.c.received_at, return_line.c.document_id, return_line.c.line)))
+    def returned(self, tx: Connection, connection: str, concerned: sa.ScalarSelect[str]) -> list[Row[Any]]:
+        """What came back of these orders."""
+        return _of_orders(tx, return_line, connection, concerned)
 
-    def refunds(self, tx: Connection, connection: str) -> list[Row[Any]]:
+    def refunds(self, tx: Connection, connection: str, concerned: sa.ScalarSelect[str]) -> list[Row[Any]]:
         """Refunds as the storefront shows them."""
-        return list(tx.execute(sa.select(refund_seen).where(refund_seen.c.connection == connection).order_by(refund_seen.c.refund_id, refund_seen.c.line_id)))
+        return _of_orders(tx, refund_seen, connection, concerned)
 
-    def payments(self, tx: Connection, connection: str) -> list[Row[Any]]:
+    def payments(self, tx: Connection, connection: str, concerned: sa.ScalarSelect[str]) -> list[Row[Any]]:
         """Movements of money as the storefront shows them."""
-        return list(tx.execute(sa.select(payment_seen).where(payment_seen.c.connection == connection).order_by(payment_seen.c.payment_id)))
+        return _of_orders(tx, payment_seen, connection, concerned)
 
     def on_desks(self, tx: Connection, connection: str) -> list[Row[Any]]:
         """Exceptions of a storefront, open and closed."""
@@ -86,3 +102,7 @@ class Reconciliations:
 
 def _of(connection: str, period: str) -> tuple[Any, Any]:
     return reconciliation.c.connection == connection, reconciliation.c.period == period
+
+
+def _of_orders(tx: Connection, table: sa.Table, connection: str, concerned: sa.ScalarSelect[str]) -> list[Row[Any]]:
+    return list(tx.execute(sa.select(table).where(table.c.connection == connection, table.c.order_id.in_(concerned)).order_by(*table.primary_key)))

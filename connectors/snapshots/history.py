@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from connectors.snapshots.kinds import columns_of
 from connectors.snapshots.snapshots import Kept, Snapshots
@@ -61,8 +62,12 @@ def attach_last(connection: duckdb.DuckDBPyConnection, old: Path) -> bool:
             "SELECT schema_name, table_name, list(column_name ORDER BY column_index) FROM duckdb_columns() WHERE database_name = 'old' GROUP BY ALL").fetchall()}
     except duckdb.Error:
         return False
-    wanted = {told.table: list(told.columns) for told in HISTORIES} | {"kept.history_files": list(FILES), "ledger.stock_changes": list(LEDGER_TABLES["stock_changes"])}
+    wanted = {told.table: list(told.columns) for told in HISTORIES} | {f"kept.{kind}": list(columns_of(kind)) for kind in ALL_OF} | {
+        "kept.history_files": list(FILES), "ledger.stock_changes": list(LEDGER_TABLES["stock_changes"])}
     return all(there.get(table) == columns for table, columns in wanted.items())
+
+
+ALL_OF = {"stock_decisions": "decided_at"}  # kinds of which every snapshot is published whole: kind -> when a row was said
 
 
 def keep_history(connection: duckdb.DuckDBPyConnection, snapshots: Snapshots, is_carried: bool, since: datetime) -> None:
@@ -73,12 +78,38 @@ def keep_history(connection: duckdb.DuckDBPyConnection, snapshots: Snapshots, is
     connection.execute(f"CREATE TABLE kept.history_files ({_typed(FILES)})")
     for told in HISTORIES:
         connection.execute(f"CREATE TABLE {told.table} ({_typed(told.columns)})")
-        known = set(connection.execute("SELECT source, name FROM old.kept.history_files WHERE kind = ?", [told.kind]).fetchall()) if is_carried else set()
-        files = {(source, _name(kept)): kept for source in snapshots.sources(told.kind) for kept in snapshots.kept(told.kind, source)}
+        known, files = _known(connection, told.kind, is_carried), _files(snapshots, told.kind)
         _keep_one(connection, told, [kept.path for name, kept in files.items() if name not in known], [kept.path for kept in files.values()], is_carried)
         connection.execute(f"DELETE FROM {told.table} WHERE run_to < ?", [since])
-        if files:
-            connection.executemany("INSERT INTO kept.history_files VALUES (?, ?, ?)", [(told.kind, *name) for name in files])
+        _note_files(connection, told.kind, files)
+    for kind, at in ALL_OF.items():
+        _keep_all(connection, snapshots, kind, at, is_carried, since)
+
+
+def _keep_all(connection: duckdb.DuckDBPyConnection, snapshots: Snapshots, kind: str, at: str, is_carried: bool, since: datetime) -> None:
+    """What the last catalogue has, and the rows of the snapshots that it does not know."""
+    connection.execute(f"CREATE TABLE kept.{kind} ({_typed(columns_of(kind))})")
+    known, files = _known(connection, kind, is_carried), _files(snapshots, kind)
+    if is_carried:
+        connection.execute(f"INSERT INTO kept.{kind} FROM old.kept.{kind} WHERE {at} >= ?", [since])
+    relation(connection, kind, [kept.path for name, kept in files.items() if name not in known and kept.as_of >= since]).create_view("fresh")
+    connection.execute(f"INSERT INTO kept.{kind} FROM fresh; DROP VIEW fresh")
+    _note_files(connection, kind, files)
+
+
+def _known(connection: duckdb.DuckDBPyConnection, kind: str, is_carried: bool) -> set[tuple[str, str]]:
+    return set(connection.execute("SELECT source, name FROM old.kept.history_files WHERE kind = ?", [kind]).fetchall()) if is_carried else set()
+
+
+def _files(snapshots: Snapshots, kind: str) -> dict[tuple[str, str], Kept]:
+    return {(source, _name(kept)): kept for source in snapshots.sources(kind) for kept in snapshots.kept(kind, source)}
+
+
+def _note_files(connection: duckdb.DuckDBPyConnection, kind: str, files: dict[tuple[str, str], Kept]) -> None:
+    connection.register("files", pa.table({"kind": [kind] * len(files), "source": [source for source, _ in files], "name": [name for _, name in files]},
+                                          schema=pa.schema([(column, pa.string()) for column in FILES])))
+    connection.execute("INSERT INTO kept.history_files FROM files")
+    connection.unregister("files")
 
 
 def _name(kept: Kept) -> str:
@@ -134,7 +165,7 @@ def _anew_sql(told: Told) -> str:
     return f"""
         SELECT DISTINCT {keys} FROM fresh JOIN ({known}) known USING ({keys})
         WHERE (fresh.stated_at, fresh.stated_sequence) < (known.stated_at, known.stated_sequence)
-        UNION SELECT {keys} FROM changes JOIN ({known}) known USING ({keys}) WHERE is_new AND occurred_at <= known.stated_at"""
+        UNION SELECT {keys} FROM changes JOIN ({known}) known USING ({keys}) WHERE is_new AND (occurred_at, sequence) <= (known.stated_at, known.stated_sequence)"""
 
 
 def _runs_sql(told: Told) -> str:
@@ -147,10 +178,11 @@ def _runs_sql(told: Told) -> str:
             FROM was SEMI JOIN touched USING ({keys}) ANTI JOIN anew USING ({keys}) WHERE run_to IS NULL AND because = '{told.said}'
             UNION ALL SELECT {keys}, {figures}, stated_at, stated_at, stated_sequence FROM fresh
         ), counted AS (
-            SELECT {keys}, occurred_at, sum(count(*)) OVER (PARTITION BY {keys} ORDER BY occurred_at) AS documents FROM changes GROUP BY {keys}, occurred_at
+            SELECT {keys}, version, sum(count(*)) OVER (PARTITION BY {keys} ORDER BY version) AS documents
+            FROM (SELECT {keys}, {_version('occurred_at', 'sequence')} AS version FROM changes) GROUP BY {keys}, version
         ), event AS (
             SELECT said.*, coalesce(counted.documents, 0) AS documents FROM (FROM said SEMI JOIN counted USING ({keys})) said
-            ASOF LEFT JOIN counted ON {' AND '.join(f'said.{key} = counted.{key}' for key in told.key)} AND said.stated_at >= counted.occurred_at
+            ASOF LEFT JOIN counted ON {' AND '.join(f'said.{key} = counted.{key}' for key in told.key)} AND {_version('said.stated_at', 'said.stated_sequence')} >= counted.version
             UNION ALL SELECT *, 0 FROM said ANTI JOIN counted USING ({keys})
         ), compared AS (
             SELECT *, lag(began) OVER w IS NULL OR {differs} AS is_first, lag(stated_at) OVER w AS said_before, lag(stated_sequence) OVER w AS sequence_before,
@@ -164,6 +196,11 @@ def _runs_sql(told: Told) -> str:
         FROM compared WHERE is_first
         WINDOW w AS (PARTITION BY {keys} ORDER BY stated_at, stated_sequence, began, {figures})
         QUALIFY run_to IS NULL OR run_to > began"""
+
+
+def _version(at: str, sequence: str) -> str:
+    """A source's version as one number, since an ASOF join compares only one: a document up to a statement's version is counted in it."""
+    return f"(epoch_us({at})::HUGEINT * 10000000000000000000 + {sequence})"
 
 
 def _spans_sql(told: Told) -> str:
@@ -182,7 +219,7 @@ def _spans_sql(told: Told) -> str:
                 FROM runs SEMI JOIN changes USING ({keys})
                 UNION ALL BY NAME
                 SELECT runs.*, valid_from AS began, occurred_at, sequence, change, kind AS because, document_id, line, reason
-                FROM runs JOIN changes USING ({keys}) WHERE occurred_at > stated_at AND (run_to IS NULL OR occurred_at < run_to)
+                FROM runs JOIN changes USING ({keys}) WHERE (occurred_at, sequence) > (stated_at, stated_sequence) AND (run_to IS NULL OR occurred_at < run_to)
             )
             WINDOW w AS (PARTITION BY {keys}, began ORDER BY occurred_at, because <> '{told.said}', sequence, document_id, line)
         )"""

@@ -84,6 +84,15 @@ class Snapshots:
             found.append(Kept(files.unstamp(as_of), files.unstamp(seen_at), path))
         return sorted(found)
 
+    def before(self, kind: str, source: str, moment: datetime) -> list[Kept]:
+        """What is not needed to know anything from `moment` on: everything older than the newest that was true then."""
+        holds = self._at(kind, source, moment)
+        return [] if holds is None else [kept for kept in self.kept(kind, source) if kept.as_of < holds.as_of]
+
+    def forget(self, kept: Kept) -> None:
+        """Remove one snapshot. Twice is harmless."""
+        files.remove(kept.path.parent)
+
     def sources(self, kind: str) -> list[str]:
         """Every source that a snapshot of this kind is kept of."""
         kind_of(kind)

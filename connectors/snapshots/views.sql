@@ -177,9 +177,11 @@ CREATE VIEW stock_shown AS
 SELECT connection, location, sku, available, on_hand, safety_stock, is_tracked, valid_from AS since, stated_at AS seen_at FROM kept.shown_stock WHERE valid_to IS NULL;
 
 CREATE VIEW stock_told AS
-SELECT d.connection, d.location, d.sku, d.quantity, d.as_of, d.decided_at, d.parts, d.is_owed, d.sent_quantity, d.sent_at, d.effect_id,
+SELECT d.connection, d.location, d.sku, d.quantity, d.as_of, d.decided_at, d.parts, d.withheld, d.is_corrected, d.is_owed, d.sent_quantity, d.sent_at, d.effect_id,
     coalesce(e.state, '') AS effect_state
 FROM ledger.stock_desired d LEFT JOIN ledger.effects e ON e.effect_id = d.effect_id AND d.effect_id <> '';
+
+CREATE VIEW stock_decisions AS SELECT * FROM kept.stock_decisions;
 
 CREATE VIEW stock_updates AS
 SELECT effect_id, connection, location, sku, quantity, as_of, state AS effect_state, sent_at, confirmed_at FROM ledger.stock_updates;
@@ -210,7 +212,7 @@ SELECT connection, topic, count(*) AS received, count(*) FILTER (taken_at IS NUL
 FROM ledger.hints GROUP BY ALL;
 
 CREATE VIEW alerts AS
-SELECT a.exception_id, a.stage, a.sent_at, coalesce(e.type, '') AS type, coalesce(e.owner, '') AS owner, coalesce(e.severity, '') AS severity,
+SELECT a.exception_id, a.stage, a.alert_id, a.promised_at, a.told_at, coalesce(e.type, '') AS type, coalesce(e.owner, '') AS owner, coalesce(e.severity, '') AS severity,
     coalesce(e.connection, '') AS connection, coalesce(e.record, '') AS record, e.due_at
 FROM ledger.alerts a LEFT JOIN ledger.exceptions e USING (exception_id);
 

@@ -17,6 +17,7 @@ GONE = ("withdrawn", "cancelled", "rejected")
 CALLED_OFF = ("cancelled", "refunded")
 SHIPPED = ("shipped", "completed")
 UNSHIPPED = ("awaiting_fulfilment", "awaiting_payment", "awaiting_pickup")
+CLOCKS = timedelta(minutes=5)  # the storefront's may be off from ours by so much
 UNDER_WAY = ("PLANNED", "IN_FLIGHT", "UNKNOWN")
 Units = dict[str, int]
 
@@ -66,7 +67,10 @@ class Told:
 
 @dataclass(frozen=True)
 class Beliefs:
-    """All that the three believe of one order. shown None: the storefront has no such order. known None: it is not in our book, else its state there."""
+    """All that the three believe of one order. shown None: the storefront has no such order. known None: it is not in our book, else its state there.
+
+    read_at: when we last read the feed of orders to its end; None: never. A change that is younger cannot have been missed.
+    """
 
     order_id: str
     shown: Shown | None
@@ -75,6 +79,7 @@ class Beliefs:
     asked: tuple[Asked, ...] = ()
     told: tuple[Told, ...] = ()
     held_since: datetime | None = None
+    read_at: datetime | None = None
 
     @property
     def live(self) -> list[Asked]:
@@ -120,7 +125,13 @@ def _unknown(b: Beliefs, shown: Shown, now: datetime, patience: timedelta) -> Dr
         return None
     if shown.status != "awaiting_fulfilment":
         return False
-    return _difference(b, "late" if now - shown.modified_at <= patience else "missed", shown.modified_at, "the order is not in our book")
+    return _difference(b, _late_or_missed(b, shown, now, patience), shown.modified_at, "the order is not in our book")
+
+
+def _late_or_missed(b: Beliefs, shown: Shown, now: datetime, patience: timedelta) -> str:
+    """A feed that is not read at all is silent (tasks/feeds.py); one that was read past the change and did not bring it has missed it."""
+    was_read = b.read_at is not None and b.read_at > shown.modified_at + CLOCKS
+    return "missed" if was_read and now - shown.modified_at > patience else "late"
 
 
 def _shipped_more(b: Beliefs, shown: Shown, now: datetime, patience: timedelta) -> Drifted | None:
@@ -211,7 +222,7 @@ def _not_taken_in(b: Beliefs, shown: Shown, now: datetime, patience: timedelta) 
     before = b.known_as
     if before is None or shown.modified_at <= before.modified_at or (before.status, before.lines) == (shown.status, shown.lines):
         return None
-    return _difference(b, "late" if now - shown.modified_at <= patience else "missed", shown.modified_at, "the order changed, and the change is not taken in")
+    return _difference(b, _late_or_missed(b, shown, now, patience), shown.modified_at, "the order changed, and the change is not taken in")
 
 
 def tracking_drift(b: Beliefs, now: datetime, mappings: Mappings) -> Iterator[Drifted]:

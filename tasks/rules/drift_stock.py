@@ -13,6 +13,7 @@ from contracts.drift import Drifted
 
 REFUSED = "refused by the storefront"
 UNKNOWN_THERE = ("the storefront does not know it", "its unit is not known")  # withheld for want of a mapping or an item
+ZOMBIE = timedelta(hours=4)  # so long after it was sent, an update of ours may still arrive
 REPAIRS = {"none": (), "lost_writes": ("lost_write",), "all": ("lost_write", "manual_edit", "unit", "double_count", "unexplained")}
 
 
@@ -28,7 +29,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What one location should show of one SKU. told: what it was last told; None: never. factors: units or kit parts that one sold piece is."""
+    """What one location should show of one SKU. told: what it was last told; None: never. factors: units or kit parts that one sold piece is.
+
+    told_before: (figure, when) of what we sent before that, whatever became of it, the newest first.
+    """
 
     quantity: int
     decided_at: datetime
@@ -38,7 +42,7 @@ class Wanted:
     withheld: str = ""
     parts: Mapping[str, Any] = field(default_factory=dict)
     factors: tuple[int, ...] = ()
-    told_before: int | None = None
+    told_before: tuple[tuple[int, datetime], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,14 @@ class Moved:
 
 
 @dataclass(frozen=True)
+class History:
+    """What earlier sweeps say of one figure. before: as it stood when we told it last; as_told_at: when it was last seen as we told it; None: never."""
+
+    before: Seen | None = None
+    as_told_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Patience:
     """How long an update may be owed (the cadence of slow movers included), and how long the storefront may take to show one."""
 
@@ -61,9 +73,9 @@ class Patience:
     shown: timedelta
 
 
-def stock_drift(location: str, sku: str, shown: Seen | None, wanted: Wanted | None, before: Seen | None, since_told: Moved, since_before: Moved,
+def stock_drift(location: str, sku: str, shown: Seen | None, wanted: Wanted | None, history: History, since_told: Moved, since_before: Moved,
                 now: datetime, patience: Patience) -> Drifted | None:
-    """The difference about one SKU at one location, or None. before: as the last sweep saw it."""
+    """The difference about one SKU at one location, or None. since_before: since the sweep that `history.before` is from."""
     if wanted is None:
         is_sold = shown is not None and shown.is_tracked and shown.on_hand > 0
         return _difference(location, sku, "unmapped", shown, None, shown.seen_at, "no warehouse has ever named it") if is_sold else None
@@ -79,8 +91,8 @@ def stock_drift(location: str, sku: str, shown: Seen | None, wanted: Wanted | No
         return _owed(location, sku, shown, wanted, now, patience)
     if now - wanted.told_at <= patience.shown:
         return _difference(location, sku, "late", shown, wanted, wanted.told_at, "told just now")
-    cause, detail = _why(shown, wanted, before, since_before)
-    began_at = max(wanted.told_at, before.seen_at) if cause == "manual_edit" and before else wanted.told_at
+    cause, detail = _why(shown, wanted, history, since_before, now)
+    began_at = max(wanted.told_at, history.as_told_at or wanted.told_at) if cause == "manual_edit" else wanted.told_at
     return _difference(location, sku, cause, shown, wanted, began_at, detail)
 
 
@@ -107,16 +119,17 @@ def _owed(location: str, sku: str, shown: Seen, wanted: Wanted, now: datetime, p
     return _difference(location, sku, cause, shown, wanted, wanted.decided_at, "an update is on its way" if wanted.is_under_way else "an update is owed")
 
 
-def _why(shown: Seen, wanted: Wanted, before: Seen | None, since_before: Moved) -> tuple[str, str]:
+def _why(shown: Seen, wanted: Wanted, history: History, since_before: Moved, now: datetime) -> tuple[str, str]:
     """It was told, had time to show it, and shows something that sales do not explain."""
-    told, has = wanted.told or 0, shown.on_hand
-    if wanted.told_before is not None and has == wanted.told_before:
-        return "lost_write", "it shows what it was told the time before: the last update was lost, or an older one came after it"
-    was_seen = before is not None and wanted.told_at is not None and before.seen_at > wanted.told_at and before.on_hand == told
+    told, has, before = wanted.told or 0, shown.on_hand, history.before
+    was_seen = history.as_told_at is not None or before is not None and before.on_hand == told
+    for place, (figure, sent_at) in enumerate(wanted.told_before):
+        if figure == has and (now - sent_at <= ZOMBIE or place == 0 and not was_seen):
+            return "lost_write", f"it shows what we sent at {sent_at:%Y-%m-%d %H:%M} UTC: the last update was lost, or an older one came after it"
     if not was_seen:
         if before is not None and since_before.explains(before.on_hand, has):
-            return "lost_write", f"it still shows what it did at {before.seen_at:%Y-%m-%d %H:%M} UTC"
-        if before is None and wanted.told_before is None and has == 0:
+            return "lost_write", f"it still shows what it did at {before.seen_at:%Y-%m-%d %H:%M} UTC, before we told it"
+        if before is None and not wanted.told_before and has == 0:
             return "lost_write", "it has never shown anything"
     factor = next((one for one in wanted.factors if one > 1 and has and told and (has == told * one or has == told // one)), 0)
     if factor:

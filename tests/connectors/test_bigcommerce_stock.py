@@ -150,6 +150,15 @@ def test_a_product_tracked_as_a_whole_is_addressed_by_its_id_once_the_api_says_s
     assert raised.value.records == ("SET",)
 
 
+def test_two_thousand_complaints_in_one_answer_are_all_read() -> None:
+    """The answer was 160 kB, of which the first 64 were read, and so nothing: the whole group was refused for no reason that anybody could see."""
+    rig = stocked(is_strict=True)
+    rig.sandbox.add_products({"sku": f"P{n}", "inventory_tracking": "product"} for n in range(2000))
+    rig.connect(stock_page_size=1000, page_size=250).send(update({f"P{n}": n % 7 for n in range(2000)}))
+    rig.clock.sleep(2)
+    assert sum(stock(rig).values()) == sum(n % 7 for n in range(2000)) and len(rig.calls) < 25
+
+
 def test_one_variant_of_a_product_that_is_tracked_as_a_whole_sets_no_other_s_figure(rig: Rig) -> None:
     """Addressed by the product, the figure of one variant would have become that of all."""
     with pytest.raises(Refused, match="SKU 'SET-2': one variant among several") as raised:

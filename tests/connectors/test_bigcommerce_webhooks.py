@@ -90,8 +90,7 @@ def test_every_byte_of_body_and_headers_changed_is_refused(rig: Rig) -> None:
                 changed = value[:place] + chr(ord(value[place]) ^ flip) + value[place + 1:]
                 assert refused(port, {**headers, name: changed}, body), (name, place, flip)
                 tried += 1
-            assert refused(port, {**headers, name: value[:place]}, body) and refused(port, {**headers, name: value[:place] + " " + value[place:]}, body) \
-                or name == "webhook-signature" and place == 0  # an empty entry in the list of signatures says nothing
+            assert refused(port, {**headers, name: value[:place]}, body) and refused(port, {**headers, name: value[:place] + " " + value[place:]}, body)
         assert refused(port, {key: text for key, text in headers.items() if key != name}, body), name
     assert tried > 1000 and not refused(port, headers, body)
 

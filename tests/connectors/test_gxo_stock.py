@@ -124,8 +124,8 @@ def test_a_figure_below_zero_or_beyond_belief_sets_its_own_row_aside_and_no_othe
     (levels([*lin("A", 3), ("QTY", "17", "3", "CA")]), {}, "segment 6 (LIN): its quantities are in two units"),
     (levels(lin("A", 3), lin("A", 3, unit="CA")), {"stock": {"repeated": "added"}}, "segment 8 (LIN): the SKU was on a line before, in another unit"),
     (levels([("LIN", "", "UP", "012345678905"), ("QTY", "33", "1", "EA")]), {}, "segment 6 (LIN): no item number with qualifier SK"),
-    (levels(lin("A", 1), head=(BIA,)), {}, "segment 4 (BIA): no facility at N1*WH-04"),
-    (levels(lin("A", 1), head=(BIA, WAREHOUSE, ("N1", "WH", "", "92", "WH02"))), {}, "segment 4 (BIA): two facilities at N1*WH-04"),
+    (levels(lin("A", 1), head=(BIA,)), {}, "segment 5 (LIN): no facility at N1*WH-04"),
+    (levels(lin("A", 1), head=(BIA, WAREHOUSE, ("N1", "WH", "", "92", "WH02"))), {}, "segment 7 (LIN): two facilities at N1*WH-04"),
     (levels(lin("A", 1), tail=(("CTT", "2"),)), {}, "segment 8 (CTT element 01): it counts 2 lines, there are 1"),
     (levels(lin("A", 1, 2), tail=(("CTT", "1", "4"),)), {}, "segment 9 (CTT element 02): its hash total is not the sum of the quantities"),
     (levels(lin("A", 1), head=(("BIA", "00", "DD", "I", "20260115", "2530"), WAREHOUSE)), {}, "segment 4 (BIA element 05): not a time"),
@@ -157,6 +157,12 @@ def test_statements_of_two_facilities_in_one_group_are_two_whole_statements() ->
     assert [(message.is_whole, len(message.stock_levels)) for message in read(("846", levels(lin("A", 1))), ("846", other))] == [(True, 1), (True, 1)]
 
 
+def test_a_line_may_name_its_own_facility_in_a_statement_of_several() -> None:
+    head = (BIA, WAREHOUSE, ("N1", "WH", "", "92", "WH02"))
+    lines = ([*lin("A", 1), ("N1", "WH", "", "92", "WH02")], [*lin("A", 2), ("N1", "WH", "", "92", "WH01")])
+    assert one("846", *levels(*lines, head=head)).stock_levels[["facility", "available"]].values.tolist() == [["WH02", 1], ["WH01", 2]]
+
+
 # 947
 
 def test_an_adjustment_gives_signed_changes_with_reason_and_document() -> None:
@@ -177,7 +183,7 @@ def test_reasons_may_take_away_without_a_sign_or_leave_what_may_be_sold_as_it_is
 @pytest.mark.parametrize(("rows", "says"), [
     ((W15, WAREHOUSE, ("W19", "AA", "-2.5", "EA", "", "SK", "A")), "segment 6 (W19 element 02): not a whole quantity"),
     ((("W15", "20260115"), WAREHOUSE, ("W19", "AA", "1", "EA", "", "SK", "A")), "segment 4 (W15): no document number at W15-02 or W15-03"),
-    ((W15, ("N1", "SF", "", "92", "X1"), ("W19", "AA", "1", "EA", "", "SK", "A")), "segment 4 (W15): no facility at N1*WH-04"),
+    ((W15, ("N1", "SF", "", "92", "X1"), ("W19", "AA", "1", "EA", "", "SK", "A")), "segment 6 (W19): no facility at N1*WH-04"),
     ((W15, WAREHOUSE), "segment 6 (W19): the mandatory segment is missing"),
 ])
 def test_an_adjustment_that_cannot_be_true_is_refused_with_segment_and_reason(rows: tuple[Row, ...], says: str) -> None:

@@ -37,6 +37,7 @@ LISTED = {
     ("change-mapping", "change a mapping table"): (None, "ENQUEUE"),
     ("announce-receipt", "announce stock to a warehouse"): (None, "ENQUEUE"),
     ("publish-analytics", "publish for analysts"): (900, "CANCEL_NEW"),
+    ("retention", "personal data past its time"): (86400, "CANCEL_NEW"),
     ("resolve-exception", "resolve exceptions"): (None, "ENQUEUE"),
     ("show-timeline", "timeline of an order"): (None, None),
     ("refresh-desk", "desk"): (300, "CANCEL_NEW"),

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 import yaml
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 from tests.desk_house import busy_house
@@ -21,13 +22,14 @@ from tests.journeys.rig import Rig
 
 from connectors.house import PROFILE
 from connectors.kit.clock import SystemClock
-from contracts.exceptions import Finding
+from contracts.exceptions import ROLES, Finding
 from deployments.automations import NAME, set_up
 from deployments.serve import entries
 from deployments.worker import Worker
-from tasks.alerts import tell_desks
+from tasks import desk
+from tasks.alerts import desk_key, tell_desks
 from tasks.board import FORMS, refresh, timeline_key
-from tasks.desk import look_up
+from tasks.sheets import all_latest
 
 pytestmark = pytest.mark.prefect
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -167,6 +169,7 @@ def _id(rig: Rig, kind: str, record: int | str = "") -> str:
     return next(row.exception_id for row in rig.on_desk(kind) if str(record) in ("", row.record))
 
 
+@pytest.mark.timeout(600)
 def test_a_person_clears_the_desk_in_the_browser(busy: tuple[Rig, dict[str, int]], person: Person) -> None:
     """The walk-through of docs/operating-manual.md, click by click; afterwards the ledger, the shop and the warehouse say what became of it."""
     rig, order = busy
@@ -239,3 +242,67 @@ def _everything_went_where_it_was_sent(rig: Rig, order: dict[str, int]) -> None:
     assert rig.desk() == [("address_missing", str(order["no street"])), ("carrier_unmapped", str(order["strange carrier"]))], "what still holds comes back"
     resolved = [row for row in rig.ledger.exceptions.listed(only_open=False) if row.state == "resolved" and row.resolved_by == "AR"]
     assert len(resolved) == 12 and all(row.reason for row in resolved)
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """Somebody's webhook, and what it has been called with."""
+    received: list[dict[str, str]] = []
+
+    class Door(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # noqa: N802 (http.server's name)
+            received.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Door)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/", received
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_alert_leaves_the_house_once_through_an_automation_made_from_the_profile(site: Site, busy: tuple[Rig, dict[str, int]], receiver: Any) -> None:
+    """A storm of one cause is one call of the webhook, the next look at the same desk none; the automation is made once and goes with its line."""
+    rig, (url, received) = busy[0], receiver
+    block = CustomWebhookNotificationBlock(name="desk", url=url, method="POST", json_data={"subject": "{{subject}}", "body": "{{body}}"})
+    block.save("desk-of-the-test", overwrite=True, _sync=True)  # said so, since the browser's driver keeps a loop running in this thread
+    said = [set_up({"finance": "custom-webhook/desk-of-the-test"}) for _ in range(2)]
+    assert said == [[f"{NAME}: finance: {what}, to custom-webhook/desk-of-the-test"] for what in ("made", "as it was")]
+    assert "no Prefect block" in set_up({"finance": "custom-webhook/desk-of-the-test", "*": "slack-webhook/nowhere"})[1]
+    with rig.ledger.transaction() as tx:
+        storm = [Finding("refund_declined", "bigcommerce-uk", str(n), f"refund_declined:{n}", {"said": "Canary Row"}) for n in range(1000)]
+        rig.ledger.exceptions.open(tx, storm)
+    told = tell_desks(rig.house)
+    assert [alert.new for alert in told if alert.owner == "finance"][0] >= 1000 and len(told) == len({alert.owner for alert in told})
+    eventually(lambda: received, 60, "the webhook was called")
+    assert tell_desks(rig.house) == []
+    SystemClock().sleep(2)
+    assert len(received) == 1 and received[0]["subject"].startswith("finance: 100") and "refund_declined" in received[0]["body"]
+    assert "Canary" not in str(received) and f"{site.server.ui_url}/artifacts/key/desk-finance" in received[0]["body"]
+    assert set_up({}) == [f"{NAME}: finance: removed"] and [one for one in site.client.read_automations() if one.name.startswith(NAME)] == []
+
+
+def test_the_lists_are_refreshed_in_their_place_and_what_holds_no_more_is_taken_down(site: Site, busy: tuple[Rig, dict[str, int]]) -> None:
+    rig, order = busy
+    refresh(rig.house)
+    before = _sheets(site)
+    key = timeline_key("bigcommerce-uk", str(order["strange carrier"]))
+    assert key in before and "carrier\\_unmapped" not in before[key].data and "`carrier_unmapped`" in before[key].data
+    assert refresh(rig.house)["written"] <= 6, "what is the same is not written again (a minute may have passed)"
+    desk.resolve(rig.house, [_id(rig, "carrier_unmapped", order["strange carrier"])], "add a mapping", "AR", "a test",
+                 rows="carrier=ZZZZ; service=*; tracking_carrier=zz")
+    refresh(rig.house)
+    after = _sheets(site)
+    assert key not in after and {name: one.latest_id for name, one in after.items()} == {name: before[name].latest_id for name in after}
+    wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[desk_key(role) for role in ROLES]))
+    assert len(site.client.read_artifacts(artifact_filter=wanted)) == len(ROLES), "the lists pile up"
+
+
+def _sheets(site: Site) -> dict[str, Any]:
+    return {one.key: one for one in all_latest(site.client, "desk") + all_latest(site.client, "timeline-")}

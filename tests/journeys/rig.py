@@ -161,7 +161,7 @@ class Rig:
 
     def __init__(self, home: Path, *, accounts: tuple[str, ...] = (STOREFRONT,), items: pd.DataFrame | None = None, kinds: dict[str, int] | None = None,
                  seed: int = 7, nastiness: str = "lenient", pick_seconds: float = 0, acknowledge_seconds: float = 0, partner: dict[str, Any] | None = None,
-                 stock: dict[str, dict[str, int]] | None = None) -> None:
+                 ledger_url: str = "", stock: dict[str, dict[str, int]] | None = None) -> None:
         self.home, self.clock, self.watch, self.errors = home, ManualClock(), Watch(), []
         self.our_clock = OurClock(self.clock)
         self.began = self.clock.now()
@@ -176,7 +176,7 @@ class Rig:
         self.publishes_items(self.items)
         for name, secret in (("vault.key", new_master_key()), ("bigcommerce.token", TOKEN)):
             (home / name).write_text(secret)
-        (home / "profile.toml").write_text(_profile(home, accounts, partner or {}))
+        (home / "profile.toml").write_text(_profile(home, accounts, partner or {}, ledger_url))
         self.house = self._opened()
         for table, csv in (tables_for(accounts) | (_locations(accounts, stock) if stock else {})).items():
             mappings.change_mapping(self.house, table, csv, "set-up")
@@ -488,10 +488,11 @@ def _units(lines: dict[str, dict[str, Any]]) -> Iterable[tuple[str, int, int]]:
     return ((line["sku"], line["quantity"], line["shipped"]) for line in lines.values())
 
 
-def _profile(home: Path, accounts: tuple[str, ...], partner: dict[str, Any]) -> str:
+def _profile(home: Path, accounts: tuple[str, ...], partner: dict[str, Any], ledger_url: str) -> str:
     text = PROFILE.read_text().replace("{bigcommerce}", "https://bigcommerce.invalid").replace("{home}", str(home))
     assert "quiet_seconds = 3" in text and "lease_seconds = 60" in text
     text = text.replace("quiet_seconds = 3\n", f"quiet_seconds = {QUIET}\n").replace('store_hash = "demo"', 'store_hash = "hash0"\npage_size = 5')
+    text = text.replace(f"sqlite:///{home}/ledger.db", ledger_url) if ledger_url else text
     for name, value in partner.items():
         text = text.replace('usage = "T"', f'usage = "T"\n{name} = {_toml(value)}')
     start = text.index(f"[connections.{STOREFRONT}]")

@@ -96,7 +96,6 @@ def test_goods_that_were_quicker_than_the_person_are_compared_when_he_announces_
 def test_a_notice_that_the_site_refuses_is_on_a_desk(rig: Rig) -> None:
     announce(rig)
     works(rig)
-    rig.site._is_lenient = False
     with rig.ledger.transaction() as tx:  # as after a restored backup: it is sent under a new number
         row = rig.ledger.effects.get(tx, f"receipt_notice:{WAREHOUSE}:ASN-1")
         dispatches.enter_acknowledgements(rig.house, tx, WAREHOUSE, _refusal(row.number))

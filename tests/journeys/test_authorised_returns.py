@@ -144,6 +144,7 @@ def test_what_is_announced_already_cannot_be_announced_again(shipped):
     with pytest.raises(BadConfiguration, match="neither back nor announced"):
         _ask(rig, order, "HEART,1")
     decide_rma(rig.house, STOREFRONT, f"RUK{order}-1", False, "bob", "no")
+    assert not (rig.ledger.table("effect")["kind"] == "return_notice").any()
     assert _ask(rig, order, "HEART,3") == f"RUK{order}-3"
 
 

@@ -5,7 +5,7 @@ import pytest
 from connectors.kit.errors import BadConfiguration, Refused
 from contracts.exceptions import REMEDIES, TYPES, Finding
 from deployments.demo_world import FORGOTTEN_METHOD, WAREHOUSE
-from tasks import desk, orders
+from tasks import board, desk, mappings, orders
 from tests.journeys.rig import ADA, BOB, QUIET, STOREFRONT, Rig
 
 COURIER = {**ADA, "shipping_method": FORGOTTEN_METHOD}
@@ -24,18 +24,19 @@ def _notes(rig: Rig, order: int) -> list[tuple[str, str]]:
         return [(row.what, row.actor) for row in rig.ledger.timeline.of(tx, STOREFRONT, str(order)) if row.what.endswith("resolved")]
 
 
-def _refused_by_warehouse(world, *lines) -> tuple[Rig, int]:
+def _refused_by_warehouse(world, **given) -> tuple[Rig, int]:
     """The warehouse does not know HEART yet, whatever its item master says."""
-    rig = world()
-    order = rig.orders(*(lines or [("HEART", 1)]))
+    rig = world(**given)
+    order = rig.orders(("HEART", 1))
     rig.site._skus.discard("HEART")
     rig.drains()
     assert [kind for kind, _ in rig.desk()] == ["rejected_by_warehouse"]
     return rig, order
 
 
-def test_a_refused_request_is_resent_once_under_a_new_revision_however_often_it_is_said(world):
-    rig, order = _refused_by_warehouse(world)
+@pytest.mark.parametrize("nastiness", ["lenient", "strict"])
+def test_a_refused_request_is_resent_once_under_a_new_revision_however_often_it_is_said(world, nastiness):
+    rig, order = _refused_by_warehouse(world, nastiness=nastiness)
     ids = _ids(rig, "rejected_by_warehouse")
     rehearsed = _resolves(rig, ids, "resend", dry_run=True)
     assert rehearsed.answers[0].outcome == "would be resolved" and "revision 2" in rehearsed.answers[0].said and len(rig.desk()) == 1
@@ -46,6 +47,7 @@ def test_a_refused_request_is_resent_once_under_a_new_revision_however_often_it_
     rig.drains()
     assert [copy["state"] for copy in rig.at_warehouse(order)] == ["refused", "shipped"] and len(rig.shipments(order)) == 1
     assert rig.desk() == [] and rig.violations() == [] and _notes(rig, order) == [("rejected_by_warehouse resolved", "ann")]
+    assert [(row.actor, row.what, row.detail["remedy"]) for row in rig.ledger.table("journal").itertuples()] == [("ann", "exception resolved", "resend")]
 
 
 def test_a_resend_of_an_order_that_was_cancelled_meanwhile_is_refused_and_stays_on_the_desk(world):
@@ -131,7 +133,8 @@ def _blocked(world) -> tuple[Rig, int]:
     with rig.ledger.transaction() as tx:
         claimed = rig.ledger.effects.claim(tx, effect_id, "a worker")
         rig.ledger.effects.block(tx, claimed, "nobody can tell")
-        rig.ledger.exceptions.open(tx, [Finding("blocked_effect", STOREFRONT, str(order), f"blocked_effect:{effect_id}", {"effect": effect_id, "target": WAREHOUSE})])
+        evidence = {"effect": effect_id, "target": WAREHOUSE}
+        rig.ledger.exceptions.open(tx, [Finding("blocked_effect", STOREFRONT, str(order), f"blocked_effect:{effect_id}", evidence)])
     return rig, order
 
 
@@ -220,3 +223,37 @@ def test_every_type_allows_something_and_nothing_but_what_there_is():
     for kind in TYPES.values():
         assert kind.remedies and set(kind.remedies) <= set(REMEDIES), kind.name
         assert ("add a mapping" in kind.remedies) == bool(kind.mapping), kind.name
+
+
+def _returned(world, **given) -> tuple[Rig, int]:
+    rig = world()
+    mappings.change_mapping(rig.house, "return_rules", "connection,warehouse,grade,refund_percent,disposition,needs_rma\n"
+                            f"{STOREFRONT},{WAREHOUSE},*,100,restock,{given.pop('needs_rma', 'no')}\n", "set-up")
+    order = rig.orders(("HEART", 2))
+    rig.drains()
+    rig.customer_returns(order, ("HEART", 1, "A"), **given)
+    rig.settles_returns()
+    return rig, order
+
+
+def test_a_return_that_nobody_could_match_is_refunded_once_its_order_is_chosen(world):
+    rig, order = _returned(world, reference="")
+    assert f"may be order {STOREFRONT} {order}" in board.list_rows(rig.on_desk("return_unmatched"), rig.clock.now(), {}, {})[0]["about"]
+    ids = _ids(rig, "return_unmatched")
+    with pytest.raises(BadConfiguration, match="the order is missing"):
+        _resolves(rig, ids, "choose the order")
+    assert _resolves(rig, ids, "choose the order", order="999").refused[0].said.startswith("matching a return with order 999")
+    assert [_resolves(rig, ids, "choose the order", order=f"{STOREFRONT} {order}").answers[0].outcome for _ in range(2)] == ["resolved", "resolved before"]
+    rig.settles_returns()
+    rig.settles_returns()
+    assert rig.desk() == [] and len(rig.refunds(order)) == 1
+
+
+@pytest.mark.parametrize(("remedy", "refunds"), [("approve the return", 1), ("refuse the return", 0)])
+def test_goods_that_came_back_unannounced_wait_for_a_person_s_word(world, remedy, refunds):
+    rig, order = _returned(world, needs_rma="yes")
+    ids = _ids(rig, "rma_not_approved")
+    assert _resolves(rig, ids, remedy, dry_run=True).answers[0].outcome == "would be resolved" and len(rig.desk()) == 1
+    assert [_resolves(rig, ids, remedy).answers[0].outcome for _ in range(2)] == ["resolved", "resolved before"]
+    rig.settles_returns()
+    assert rig.on_desk("rma_not_approved") == [] and len(rig.refunds(order)) == refunds

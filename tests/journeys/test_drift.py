@@ -8,7 +8,7 @@ import pytest
 
 from connectors.kit import sandbox as faults
 from deployments.demo_world import FORGOTTEN_CARRIER
-from tasks import drift, mappings
+from tasks import drift, inbound, mappings, orders
 from tests.journeys.rig import ADA, TOKEN, Rig, tables_for
 
 SHOP, SITE = "bigcommerce-uk", "gxo-uk"
@@ -63,7 +63,7 @@ def _ends(rig: Rig, order: str, kind: str = "status_drift") -> None:
 
 def test_a_trading_day_ends_in_agreement_and_what_is_on_its_way_is_late_and_no_alarm(world):
     rig = world()
-    orders = [rig.orders(("HEART", n + 1), ("MUG", 1)) for n in range(7)] + [rig.orders(("HEART", 1), ("POST", 1))]
+    placed = [rig.orders(("HEART", n + 1), ("MUG", 1)) for n in range(7)] + [rig.orders(("HEART", 1), ("POST", 1))]
     rig.sends_orders()
     assert _watch(rig)["found"] == 0
     rig.passes(5)
@@ -76,13 +76,11 @@ def test_a_trading_day_ends_in_agreement_and_what_is_on_its_way_is_late_and_no_a
     _quiet_hour(rig)
     told = _watch(rig)
     assert told["found"] == 0, _rows(rig)
-    assert told["read"]["changed orders"] == len(orders)
+    assert told["read"]["changed orders"] == len(placed)
     assert rig.on_desk("status_drift") == rig.on_desk("tracking_drift") == []
 
 
 def _tell_without_delivery(rig: Rig) -> dict[str, Any]:
-    from tasks import inbound
-
     inbound.take_in(rig.house, SITE)
     return _watch(rig)
 
@@ -221,14 +219,18 @@ def test_an_order_that_the_warehouse_refused_is_closed_there_and_on_one_desk_onl
     assert _causes(rig) == {order: "closed_there"} and not rig.on_desk("status_drift")
 
 
-def test_an_order_that_our_feed_never_brought_is_late_and_then_missed(world):
+def test_an_order_that_our_feed_read_past_is_late_and_then_missed_and_one_that_nobody_read_yet_is_only_late(world):
     rig, _ = _shipped_world(world)
     order = str(rig.orders(("HEART", 1)))
-    _watch(rig)
-    assert _causes(rig) == {order: "late"}
     rig.passes(3600)
     _watch(rig)
+    assert _causes(rig) == {order: "late"} and not rig.on_desk("status_drift"), "the feed was not read for an hour: that is a silence, told as such"
+    orders.take_in_orders(rig.house, SHOP)
+    with rig.ledger.transaction() as tx:
+        tx.exec_driver_sql(f"DELETE FROM order_book WHERE order_id = '{order}'")  # as a page that shifted under the reader would have it
+    _watch(rig)
     assert _causes(rig) == {order: "missed"} and [row.record for row in rig.on_desk("status_drift")] == [order]
+    rig.shop.edit_order(int(order), external_order_id="touched")
     rig.drains()
     _ends(rig, order)
 

@@ -5,12 +5,15 @@ import io
 import json
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
+from connectors.kit.errors import BadConfiguration
+from contracts.exceptions import DONE
 from deployments.cli import app
 from deployments.cli_reconcile import reconcile_now, told_of
 from deployments.demo_world import STOREFRONT, WAREHOUSE
-from tasks import exceptions, mappings, orders
+from tasks import desk, mappings, orders
 from tasks.reconciliation import ACTOR, period_of
 from tests.journeys.rig import CANARIES, Rig
 
@@ -63,7 +66,7 @@ def test_every_difference_is_named_on_finances_desk_and_gone_when_it_agrees_agai
 
     rig.shop.pay(unpaid, "2.55")
     (one,) = rig.on_desk("refunded_not_returned")
-    exceptions.resolve(rig.house, one.exception_id, "A. Reader", "goodwill for a late parcel")
+    desk.resolve(rig.house, one.exception_id, DONE, "A. Reader", "goodwill for a late parcel")
     told = _reconciled(rig)
     assert (told["differences"], told["settled"], told["opened"]) == (0, 1, 0)
     page = open(told["statement"], encoding="utf-8").read()
@@ -154,6 +157,18 @@ def test_the_command_line_exits_with_one_when_something_is_unexplained(world, mo
     assert found["orders"] == 1 and found["differences"] == 1 and found["difference_minor"] == 255 and found["by_verdict"] == {"shipped_not_paid": 1}
     shown = CliRunner().invoke(app, asked)
     assert shown.exit_code == 1 and "shipped not paid" in shown.stdout
+
+
+def test_a_period_is_a_month_or_two_days_and_nothing_else(world):
+    rig = _world(world)
+    assert period_of(rig.house, "this month", "2026-01-05", "2026-01-12").name == "20260105-20260112"
+    assert period_of(rig.house, "last month").until == period_of(rig.house, "this month").since <= rig.clock.now()
+    for wrong in (("",), ("2026-13",), ("../x",), ("", "2026-01-05"), ("", "2026-01-12", "2026-01-05"), ("", "5 January", "2026-02-01")):
+        with pytest.raises(BadConfiguration):
+            period_of(rig.house, *wrong)
+    for storefront, warehouse in (("no-such", WAREHOUSE), (STOREFRONT, "no-such")):
+        with pytest.raises(BadConfiguration):
+            reconcile_now(rig.house, storefront, warehouse, "2026-01", dry_run=True)
 
 
 def test_nobody_but_the_reconciliation_settles_what_it_found(world):

@@ -6,6 +6,7 @@ from connectors.kit.errors import BadConfiguration
 from deployments.demo_world import STOREFRONT, UK_FACILITY, WAREHOUSE
 from tasks import mappings, refunds, returns
 from tests.journeys.rig import Rig
+from tests.postgres import postgres, why_not
 
 RULES = "connection,warehouse,grade,refund_percent,disposition,needs_rma\n"
 GOOD_AND_SCRATCHED = RULES + f"*,{WAREHOUSE},A,100,restock,no\n*,{WAREHOUSE},B,50,keep apart,no\n*,{WAREHOUSE},C,0,scrap,no\n"
@@ -171,6 +172,9 @@ def test_somebody_refunded_it_before_it_came_back(world):
     rig.settles_returns()
     assert [refund["minor"] for refund in rig.refunds(order)] == [255, 510] and rig.desk() == []
     assert "refunded before" in _timeline(rig, order)
+    rig.customer_returns(order, ("HEART", 1, "A"))
+    rig.settles_returns()
+    assert [refund["minor"] for refund in rig.refunds(order)] == [255, 510, 255], "what somebody refunded counts once"
 
 
 def test_a_refund_of_the_order_as_a_whole_by_somebody_is_for_a_person_to_weigh(world):
@@ -278,3 +282,66 @@ def test_the_stock_of_what_came_back_is_counted_once_and_never_by_a_refund(world
     assert [(row.kind, row.sku, row.change, row.facility) for row in changes.itertuples()] == [("return", "HEART", 2, UK_FACILITY)]
     assert not [row for row in rig.ledger.table("effect").itertuples() if row.kind == "stock_update"]
     assert [refund["minor"] for refund in rig.refunds(order)] == [2 * 255 + 127]
+
+
+def test_the_parts_of_a_kit_are_refunded_as_one_with_the_part_that_makes_it_whole(world):
+    rig = world()
+    mappings.change_mapping(rig.house, "return_rules", GOOD_AND_SCRATCHED, "set-up")
+    mappings.change_mapping(rig.house, "kits", "connection,sku,component,quantity\n*,SET,HEART,2\n*,SET,MUG,1\n", "set-up")
+    order = rig.orders(("SET", 2))
+    rig.drains()
+    rig.customer_returns(order, ("HEART", 3, "A"))
+    rig.settles_returns()
+    (held,) = rig.on_desk("return_unexpected")
+    assert held.evidence["parts"] == [{"sku": "HEART", "units": 3, "of": 2}] and rig.refunds(order) == []
+    rig.customer_returns(order, ("MUG", 1, "B"))
+    rig.settles_returns()
+    assert [refund["minor"] for refund in rig.refunds(order)] == [127] and rig.on_desk("return_unexpected")[0].evidence["parts"] == [{"sku": "HEART", "units": 1, "of": 2}]
+    rig.customer_returns(order, ("HEART", 1, "A"), ("MUG", 1, "A"))
+    rig.settles_returns()
+    assert [refund["minor"] for refund in rig.refunds(order)] == [127, 255] and rig.desk() == []
+
+
+def test_a_return_of_an_order_that_turns_up_later_is_matched_then(world):
+    rig = world()
+    mappings.change_mapping(rig.house, "return_rules", GOOD_AND_SCRATCHED, "set-up")
+    rig.customer_returns(0, ("HEART", 1, "A"), reference="UK777")
+    rig.handles_returns()
+    assert [row.evidence["why"] for row in rig.on_desk("return_unmatched")] == ["we sent no order under the reference that it names"]
+    rig.orders(("HEART", 1), number=777)
+    rig.drains()
+    rig.settles_returns()
+    assert [refund["minor"] for refund in rig.refunds(777)] == [255] and rig.desk() == []
+
+
+def test_while_a_refund_is_in_doubt_no_other_of_its_order_is_reckoned(world):
+    """Two parcels of 2.55 each under a limit of 3.00: were the second reckoned before the first was seen, both would go out."""
+    rig, order = _shipped(world, ("HEART", 2))
+    _limit(rig, 300)
+    rig.customer_returns(order, ("HEART", 1, "A"))
+    rig.shop.faults.add("F3", "POST */refunds", times=1)
+    rig.handles_returns()
+    rig.customer_returns(order, ("HEART", 1, "A"))
+    rig.passes(60)
+    rig.handles_returns()
+    assert [row for row in rig.unfinished() if row.startswith("refund:")] == [f"refund:{STOREFRONT}:{order}/{WAREHOUSE}/RET000001 UNKNOWN"]
+    rig.settles_returns()
+    assert [refund["minor"] for refund in rig.refunds(order)] == [255] and [row.evidence["held_for"] for row in rig.on_desk("refund_over_cap")] == ["over limit"]
+
+
+@pytest.mark.postgres
+def test_the_same_on_postgresql(world):
+    if why := why_not():
+        pytest.skip(why)
+    with postgres() as server:
+        rig, order = _shipped(world, ("HEART", 4), ledger_url=server.create("returns"))
+        rig.customer_returns(order, ("HEART", 1, "A"), ("HEART", 1, "B"), ("MUG", 1, "A"))
+        rig.customer_returns(order, ("HEART", 1, "A"), reference="")
+        rig.settles_returns()
+        (unmatched,) = rig.on_desk("return_unmatched")
+        returns.match_by_hand(rig.house, unmatched.exception_id, STOREFRONT, str(order), "ann", "the slip says so")
+        (number,) = returns.ask_return(rig.house, STOREFRONT, str(order), "sku,quantity\nHEART,1", "unwanted", "ann", approve=True)
+        rig.customer_returns(order, ("HEART", 1, "A"), rma=number)
+        rig.settles_returns()
+        assert [refund["minor"] for refund in rig.refunds(order)] == [255 + 127 + 1, 255, 255] and rig.desk() == [("return_unexpected", str(order))]
+        rig.house.close()

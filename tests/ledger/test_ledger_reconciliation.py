@@ -89,6 +89,32 @@ def _entry(order_id: str, placed_at: datetime, connection: str = SHOP) -> OrderE
     return OrderEntry(connection, order_id, order, [], [], "", [], placed_at)
 
 
+def found_from(rig: Rig, since: datetime, until: datetime) -> list[str]:
+    with rig.ledger.transaction() as tx:
+        known = rig.ledger.reconciliations
+        return [one.order_id for one in known.orders(tx, SHOP, known.concerned(tx, SHOP, since, until))]
+
+
+def test_old_orders_concern_a_period_when_they_are_open_or_moved_or_nothing_was_ever_reconciled(rig: Rig) -> None:
+    since, until, old = datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)
+    with rig.ledger.transaction() as tx:
+        for order_id in ("closed", "open", "paid", "refunded", "returned", "shipped"):
+            rig.ledger.books.take_in(tx, _entry(order_id, old))
+    rig.clock.at = since + timedelta(days=5)
+    with rig.ledger.transaction() as tx:
+        for order_id in ("edited", "new"):
+            rig.ledger.books.take_in(tx, _entry(order_id, old if order_id == "edited" else since))
+        money = {"connection": SHOP, "currency": "GBP", "amount_minor": 1}
+        rig.ledger.returns.see_payments(tx, [money | {"order_id": "paid", "payment_id": "p", "kind": "capture", "is_settled": True, "gateway": "", "occurred_at": since}])
+        rig.ledger.returns.see_refunds(tx, [money | {"order_id": "refunded", "refund_id": "r", "line_id": "", "quantity": 0, "is_declined": False, "reason": "", "created_at": since}])
+        rig.ledger.returns.enter(tx, [{"warehouse": "w", "document_id": "R", "line": 1, "reference": "", "rma": "", "request_line": "", "sku": "A", "quantity": 1, "unit": "EA",
+                                       "grade": "", "tracking_number": "", "facility": "F", "received_at": since, "connection": SHOP, "order_id": "returned"}], "inbox")
+        rig.ledger.effects.plan(tx, Planned(DISPATCH_CONFIRMATION, SHOP, "k", "o", SHOP, "shipped", {}))
+    assert len(found_from(rig, since, until)) == 8  # nothing was ever reconciled
+    replace(rig, row("open", is_carried_out=True), row("closed"))
+    assert found_from(rig, since, until) == ["edited", "new", "open", "paid", "refunded", "returned", "shipped"]
+
+
 def test_orders_placed_before_a_moment_to_the_microsecond(rig: Rig) -> None:
     moment = datetime(2026, 2, 1, tzinfo=UTC)
     early = (moment - timedelta(microseconds=1), moment - timedelta(seconds=1), moment - timedelta(days=400))
@@ -96,8 +122,7 @@ def test_orders_placed_before_a_moment_to_the_microsecond(rig: Rig) -> None:
         for n, placed_at in enumerate((*early, moment, moment + timedelta(microseconds=1))):
             rig.ledger.books.take_in(tx, _entry(str(n), placed_at))
         rig.ledger.books.take_in(tx, _entry("0", moment - timedelta(days=1), "another-shop"))
-        found = [one.order_id for one in rig.ledger.reconciliations.orders(tx, SHOP, moment)]
-    assert found == ["0", "1", "2"]
+    assert found_from(rig, moment, moment) == ["0", "1", "2"]
 
 
 def test_a_parcel_counts_whether_its_confirmation_is_planned_sent_or_held(rig: Rig) -> None:
@@ -107,6 +132,9 @@ def test_a_parcel_counts_whether_its_confirmation_is_planned_sent_or_held(rig: R
             rig.ledger.effects.plan(tx, Planned(DISPATCH_CONFIRMATION, SHOP, f"k{n}", f"o{n}", SHOP, "100", payload))
         rig.ledger.effects.withdraw(tx, f"{DISPATCH_CONFIRMATION}:{SHOP}:k1", "the advice was taken back")
         rig.ledger.books.hold_dispatch(tx, "k9", {"connection": SHOP, "order_id": "100", "n": 9}, "carriers:*")
-        told = rig.ledger.reconciliations.confirmations(tx, SHOP, DISPATCH_CONFIRMATION)
-        assert rig.ledger.reconciliations.confirmations(tx, "another-shop", DISPATCH_CONFIRMATION) == []
+        rig.ledger.books.take_in(tx, _entry("100", AT))
+        rig.ledger.books.take_in(tx, _entry("100", AT, "another-shop"))
+        known, both = rig.ledger.reconciliations, (AT, AT + timedelta(days=1))
+        told = known.confirmations(tx, SHOP, known.concerned(tx, SHOP, *both), DISPATCH_CONFIRMATION)
+        assert known.confirmations(tx, "another-shop", known.concerned(tx, "another-shop", *both), DISPATCH_CONFIRMATION) == []
     assert sorted(one["n"] for one in told) == [0, 2, 9]

@@ -211,6 +211,16 @@ def test_the_end_of_a_period_belongs_to_the_next() -> None:
     assert len(Case().order(placed_at=JANUARY.since).judged(JANUARY).rows) == 1
 
 
+def test_what_happens_at_the_very_end_happens_in_the_next_period() -> None:
+    case = Case().order().paid().sent(at=FEBRUARY.since)
+    assert case.verdict()[0] == "paid_not_shipped" and case.judged(FEBRUARY).movements[0]["dispatched_minor"] == 1000
+
+
+def test_more_came_back_than_was_sent_is_not_worth_more() -> None:
+    case = Case().order().paid().sent().returned(3).returned(2, percent=50, at=days(9)).refunded(1000)
+    assert case.verdict() == ("matched", {}) and case.row()["returned_minor"] == 900
+
+
 def test_the_open_balance_is_carried_from_month_to_month() -> None:
     """Paid 10.00 in January, 7.00 sent in January, the rest in February."""
     case = Case().order().paid().sent(2).sent(1, at=days(30))
@@ -228,6 +238,14 @@ def test_what_a_person_has_closed_is_not_carried_on() -> None:
     assert later.judged(JANUARY).movements[0]["closing_minor"] == -500  # it was open at January's end
     assert later.judged(JANUARY).differences["explained_by"].tolist() == ["A. Reader: goodwill"]  # and is explained by now
     assert [later.judged(FEBRUARY).movements[0][name] for name in ("opening_minor", "decided_minor", "closing_minor")] == [-500, -500, 0]
+
+
+@pytest.mark.parametrize(("percent", "moved"), [(0, [0, 900, 900, 0, 0]), (100, [0, 900, 0, 500, 400])])
+def test_what_was_closed_and_then_moves_again_begins_with_nothing_open(percent: int, moved: list[int]) -> None:
+    """5.00 of goodwill was decided in January; in February the goods come back after all. By rule nothing is due for them, or 9.00 less the 5.00."""
+    case = Case().order().paid().sent().refunded(500).on_desk("refunded_not_returned", cause=CAUSE, decided_by="A. Reader", at=days(20))
+    (found,) = case.returned(3, at=days(35), percent=percent).judged(FEBRUARY).movements
+    assert [found[f"{name}_minor"] for name in ("opening", "returned", "deducted", "decided", "closing")] == moved
 
 
 def test_currencies_have_movements_of_their_own() -> None:

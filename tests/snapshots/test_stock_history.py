@@ -34,11 +34,11 @@ class World:
                  "as_of": at(told[1] if isinstance(told, tuple) else minute), "sequence": sequence} for sku, told in stock.items()]
         self.snapshots.keep("stock_positions", f"gxo--{facility}", at(minute), StockLevels.frame(rows), str(self.kept))
 
-    def documents(self, *documents: tuple[float, str, int, str]) -> None:
+    def documents(self, *documents: tuple[float, str, int, str], sequence: int = 9) -> None:
         """(minute, sku, change, kind) each."""
         before = self.ledger["stock_changes"]
         rows = [{"warehouse": "gxo", "document_id": f"D{len(before) + n}", "line": 1, "kind": kind, "facility": "LON", "sku": sku, "unit": "EA", "change": change,
-                 "reason": "03", "occurred_at": at(minute), "entered_at": at(minute)} for n, (minute, sku, change, kind) in enumerate(documents)]
+                 "reason": "03", "occurred_at": at(minute), "sequence": sequence, "entered_at": at(minute)} for n, (minute, sku, change, kind) in enumerate(documents)]
         self.ledger["stock_changes"] = pd.concat([before, table("stock_changes", *rows)], ignore_index=True)
 
     def shows(self, minute: float, stock: dict[str, int]) -> None:
@@ -108,6 +108,15 @@ def test_a_statement_that_says_the_same_after_a_document_ends_what_the_document_
     world.documents((5, "A", -2, "adjustment"))  # entered after both
     expected = [_is("A", 3, 5, 10, "adjustment", "D0"), _is("A", 5, 0, 5), _is("A", 5, 10, None)]
     assert world.says() == expected == world.from_nothing()
+
+
+def test_a_document_of_the_statement_s_own_moment_counts_when_its_number_is_later(world: World) -> None:
+    """The same rule as the stock that is sold: (moment, number) up to the statement's is counted in it."""
+    world.states(0, {"A": 5, "B": 5}, sequence=4)
+    world.documents((0, "A", -1, "adjustment"), sequence=5)
+    world.documents((0, "B", -1, "adjustment"), sequence=4)
+    now = "SELECT sku, quantity FROM stock_as_of('2026-01-15 09:00') ORDER BY 1"
+    assert world.says(now) == [("A", 4), ("B", 5)] == world.from_nothing(now)
 
 
 def test_a_statement_that_comes_late_takes_its_place_in_the_past(world: World) -> None:
