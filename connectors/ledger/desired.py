@@ -101,7 +101,7 @@ class DesiredStock:
     def under_way(self, tx: Connection, connection: str) -> dict[str, list[Row[Any]]]:
         """Rows by the effect that carries them."""
         found: dict[str, list[Row[Any]]] = {}
-        for row in tx.execute(sa.select(stock_desired).where(stock_desired.c.connection == connection, stock_desired.c.effect_id != "")):
+        for row in tx.execute(sa.select(stock_desired).where(stock_desired.c.effect_id > "", stock_desired.c.connection == connection)):  # not '!=': no index serves that
             found.setdefault(row.effect_id, []).append(row)
         return found
 

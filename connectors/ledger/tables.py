@@ -362,6 +362,7 @@ stock_desired = Table(
     Index("ix_stock_desired_owed", "connection", "is_owed"),
     Index("ix_stock_desired_corrected", "connection", "is_corrected"),
     Index("ix_stock_desired_effect", "effect_id"),
+    Index("ix_stock_desired_withheld", "connection", "withheld"),
 )
 
 stock_mark = Table(

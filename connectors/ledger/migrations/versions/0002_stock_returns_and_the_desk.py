@@ -73,6 +73,7 @@ def upgrade() -> None:
     )
     op.create_index('ix_stock_desired_corrected', 'stock_desired', ['connection', 'is_corrected'], unique=False)
     op.create_index('ix_stock_desired_effect', 'stock_desired', ['effect_id'], unique=False)
+    op.create_index('ix_stock_desired_withheld', 'stock_desired', ['connection', 'withheld'], unique=False)
     op.create_index('ix_stock_desired_owed', 'stock_desired', ['connection', 'is_owed'], unique=False)
 
     op.create_table('stock_mark',
