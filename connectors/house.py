@@ -128,6 +128,7 @@ class Profile(_Part):
     ledger: LedgerSettings = LedgerSettings()
     vault: VaultSettings
     retention: RetentionSettings = RetentionSettings()
+    cycles_seconds: float = Field(900, ge=0, description="what three runs of the other flows take: a difference that is younger is late, and no alarm yet")
     alerts: AlertSettings = AlertSettings()
     connections: dict[ConnectionName, ConnectionSettings] = {}
 

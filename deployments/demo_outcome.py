@@ -39,7 +39,7 @@ def outcome(house: House, books: Books, period: Period, cancelled: set[int]) -> 
 def add_drift(result: dict[str, Any], house: House, planted: dict[tuple[str, str], str]) -> None:
     """What drift_watch says after somebody meddled, and whether it found and named what was planted, with an exception for each."""
     rows = [row for row in house.ledger.table("drift").itertuples() if (row.ended_at != row.ended_at or row.ended_at is None) and row.cause != "late"]
-    causes = {(row.about, row.record): row.cause for row in rows}
+    causes = {(row.about, row.record if row.about == "stock" else row.record.split(" ")[0]): row.cause for row in rows}
     opened = {row.record for row in house.ledger.exceptions.listed() if row.type in ("stock_drift", "status_drift", "tracking_drift")}
     found = Found()
     for (about, record), cause in planted.items():

@@ -22,7 +22,6 @@ from tasks.rules.shipped_units import ShippedUnits
 
 ACTOR = "drift_watch"
 LOOK_BACK = timedelta(days=14)  # an order that nothing has happened to for longer, and that is not open, is not compared
-CYCLES_SECONDS = 900.0  # what three runs of the other flows take
 EVERY_SECONDS = 900  # this flow's own rhythm
 TURNS = 96  # every order in play is read anew once in so many runs, whether it changed or not
 READS_MAX = 400  # single orders read in one run
@@ -63,7 +62,7 @@ def watch_orders_and_tracking(opened: House, storefront: str, warehouse: str) ->
 def look(opened: House, storefront: str, warehouse: str) -> Looked:
     """Read and compare; writes nothing."""
     port, now, looked = opened.storefront(storefront), opened.clock.now(), Looked()
-    patience = patience_of(port)
+    patience = patience_of(opened, port)
     with opened.ledger.transaction() as tx:
         mappings = Mappings.of({table: opened.ledger.mappings.current(tx, table) for table in ("carriers", "non_stock")})
         reached = opened.ledger.watermarks.read(tx, f"{storefront} {warehouse} drift")
@@ -85,9 +84,9 @@ def look(opened: House, storefront: str, warehouse: str) -> Looked:
     return looked
 
 
-def patience_of(port: Storefront) -> timedelta:
+def patience_of(opened: House, port: Storefront) -> timedelta:
     """How long a change may be on its way: sent, in doubt once, read back, and a few runs of the flows that do it."""
-    return timedelta(seconds=port.quiet_seconds + port.verify_seconds + CYCLES_SECONDS)
+    return timedelta(seconds=port.quiet_seconds + port.verify_seconds + opened.profile.cycles_seconds)
 
 
 def _changed(port: Storefront, window: Window, mappings: Mappings) -> dict[str, Shown]:

@@ -16,7 +16,7 @@ from connectors.ledger.ledger import Row, Tx
 from connectors.ports import STOCK_UPDATE, Storefront, Window
 from contracts.drift import Drifted
 from contracts.stock import ShownStock
-from tasks.drift import CYCLES_SECONDS, keep, told
+from tasks.drift import keep, told
 from tasks.opened import RETRY, house
 from tasks.rules.drift_stock import REPAIRS, History, Moved, Patience, Seen, Wanted, stock_drift
 from tasks.rules.lookup import Mappings
@@ -76,7 +76,8 @@ def _locations(opened: House, storefront: str, warehouse: str) -> list[str]:
 def compare_shown(opened: House, port: Storefront, locations: list[str], shown: dict[Key, Seen]) -> list[Drifted]:
     """Every difference at these locations, with its cause."""
     now, ledger = opened.clock.now(), opened.ledger
-    patience = Patience(timedelta(seconds=port.quiet_seconds + port.verify_seconds + CYCLES_SECONDS + CADENCE_SECONDS), timedelta(seconds=port.verify_seconds))
+    owed = timedelta(seconds=port.quiet_seconds + port.verify_seconds + opened.profile.cycles_seconds + CADENCE_SECONDS)
+    patience = Patience(owed, timedelta(seconds=port.verify_seconds))
     with ledger.transaction() as tx:
         rows = {key: row for key, row in ledger.desired.rows(tx, port.name).items() if key[0] in locations}
     suspects = {key for key in set(rows) | set(shown) if _judge(key, shown.get(key), _wanted(rows.get(key)), History(), {}, now, patience)}
@@ -193,7 +194,7 @@ def _undecided(opened: House, storefront: str, known: set[str], locations: list[
         desired = opened.ledger.desired.rows(tx, storefront)
     if mark is None or not locations:
         return []
-    cause = "late" if now - mark.decided_at <= timedelta(seconds=CYCLES_SECONDS) else "not_sent"
+    cause = "late" if now - mark.decided_at <= timedelta(seconds=opened.profile.cycles_seconds) else "not_sent"
     found = []
     for row in decide(opened, storefront, dry_run=True).changed:
         key = (row["location"], row["sku"])

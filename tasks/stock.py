@@ -220,7 +220,7 @@ def _conclude(opened: House, tx: Tx, storefront: str, reading: Reading) -> None:
     desired, findings = opened.ledger.desired, list(reading.findings)
     if reading.mark is not None:  # told again although our own figure is the same: a cancel, say, has put goods back on sale there that have left
         moved = sorted(opened.ledger.stock.moved_there(tx, storefront, reading.mark.decided_at))
-        desired.owe_again(tx, storefront, [key for key, row in desired.rows(tx, storefront, moved).items() if row.sent_quantity is not None] if moved else [])
+        desired.owe_again(tx, storefront, [key for key, row in desired.rows(tx, storefront, moved, reading.selling.locations).items() if row.sent_quantity is not None] if moved else [])
     desired.set_mark(tx, storefront, reading.positions, reading.rules_hash)
     for why, type_name, said in ((UNKNOWN_THERE, UNKNOWN, "is not in its catalogue"), (UNIT, NO_UNIT, "is stated in a unit that cannot be told in its own")):
         count, skus = desired.withheld(tx, storefront, why, SHOWN_MAX)

@@ -52,6 +52,15 @@ class DesiredStock:
         return {(row.location, row.sku): row for start in range(0, len(skus), CHUNK)
                 for row in tx.execute(wanted.where(stock_desired.c.sku.in_(skus[start:start + CHUNK])))}
 
+    def parts_of(self, tx: Connection, connection: str, keys: list[Key]) -> dict[Key, dict[str, Any]]:
+        """What these figures were made of."""
+        skus, found = sorted({sku for _, sku in keys}), {}
+        for start in range(0, len(skus), CHUNK):
+            found |= {(row.location, row.sku): row.parts for row in tx.execute(
+                sa.select(stock_desired.c.location, stock_desired.c.sku, stock_desired.c.parts).where(
+                    stock_desired.c.connection == connection, stock_desired.c.sku.in_(skus[start:start + CHUNK])))}
+        return {key: found[key] for key in keys if key in found}
+
     def decide(self, tx: Connection, rows: list[dict[str, Any]]) -> None:
         """Enter decided figures: {connection, location, sku, quantity, as_of, sequence, parts, withheld, is_corrected}.
 
