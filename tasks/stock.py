@@ -218,6 +218,9 @@ def _keep(opened: House, storefront: str, rows: list[dict[str, Any]]) -> None:
 def _conclude(opened: House, tx: Tx, storefront: str, reading: Reading) -> None:
     """The mark last, and whatever cannot be sent onto a desk."""
     desired, findings = opened.ledger.desired, list(reading.findings)
+    if reading.mark is not None:  # told again although our own figure is the same: a cancel, say, has put goods back on sale there that have left
+        moved = sorted(opened.ledger.stock.moved_there(tx, storefront, reading.mark.decided_at))
+        desired.owe_again(tx, storefront, [key for key, row in desired.rows(tx, storefront, moved).items() if row.sent_quantity is not None] if moved else [])
     desired.set_mark(tx, storefront, reading.positions, reading.rules_hash)
     for why, type_name, said in ((UNKNOWN_THERE, UNKNOWN, "is not in its catalogue"), (UNIT, NO_UNIT, "is stated in a unit that cannot be told in its own")):
         count, skus = desired.withheld(tx, storefront, why, SHOWN_MAX)

@@ -120,7 +120,9 @@ order_book = Table(
     Column("state", String(20), nullable=False),
     Column("asked_hash", String(64), nullable=False, default=""),
     Column("replan", Boolean, nullable=False, default=False),
+    Column("changed_at", Utc),
     Index("ix_order_book_replan", "connection", "replan"),
+    Index("ix_order_book_changed", "connection", "changed_at"),
 )
 
 request = Table(

@@ -12,6 +12,8 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the tables."""
+    op.add_column('order_book', sa.Column('changed_at', sa.DateTime(timezone=True), nullable=True))
+    op.create_index('ix_order_book_changed', 'order_book', ['connection', 'changed_at'], unique=False)
     op.create_table('stock_feed',
     sa.Column('warehouse', sa.Text(), nullable=False),
     sa.Column('facility', sa.Text(), nullable=False),
