@@ -136,11 +136,11 @@ def read_again(opened: House, warehouse: str, kept: dict[str, str], prepare: Cal
     message = next(one for one in opened.warehouse(warehouse).read(Inbound(kept["source"], name, body)) if one.key == key)
     enter = prepare(opened, warehouse, [message], digest, is_believed=True)[message.key]
     with opened.ledger.transaction() as tx:
+        opened.ledger.exceptions.resolve(tx, exception_id, actor, reason)
         entered = enter(opened, tx, warehouse, message)
         if entered.state == "quarantined":
             raise BadConfiguration(f"reading {name} again", entered.detail, "Ask the partner for a corrected file.")
         opened.ledger.inbox.enter(tx, Arrived(key, kept["source"], name, message.kind, entered.state, digest, f"by {actor}: {reason}"))
-        opened.ledger.exceptions.resolve(tx, exception_id, actor, reason)
     return entered.counts
 
 

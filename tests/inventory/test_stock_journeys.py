@@ -118,6 +118,8 @@ def test_a_person_may_believe_that_the_stock_really_is_so_much_less(world):
     w.site.files[name] = w.site.said[name]
     (row,) = w.house.ledger.exceptions.listed()
     believe(w.house, row.exception_id, "ada", "They moved to the other hall.")
+    (row,) = w.house.ledger.exceptions.listed(only_open=False)
+    assert (row.resolved_by, row.reason) == ("ada", "They moved to the other hall.")
     w.site.files.clear()
     w.run()
     assert sum(w.shows().values()) == 120 and w.desk() == []
