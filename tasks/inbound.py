@@ -95,10 +95,10 @@ def _enter_file(opened: House, tx: Tx, warehouse: str, inbound: Inbound, message
 
 
 def _quarantine(opened: House, tx: Tx, warehouse: str, inbound: Inbound, key: str, kind: str, digest: str, why: str,
-                type_name: str = "document_malformed") -> int:
+                type_name: str = "document_malformed", evidence: dict[str, Any] | None = None) -> int:
     opened.ledger.exceptions.open(tx, [Finding(type_name, warehouse, inbound.name[:120], f"{type_name}:{key}:{digest[:12]}",
                                                {"file": inbound.name, "why": why, "sha256": digest, "kept_as": f"inbound:{digest}", "key": key,
-                                                "source": inbound.source})])
+                                                "source": inbound.source} | (evidence or {}))])
     opened.ledger.inbox.enter(tx, Arrived(key, inbound.source, inbound.name, kind, "quarantined", digest, why))
     return 1
 
@@ -113,7 +113,7 @@ def _enter_message(opened: House, tx: Tx, warehouse: str, inbound: Inbound, mess
             entered = Entered(state, "; ".join(filter(None, (entered.detail, also.detail))), entered.counts + also.counts, also.type)
     if entered.state == "quarantined":
         part.rollback()  # all of a message or nothing
-        counts["quarantined"] += _quarantine(opened, tx, warehouse, inbound, message.key, message.kind, digest, entered.detail, entered.type)
+        counts["quarantined"] += _quarantine(opened, tx, warehouse, inbound, message.key, message.kind, digest, entered.detail, entered.type, entered.evidence)
         return
     part.commit()
     compare_receipts(opened, tx, warehouse, message)

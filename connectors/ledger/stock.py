@@ -74,6 +74,13 @@ class Stock:
         return [AskedLine(facility, sku, quantity, seen_at, tuple(shipped.get((reference, sku), ())))
                 for (reference, facility, sku, seen_at), quantity in wanted.items()]
 
+    def units_asked_since(self, tx: Connection, warehouse: str, facility: str, since: datetime) -> int:
+        """Units of requests that the facility got after that moment: what a statement may have lost for a reason that we know."""
+        return tx.execute(sa.select(sa.func.coalesce(sa.func.sum(request_line.c.quantity), 0)).select_from(request).join(
+            request_line, sa.and_(request_line.c.warehouse == request.c.warehouse, request_line.c.reference == request.c.reference),
+        ).join(effect, effect.c.effect_id == request.c.effect_id).where(
+            request.c.warehouse == warehouse, request.c.facility == facility, request.c.state.notin_(GONE), effect.c.confirmed_at > since)).scalar_one()
+
     def _shipped(self, tx: Connection, warehouse: str, references: list[str]) -> dict[tuple[str, str], list[tuple[datetime, int]]]:
         found: dict[tuple[str, str], list[tuple[datetime, int]]] = {}
         for start in range(0, len(references), CHUNK):

@@ -108,6 +108,18 @@ def test_a_statement_that_lost_most_of_its_stock_changes_nothing_until_a_person_
     assert w.shows()["S1"] == 9 and w.desk() == []
 
 
+def test_another_facilitys_statement_or_a_partial_one_does_not_clear_a_shrunk_feed(world):
+    """Found by the demo: the other facility's whole statement closed the exception, and nobody knew that this one's stock stood still."""
+    many = {f"S{n}": 10 for n in range(30)}
+    w = world(skus=" ".join(many))
+    w.says(0, whole=True, **many), w.says(0, whole=True, facility="SOUTH", **many), w.run()
+    w.says(10, whole=True, **dict(list(many.items())[:12])), w.run()
+    w.says(20, whole=True, facility="SOUTH", **many), w.says(25, S1=9), w.run()
+    assert [kind for kind, _ in w.desk() if kind == "feed_shrank"] == ["feed_shrank"]
+    w.says(30, whole=True, **many), w.run()
+    assert [kind for kind, _ in w.desk() if kind == "feed_shrank"] == []
+
+
 def test_a_person_may_believe_that_the_stock_really_is_so_much_less(world):
     from tasks.stock_watch import believe
     many = {f"S{n}": 10 for n in range(30)}
