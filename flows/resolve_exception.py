@@ -11,7 +11,8 @@ from tasks.opened import house
 from tasks.report import conclude, report
 from tasks.runs import at_work
 
-Remedy = Literal["done", "add a mapping", "it is there", "send again", "resend", "choose the order", "approve the return", "refuse the return", "refund it"]
+Remedy = Literal["done", "add a mapping", "it is there", "send again", "resend", "choose the order", "approve the return", "refuse the return", "refund it",
+                 "believe it"]
 Table = Literal["as the exceptions say", "skus", "non_stock", "routes", "ship_methods", "units", "carriers", "kits", "po_rules", "home_countries",
                 "stock_locations", "safety_stock", "return_rules"]
 
@@ -22,7 +23,7 @@ def resolve_exception(
     remedy: Annotated[Remedy, Field(description=(
         "What is to happen. done: it has been dealt with, the reason says how. add a mapping: adds a row to a table, and what waited for it goes on. "
         "it is there / send again: you have looked in the other system. resend: what was refused has been mended. "
-        "choose the order, approve / refuse the return, refund it: for returns"))],
+        "choose the order, approve / refuse the return, refund it: for returns. believe it: a statement of stock that lost much"))],
     actor: Annotated[str, Field(min_length=1, description="Who decides: your initials, kept with the decision")],
     reason: Annotated[str, Field(min_length=3, description="Why, in a sentence that somebody will understand next month")],
     mapping: Annotated[Table, Field(description="For 'add a mapping': which table, where the exceptions leave a choice")] = "as the exceptions say",

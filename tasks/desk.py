@@ -16,7 +16,7 @@ from connectors.house import House
 from connectors.kit.errors import BadConfiguration, WharfingerError
 from connectors.ledger.ledger import Row, Tx
 from contracts.exceptions import (
-    ADD_MAPPING, APPROVE_RETURN, CHOOSE_ORDER, DONE, IT_IS_THERE, REFUND_IT, REFUSE_RETURN, REMEDIES, RESEND, SEND_AGAIN, TYPES,
+    ADD_MAPPING, APPROVE_RETURN, BELIEVE_IT, CHOOSE_ORDER, DONE, IT_IS_THERE, REFUND_IT, REFUSE_RETURN, REMEDIES, RESEND, SEND_AGAIN, TYPES,
 )
 from contracts.mappings import TABLES
 from tasks.mappings import MappingChange, change_in
@@ -27,11 +27,12 @@ from tasks.resend import has_arrived, resend, send_unanswered
 from tasks.returns import match_by_hand
 from tasks.rmas import decide_rma
 from tasks.rules.mapping_rows import known, merged, tables_of, typed_rows
+from tasks.stock_watch import believe
 
 OPEN = "open"
 UNACKNOWLEDGED = "unacknowledged"
 BEGINNING = 6  # letters of an id that are enough
-BY_RETURNS = (CHOOSE_ORDER, APPROVE_RETURN, REFUSE_RETURN, REFUND_IT)  # these keep their own transaction
+BY_OTHERS = (CHOOSE_ORDER, APPROVE_RETURN, REFUSE_RETURN, REFUND_IT, BELIEVE_IT)  # carried out where they belong, in a transaction of their own
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,8 @@ class _RolledBack(Exception):
 def _resolve_one(opened: House, row: Row, word: Word, dry_run: bool) -> Answer:
     if row.state != OPEN:
         return _answer(row, "resolved before", _who(row))
-    if word.remedy in BY_RETURNS:
-        return _by_returns(opened, row, word, dry_run)
+    if word.remedy in BY_OTHERS:
+        return _by_others(opened, row, word, dry_run)
     said = ""
     try:
         with opened.ledger.transaction() as tx:
@@ -190,7 +191,7 @@ def _resend(opened: House, tx: Tx, row: Row, word: Word) -> str:
 _CARRY_OUT: dict[str, Callable[[House, Tx, Row, Word], str]] = {DONE: _done, IT_IS_THERE: _there, SEND_AGAIN: _again, RESEND: _resend}
 
 
-def _by_returns(opened: House, row: Row, word: Word, dry_run: bool) -> Answer:
+def _by_others(opened: House, row: Row, word: Word, dry_run: bool) -> Answer:
     if dry_run:
         return _answer(row, "would be resolved", REMEDIES[word.remedy])
     try:
@@ -199,6 +200,8 @@ def _by_returns(opened: House, row: Row, word: Word, dry_run: bool) -> Answer:
             match_by_hand(opened, row.exception_id, connection.strip() or _only_storefront(opened), order, word.actor, word.reason)
         elif word.remedy == REFUND_IT:
             (refund_again if row.evidence.get("effect") else approve_refund)(opened, row.exception_id, word.actor, word.reason)
+        elif word.remedy == BELIEVE_IT:
+            believe(opened, row.exception_id, word.actor, word.reason)
         else:
             decide_rma(opened, row.connection, row.evidence["rma"], word.remedy == APPROVE_RETURN, word.actor, word.reason)
     except WharfingerError as error:

@@ -4,6 +4,7 @@ import pytest
 
 from connectors.kit.sandbox import DELIVERED_TWICE, FEED_SILENT, FIGURES_ABSURD, ROWS_LOST, SKU_STRANGE
 from deployments.demo_world import EU_FACILITY, UK_FACILITY
+from tasks import desk
 from tests.journeys.rig import LEASE, QUIET, Crash, Rig
 
 STOCK = {UK_FACILITY: {"HEART": 40, "LANTERN": 8, "MUG": 100, "TRAY": 5}}
@@ -88,6 +89,20 @@ def test_what_a_site_states_by_mistake_is_on_a_desk_and_never_shown(world, fault
     rig.passes(60)
     _states(rig)
     assert rig.shown() == before and ([] if fault != SKU_STRANGE else rig.desk()) == rig.desk()
+
+
+def test_a_person_who_believes_a_shrunk_statement_has_it_entered(world):
+    rig = _stocked(world, MANY)
+    before = rig.shown()
+    rig.passes(60)
+    rig.site.faults.add(ROWS_LOST, "STATE *", times=1)
+    _states(rig)
+    (row,) = rig.on_desk("feed_shrank")
+    answers = desk.resolve(rig.house, row.exception_id, "believe it", "ann", "half of it moved to the other hall").answers
+    assert [answer.outcome for answer in answers] == ["resolved"]
+    rig.tells_of_stock()
+    rig.passes(60)
+    assert sum(rig.shown().values()) < sum(before.values()) and rig.on_desk("feed_shrank") == []
 
 
 def test_a_feed_that_falls_silent_is_an_exception_and_not_a_zero(world):
