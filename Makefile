@@ -1,5 +1,6 @@
 # make demo [ARGS=--once]   sets everything up and plays a trading period
 # make test                 sets everything up and passes the tests
+# make benchmark            measures the stock decision against its peers, and the whole step at 250,000 and 1,000,000 SKU-locations
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,13 +8,22 @@ ARGS ?=
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: demo test lock clean system
+# make simulate             the long proof
+.PHONY: simulate demo test benchmark lock clean system
 
 demo: $(VENV)/.ready
 	$(BIN)/wharfinger demo $(ARGS)
 
 test: $(VENV)/.ready system
 	$(BIN)/python -m pytest $(ARGS)
+
+benchmark: $(VENV)/.ready .wharfinger/peers/.ready
+	$(BIN)/python -m tests.benchmarks.run $(ARGS)
+
+.wharfinger/peers/.ready: tests/benchmarks/requirements.txt
+	$(PYTHON) -m venv .wharfinger/peers
+	.wharfinger/peers/bin/pip install --quiet --disable-pip-version-check -r tests/benchmarks/requirements.txt
+	touch $@
 
 # installs exactly what the lock names, each file checked against its hash; --no-deps because the lock is whole, and older pips
 # take prefect's `sqlalchemy[asyncio]` for something that the lock does not pin
@@ -27,6 +37,10 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 # what some tests talk to for real: an SSH server, PostgreSQL, a browser (Debian; elsewhere install them yourself)
 system:
 	@sh tests/system.sh
+
+# the long proof: ten thousand worlds of orders and dispatches, about an hour and a half on two cores
+simulate: $(VENV)/.ready
+	$(BIN)/wharfinger simulate --seeds 10000 --workers 2 $(ARGS)
 
 lock:
 	uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements.lock

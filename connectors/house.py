@@ -24,6 +24,7 @@ from connectors.kit.secret import Secret
 from connectors.ledger.ledger import Ledger
 from connectors.ports import Storefront, Warehouse
 from connectors.snapshots.snapshots import Snapshots
+from contracts.exceptions import ROLES
 
 PROFILE = "WHARFINGER_PROFILE"
 LEDGER_URL = "sqlite:///{home}/ledger.db"
@@ -61,6 +62,15 @@ class VaultSettings(_Part):
     key: Secret
 
 
+class RetentionSettings(_Part):
+    """How many days what is kept. personal_days counts from the last dispatch, or from the cancelling."""
+
+    personal_days: int = Field(30, ge=1, le=3650)
+    hint_days: int = Field(30, ge=1)
+    run_days: int = Field(90, ge=1)
+    stock_days: int = Field(400, ge=35, description="snapshots of stock and its history; one month-end must still be reconciled")
+
+
 class ConnectionSettings(BaseModel):
     """One account of a system. `options` are the system's own settings."""
 
@@ -70,6 +80,7 @@ class ConnectionSettings(BaseModel):
     reference_prefix: str = Field("", pattern=r"^[A-Z0-9]{0,6}$")
     overlap_seconds: float = Field(300, ge=0)
     first_days: float = Field(30, gt=0)
+    ship_within_hours: float = Field(0, ge=0, description="of a storefront: every order must have left so soon after it was placed; 0: it does not say")
     refund_limit_minor: int | None = Field(None, ge=0)  # of one order, by us alone; above it a person approves. None: no limit but what was paid
     lost_percent_max: float = Field(40, gt=0, le=100)  # a statement that loses more of its SKUs or units than this is not believed
     lost_skus_min: int = Field(20, ge=1)  # ... in a facility that had at least so many
@@ -89,13 +100,36 @@ class ConnectionSettings(BaseModel):
         return system
 
 
+class AlertSettings(_Part):
+    """When a desk is told, and through which Prefect block: {owner role, or '*' for every other: 'block-type/name'}. Without one: events only."""
+
+    interval_seconds: float = Field(900, gt=0, description="at most one alert a desk in so long")
+    before_due_seconds: float = Field(3600, gt=0)
+    notify: dict[str, Annotated[str, Field(pattern=r"^[a-z0-9-]+/[A-Za-z0-9_-]+$")]] = {}
+
+    @field_validator("notify")
+    @classmethod
+    def _of_roles(cls, notify: dict[str, str]) -> dict[str, str]:
+        strange = sorted(set(notify) - {"*", *ROLES})
+        if strange:
+            raise ValueError(f"there is no owner role {strange[0]!r}: choose from {', '.join(ROLES)}, or '*'")
+        return notify
+
+
 class Profile(_Part):
     """Everything a house needs to know."""
 
     home: Path
-    cut_off: time = time(15, 0)
+    webhooks_url: str = Field("", pattern=r"^(|https://[^\s:/@]+(/[^\s?#]*)?)$", description="where storefronts reach `wharfinger webhooks`; '': they do not")
+    cut_off: time = Field(time(15, 0), description="when parcels are collected, UTC")
+    cut_offs: dict[str, time] = Field({}, description="'warehouse/facility' -> its own cut-off")
+    collection_weekdays: tuple[Annotated[int, Field(ge=0, le=6)], ...] = Field(tuple(range(7)), min_length=1, description="0 is Monday")
+    handling_hours: float = Field(2, ge=0, description="an order placed less than so long before a collection is expected on the next one")
     ledger: LedgerSettings = LedgerSettings()
     vault: VaultSettings
+    retention: RetentionSettings = RetentionSettings()
+    cycles_seconds: float = Field(900, ge=0, description="what three runs of the other flows take: a difference that is younger is late, and no alarm yet")
+    alerts: AlertSettings = AlertSettings()
     connections: dict[ConnectionName, ConnectionSettings] = {}
 
     @model_validator(mode="before")
@@ -147,7 +181,7 @@ class House:
         except OSError as error:
             raise BadConfiguration("opening the house", f"its home {self.profile.home} cannot be made: {error.strerror}", "Set `home` to a folder.") from None
         more = {"make_id": self._make_id} if self._make_id else {}
-        return Ledger(self.profile.ledger.full_url, self.clock, self.profile.vault.key, self.profile.ledger.lease_seconds, **more)
+        return Ledger(self.profile.ledger.full_url, self.clock, self.profile.vault.key, self.profile.ledger.lease_seconds, cut_off=self.profile.cut_off, **more)
 
     @cached_property
     def snapshots(self) -> Snapshots:

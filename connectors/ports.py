@@ -116,7 +116,7 @@ class Hint:
     """What a webhook says: something happened to this record. Never the truth itself: the record is fetched anew."""
 
     key: str  # the same for every delivery of one event
-    topic: str
+    topic: str  # 'order' | 'refund' (record: the order's id) | 'stock'
     record: str
 
 
@@ -159,8 +159,15 @@ class Storefront(Delivers, Protocol):
     def catalogue(self, skus: list[str]) -> pd.DataFrame:
         """Frame of contract CatalogueItems for those of the SKUs that exist."""
 
+    def whole_catalogue(self) -> pd.DataFrame:
+        """Frame of contract CatalogueItems: every SKU that it lists; one without a SKU as ''. For an audit."""
+
+    def ship_options(self) -> pd.DataFrame:
+        """Frame of contract ShipOptions: every shipping method that it has, by country. For an audit."""
+
     def shown_dispatches(self, order_id: str) -> list[dict[str, Any]]:
-        """What the storefront now shows as shipped: [{remote_id, reference, tracking_number, lines: [{line_id, quantity}]}]."""
+        """What the storefront now shows as shipped: [{remote_id, reference, tracking_number, provider, tracking_carrier,
+        lines: [{line_id, quantity}]}]."""
 
     update_items_max: int  # SKUs that one stock update may hold
 
@@ -208,3 +215,11 @@ class Warehouse(Delivers, Protocol):
 
     def file_away(self, inbound: Inbound) -> None:
         """Called after the ledger has committed what was in it. Doing it twice is harmless."""
+
+
+@runtime_checkable
+class Archives(Protocol):
+    """A warehouse that keeps filed-away messages where we can remove them: personal data may be in them."""
+
+    def forget_filed(self, before: datetime, dry_run: bool = False) -> int:
+        """Remove from the archive what is older. How many files; dry_run: only count them. Raises NotNow, NotAllowed."""

@@ -19,6 +19,7 @@ class ExceptionType:
     remedy: str
     clears: str
     mapping: str = ""
+    remedies: tuple[str, ...] = ("done",)
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,41 @@ class Finding:
     waits_on: str = ""
 
 
+# what a person may choose on the desk, in the words of the form
+DONE, ADD_MAPPING, IT_IS_THERE, SEND_AGAIN, RESEND = "done", "add a mapping", "it is there", "send again", "resend"
+CHOOSE_ORDER, APPROVE_RETURN, REFUSE_RETURN, REFUND_IT = "choose the order", "approve the return", "refuse the return", "refund it"
+BELIEVE_IT = "believe it"
+REMEDIES: dict[str, str] = {
+    DONE: "It has been dealt with; the reason says how. A held order is planned again: what still holds comes back.",
+    ADD_MAPPING: "Adds a row to a mapping table. What waited for exactly that goes on with the next run.",
+    IT_IS_THERE: "You looked in the other system: the change has arrived there.",
+    SEND_AGAIN: "You looked in the other system: it is not there. It is sent again.",
+    RESEND: "What was refused has been mended. A new revision of it is sent, once.",
+    CHOOSE_ORDER: "The return belongs to this order.",
+    APPROVE_RETURN: "The goods may come back, and are paid back by the rules.",
+    REFUSE_RETURN: "The goods are not taken back; nothing is paid.",
+    REFUND_IT: "The refund is right: it is paid after all, or tried again.",
+    BELIEVE_IT: "The stock really is so much less: the statement that was set aside is entered as it is.",
+}
+# a type that is not named here is closed by DONE, and by ADD_MAPPING where a mapping would free it.
+# A type without DONE is one where goods or money would be forgotten if it were merely called done
+_REMEDIES_OF: dict[str, tuple[str, ...]] = {
+    "carrier_unmapped": (ADD_MAPPING,),
+    "blocked_effect": (IT_IS_THERE, SEND_AGAIN),
+    "unacknowledged": (IT_IS_THERE, SEND_AGAIN),
+    "rejected_by_warehouse": (RESEND, DONE),
+    "rejected_by_storefront": (RESEND, DONE),
+    "return_unmatched": (CHOOSE_ORDER, DONE),
+    "rma_not_approved": (APPROVE_RETURN, REFUSE_RETURN),
+    "refund_over_cap": (REFUND_IT, DONE),
+    "refund_declined": (REFUND_IT, DONE),
+    "feed_shrank": (BELIEVE_IT, DONE),
+}
+
+
 def _t(name: str, owner: str, severity: str, due: str, means: str, remedy: str, clears: str, mapping: str = "") -> ExceptionType:
-    return ExceptionType(name, owner, severity, due, means, remedy, clears, mapping)
+    allowed = _REMEDIES_OF.get(name, (ADD_MAPPING, DONE) if mapping else (DONE,))
+    return ExceptionType(name, owner, severity, due, means, remedy, clears, mapping, allowed)
 
 
 TYPES: dict[str, ExceptionType] = {t.name: t for t in (
@@ -87,7 +121,7 @@ TYPES: dict[str, ExceptionType] = {t.name: t for t in (
     _t("edited_after_export", "customer service", "high", "cut-off", "The order was changed after the warehouse had it, and the warehouse cannot follow.",
        "Ring the warehouse before the pick.", "A person resolves it."),
     _t("stock_absurd", "operations", "high", "day", "A stock figure is negative or absurdly large.", "Ask the warehouse.", "A sound figure arrives."),
-    _t("feed_shrank", "data", "high", "day", "A feed lost far more rows than usual.", "Ask the partner; nothing was set to zero.", "A full feed arrives."),
+    _t("feed_shrank", "data", "high", "day", "A feed lost far more rows than usual.", "Ask the partner; nothing was set to zero.", "A full statement of the facility arrives, or a person believes this one."),
     _t("feed_silent", "data", "high", "cut-off", "A feed stopped: nothing has come for longer than it may.", "Ask the partner.", "The feed speaks again."),
     _t("stale_stock", "operations", "medium", "day", "A stock figure is older than it may be.", "Ask the warehouse for a fresh one.", "A newer figure arrives."),
     _t("stock_sku_unknown", "ecommerce", "medium", "day", "Stock of a SKU that one of the two sides does not know; nothing is sent for it.",

@@ -42,3 +42,12 @@ class Channels(Contract):
     channel: Series[str]
     name: Series[str]
     is_active: Series[bool]
+
+
+class ShipOptions(Contract):
+    """One row a shipping method and a country that it is offered in; country '' is the rest of the world."""
+
+    connection: Series[str]
+    ship_method: Series[str] = pa.Field(str_length={"min_value": 1}, description="by the name that an order bears when it is chosen")
+    country: Series[str] = pa.Field(str_matches=r"\A([A-Z]{2})?\Z")
+    is_enabled: Series[bool]

@@ -24,7 +24,7 @@ class Orders(Contract):
     modified_at: Series[pd.DatetimeTZDtype] = pa.Field(dtype_kwargs=UTC, description="the storefront's clock")
     currency: Series[str] = pa.Field(str_matches=r"\A[A-Z]{3}\Z")
     total_minor: Series[int]
-    shipping_minor: Series[int]
+    shipping_minor: Series[int] = pa.Field(description="postage, handling and gift wrapping, with their tax")
     tax_minor: Series[int]
     discount_minor: Series[int]
     po_number: Series[str]

@@ -1,33 +1,31 @@
 """The console script `wharfinger`. Every command has an example in its help, and --json where a program might read it."""
 
 import json
-import os
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from connectors.house import PROFILE, House, read_profile
+from connectors.house import read_profile
 from connectors.kit.errors import WharfingerError
 from contracts.exceptions import TYPES
 from contracts.mappings import TABLES
+from deployments import cli_audit, cli_exceptions
+from deployments.cli_parts import JsonOption, ProfileOption, name_profile, opened_house, out, print_table, told
+from deployments.cli_query import query
+from deployments.cli_reconcile import reconcile
 from deployments.cli_simulate import simulate
+from deployments.cli_webhooks import webhooks
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Carry orders, dispatches, stock, returns and settlements between storefronts and other people's warehouses.")
-exceptions_app = typer.Typer(no_args_is_help=True, help="Records that a person must look at.")
 mapping_app = typer.Typer(no_args_is_help=True, help="The tables that people edit.")
-app.add_typer(exceptions_app, name="exceptions")
+app.add_typer(cli_exceptions.app, name="exceptions")
+app.command("timeline")(cli_exceptions.timeline)
 app.add_typer(mapping_app, name="mapping")
-app.command()(simulate)
-out, told = Console(), Console(stderr=True, highlight=False)
-
-ProfileOption = Annotated[Path | None, typer.Option("--profile", help=f"The profile; default: what {PROFILE} names.", show_default=False)]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+app.command()(query)
+app.command("audit")(cli_audit.audit)
 
 
 @app.command()
@@ -61,111 +59,33 @@ def demo(
 
 
 def _show_outcome(result: dict[str, Any]) -> None:
-    for part in ("file", "orders", "dispatches"):
+    for part in ("file", "orders", "dispatches", "inventory", "returns", "reconciliation", "drift"):
         out.print(f"[bold]{part}[/]  " + "  ".join(f"{name} {value}" for name, value in result[part].items() if not isinstance(value, dict)))
-    _print_table("open exceptions", [{"type": name, "owner": TYPES[name].owner, "open": count, "what to do": TYPES[name].remedy}
+    print_table("open exceptions", [{"type": name, "owner": TYPES[name].owner, "open": count, "what to do": TYPES[name].remedy}
                                      for name, count in result["exceptions"]["by_type"].items()])
-    _print_table("checks, from the sandboxes' own books", [{"check": name.replace("_", " "), "checked": found["checked"], "violated": found["violated"]}
+    print_table("checks, from the sandboxes' own books", [{"check": name.replace("_", " "), "checked": found["checked"], "violated": found["violated"]}
                                                            for name, found in result["checks"].items()])
     out.print(f"{result['seconds']} s   analysts: {result['analytics']}")
 
 
 @app.command()
 def run(
-    flow: Annotated[str, typer.Argument(help="orders-to-warehouse, dispatch-back, check-catalogue, reap-runs or publish-analytics.")],
+    flow: Annotated[str, typer.Argument(help="orders-to-warehouse, dispatch-back, check-catalogue, reap-runs, publish-analytics, retention …")],
     parameters: Annotated[list[str] | None, typer.Argument(help="key=value …", show_default=False)] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done (orders-to-warehouse).")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done (orders-to-warehouse, retention …).")] = False,
     profile: ProfileOption = None,
 ) -> None:
     """Run one flow now, in this process.
 
     Example: wharfinger run orders-to-warehouse storefront=bigcommerce-uk warehouse=gxo-uk --dry-run
     """
-    _name_profile(profile)
+    name_profile(profile)
     from deployments.ad_hoc import flow_named
 
     given = dict(part.split("=", 1) for part in parameters or [] if "=" in part)
     print(json.dumps(flow_named(flow)(**given, **({"dry_run": True} if dry_run else {})), indent=2, default=str))
 
 
-@exceptions_app.command("list")
-def list_exceptions(
-    owner: Annotated[str, typer.Option(help="operations, ecommerce, finance, 'customer service' or data.")] = "",
-    everything: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
-    as_json: JsonOption = False, profile: ProfileOption = None,
-) -> None:
-    """What is on whose desk, most urgent first.
-
-    Example: wharfinger exceptions list --owner ecommerce
-    """
-    with _house(profile) as house:
-        rows = [dict(row._mapping) for row in house.ledger.exceptions.listed(only_open=not everything, owner=owner)]
-    if as_json:
-        print(json.dumps(rows, indent=2, default=str))
-        return
-    _print_table(f"{len(rows)} exceptions", [{"due": row["due_at"], "owner": row["owner"], "type": row["type"], "record": f"{row['connection']} {row['record']}",
-                                              "what to do": TYPES[row["type"]].remedy, "seen": row["count"], "id": row["exception_id"][:8]} for row in rows])
-
-
-@exceptions_app.command("show")
-def show_exception(exception_id: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")], profile: ProfileOption = None) -> None:
-    """One exception with its evidence, what it means and what clears it.
-
-    Example: wharfinger exceptions show 1f3a9c02
-    """
-    with _house(profile) as house:
-        found = [row for row in house.ledger.exceptions.listed(only_open=False) if row.exception_id.startswith(exception_id)]
-    if len(found) != 1:
-        raise typer.BadParameter(f"{len(found)} exceptions begin with {exception_id}")
-    kind = TYPES[found[0].type]
-    print(json.dumps(dict(found[0]._mapping) | {"means": kind.means, "what to do": kind.remedy, "clears": kind.clears}, indent=2, default=str))
-
-
-@exceptions_app.command("resolve")
-def resolve_exception(
-    exception_id: Annotated[str, typer.Argument(help="Its whole id.")],
-    actor: Annotated[str, typer.Option(help="Who decides.")], reason: Annotated[str, typer.Option(help="Why.")],
-    it_is_there: Annotated[bool | None, typer.Option("--there/--send-again", help="For a blocked effect: what you found at the other system.")] = None,
-    profile: ProfileOption = None,
-) -> None:
-    """Close one, with your name and reason. A blocked effect needs your word on what you found.
-
-    Example: wharfinger exceptions resolve 1f3a… --actor "A. Reader" --reason "rang GXO, they have it" --there
-    """
-    from tasks.exceptions import resolve
-
-    with _house(profile) as house:
-        resolve(house, exception_id, actor, reason, it_is_there)
-    told.print("resolved")
-
-
-@app.command()
-def timeline(
-    order: Annotated[str, typer.Argument(help="The storefront's order id.")],
-    storefront: Annotated[str, typer.Option(help="Its connection; default: every storefront.")] = "", as_json: JsonOption = False, profile: ProfileOption = None,
-) -> None:
-    """Where is my order? Everything that happened to it, across all systems.
-
-    Example: wharfinger timeline 100123
-    """
-    with _house(profile) as house, house.ledger.transaction() as tx:
-        rows = [dict(row._mapping) for name in ([storefront] if storefront else house.names("storefront")) for row in house.ledger.timeline.of(tx, name, order)]
-    if as_json:
-        print(json.dumps(rows, indent=2, default=str))
-    else:
-        _print_table(f"order {order}", [{name: row[name] for name in ("at", "what", "actor", "detail")} for row in rows])
-
-
-@app.command()
-def query(sql: Annotated[str, typer.Argument(help="One SELECT.")], as_json: JsonOption = False, profile: ProfileOption = None) -> None:
-    """Ask the published analytics copy: read-only and locked down.
-
-    Example: wharfinger query "SELECT type, owner, count(*) FROM exceptions_open GROUP BY ALL"
-    """
-    from connectors.snapshots.query import query as ask
-
-    frame = ask(sql, read_profile(_name_profile(profile)).home / "analytics" / "analytics.duckdb")
-    print(frame.to_json(orient="records", date_format="iso", indent=2)) if as_json else _print_table("", frame.to_dict("records"), list(frame.columns))
 
 
 @mapping_app.command("export")
@@ -176,7 +96,7 @@ def export_mapping(table: Annotated[str, typer.Argument(help=", ".join(TABLES))]
     """
     from tasks.mappings import current_csv
 
-    with _house(profile) as house:
+    with opened_house(profile) as house:
         print(current_csv(house, table), end="")
 
 
@@ -192,7 +112,7 @@ def import_mapping(
     """
     from tasks.mappings import change_mapping
 
-    with _house(profile) as house:
+    with opened_house(profile) as house:
         print(json.dumps(vars(change_mapping(house, table, file.read_text(encoding="utf-8-sig"), actor, dry_run)), indent=2))
 
 
@@ -223,40 +143,16 @@ def doctor(
     if new_key:
         print(fresh_key())
         return
-    findings = examine(_name_profile(profile))
-    _print_table("doctor", findings)
+    findings = examine(name_profile(profile))
+    print_table("doctor", findings)
     if any(row["verdict"] == "wrong" for row in findings):
         raise typer.Exit(1)
 
-
-class _house:  # noqa: N801 (reads as a word in `with`)
-    """The house of the profile, closed afterwards."""
-
-    def __init__(self, profile: Path | None) -> None:
-        self._house = House(read_profile(_name_profile(profile)))
-
-    def __enter__(self) -> House:
-        return self._house
-
-    def __exit__(self, *_: object) -> None:
-        self._house.close()
+app.command()(reconcile)
+app.command()(simulate)
 
 
-def _name_profile(profile: Path | None) -> Path:
-    if profile:
-        os.environ[PROFILE] = str(profile.absolute())
-    if PROFILE not in os.environ:
-        raise typer.BadParameter(f"give --profile, or set {PROFILE}")
-    return Path(os.environ[PROFILE])
-
-
-def _print_table(title: str, rows: list[dict[str, Any]], columns: list[str] | None = None) -> None:
-    table = Table(title=title or None, title_justify="left")
-    for name in columns or (list(rows[0]) if rows else ["none"]):
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(value.strftime("%Y-%m-%d %H:%M") if isinstance(value, datetime) else str(value) for value in row.values()))
-    out.print(table)
+app.command()(webhooks)
 
 
 def main() -> None:

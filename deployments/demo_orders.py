@@ -80,6 +80,11 @@ class Period:
     counts: dict[str, int] = field(default_factory=dict)
     returns: list[DemoReturn] = field(default_factory=list)
 
+    @property
+    def sold(self) -> list[DemoOrder | DemoReturn]:
+        """Whatever names an article of the shop: what comes back was sold once, before the period perhaps."""
+        return [*self.orders, *self.returns]
+
 
 def read_file(path: Path) -> pd.DataFrame:
     """The file's rows with the columns of UCI Online Retail, codes as text. Raises BadConfiguration that names what is missing."""

@@ -4,11 +4,10 @@ The file does not name the order. As a warehouse that opens the parcel would, we
 what no order explains comes back without a reference, and somebody must find out whose it is.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deployments.demo_orders import DemoOrder, DemoReturn
-from deployments.demo_world import STOREFRONT, non_stock_rules, one_in
+from deployments.demo_world import STOREFRONT, WAREHOUSE, csv_of, non_stock_rules, one_in
 
 GRADES = {"A": ("100", "restock"), "B": ("50", "keep apart"), "C": ("0", "scrap")}
 FORGOTTEN_GRADE = "U"  # undecided at the dock: no rule says what it is worth
@@ -63,6 +62,7 @@ def grade_of(invoice: str, sku: str) -> str:
     return "A"
 
 
-def known(parcel: Parcel, numbers: Mapping[str, int]) -> str:
-    """The storefront's order id of the parcel's order; '' when it has none."""
-    return str(numbers[parcel.order]) if parcel.order in numbers else ""
+def return_tables() -> dict[str, str]:
+    """What each grade is worth; nobody thought of the undecided ones."""
+    return {"return_rules": csv_of("connection,warehouse,grade,refund_percent,disposition,needs_rma",
+                                   [(STOREFRONT, WAREHOUSE, grade, *worth, "no") for grade, worth in GRADES.items()])}

@@ -7,12 +7,12 @@ have, articles without customs data, a shipping method and a carrier that nobody
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 from contracts.items import Items
-from deployments.demo_orders import COUNTRIES, NON_STOCK, DemoOrder
+from deployments.demo_orders import COUNTRIES, NON_STOCK, DemoOrder, DemoReturn
 from tasks.rules.lookup import Mappings
 from tasks.rules.mapping_tables import read_csv
 
@@ -70,27 +70,28 @@ def tables(mended: bool = False) -> dict[str, str]:
     homes = [(WAREHOUSE, UK_FACILITY, code) for code in ("GB", "JE", "GG", "IM")] + [(WAREHOUSE, EU_FACILITY, code) for code in EUROPE]
     homes += [(WAREHOUSE, UK_FACILITY, "IE")]
     return {
-        "non_stock": _csv("connection,pattern,what", [(STOREFRONT, pattern, what) for pattern, what in NON_STOCK.items()]),
-        "routes": _csv("connection,channel,country,sku,warehouse,facility", routes),
-        "ship_methods": _csv("connection,ship_method,warehouse,carrier,service", [(STOREFRONT, name, WAREHOUSE, *to) for name, to in methods.items()]),
-        "carriers": _csv("warehouse,carrier,service,connection,provider,tracking_carrier,tracking_link",
+        "non_stock": csv_of("connection,pattern,what", [(STOREFRONT, pattern, what) for pattern, what in NON_STOCK.items()]),
+        "routes": csv_of("connection,channel,country,sku,warehouse,facility", routes),
+        "ship_methods": csv_of("connection,ship_method,warehouse,carrier,service", [(STOREFRONT, name, WAREHOUSE, *to) for name, to in methods.items()]),
+        "carriers": csv_of("warehouse,carrier,service,connection,provider,tracking_carrier,tracking_link",
                          [(WAREHOUSE, code, "*", STOREFRONT, *names) for code, names in carriers.items()]),
-        "home_countries": _csv("warehouse,facility,country", homes),
+        "home_countries": csv_of("warehouse,facility,country", homes),
     }
 
 
-def _csv(header: str, rows: Iterable[tuple[str, ...]]) -> str:
+def csv_of(header: str, rows: Iterable[tuple[str, ...]]) -> str:
+    """A mapping table as CSV."""
     out = io.StringIO()
     pd.DataFrame(list(rows), columns=header.split(",")).to_csv(out, index=False)
     return out.getvalue()
 
 
-def item_master(orders: list[DemoOrder]) -> pd.DataFrame:
+def item_master(sold: Sequence[DemoOrder | DemoReturn]) -> pd.DataFrame:
     """The warehouse's articles (contract Items): one spelling each, the one that the shop uses most; some were never set up."""
     spellings: dict[str, Counter[str]] = {}
     names: dict[str, str] = {}
     rules = non_stock_rules()
-    for line in (line for order in orders for line in order.lines):
+    for line in (line for one in sold for line in one.lines):
         if line.sku.strip() and not rules.is_non_stock(STOREFRONT, line.sku):
             spellings.setdefault(line.sku.strip().upper(), Counter())[line.sku.strip()] += 1
             names.setdefault(line.sku.strip().upper(), line.name)
@@ -106,9 +107,9 @@ def item_master(orders: list[DemoOrder]) -> pd.DataFrame:
     return Items.frame(rows)
 
 
-def catalogue(orders: list[DemoOrder]) -> list[dict[str, str]]:
+def catalogue(sold: Sequence[DemoOrder | DemoReturn]) -> list[dict[str, str]]:
     """The storefront's products, as its sandbox takes them; of a few the inventory is not tracked."""
-    names = {line.sku: line.name for order in orders for line in order.lines if line.sku}
+    names = {line.sku: line.name for one in sold for line in one.lines if line.sku}
     return [{"sku": sku, "name": name or sku, "inventory_tracking": "none" if one_in(UNTRACKED_ONE_IN, sku, "tracking") else "product"}
             for sku, name in sorted(names.items())]
 

@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from connectors.kit.clock import SystemClock
-from tasks.processes import process_started_at
+from connectors.kit.errors import NotNow
+from tasks.processes import group_lives, process_started_at
 
 LOG_TAIL_BYTES = 4_000
 EXIT_CHECK_SECONDS = 0.05
+KILLED_SECONDS = 20.0
 SAME_START = timedelta(seconds=3)  # the kernel's boot time, from which a start is reckoned, moves when the clock is set
 
 
@@ -84,7 +86,17 @@ class ProcessGroup:
 
 
 def _kill_group(group: int) -> None:
+    """SIGKILL to all of it, and wait until it is gone: a process that frees much memory holds its port and its files for a moment longer.
+
+    Raises NotNow when something of it does not end (it hangs in the kernel, on a disk that is away).
+    """
     try:
         os.killpg(group, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):  # all gone; or only zombies that are not ours (macOS says so)
-        pass
+        return
+    clock = SystemClock()
+    for _ in range(int(KILLED_SECONDS / EXIT_CHECK_SECONDS)):
+        if not group_lives(group):
+            return
+        clock.sleep(EXIT_CHECK_SECONDS)
+    raise NotNow(f"ending process group {group}", f"it was killed and still runs after {KILLED_SECONDS:.0f} s", "Look what it waits for.")

@@ -16,7 +16,8 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.schedules import Cron, Interval, Schedule
 from prefect.utilities.callables import ParameterSchema, parameter_schema
 
-from connectors.kit.errors import BadConfiguration
+from connectors.kit.errors import BadConfiguration, WharfingerError
+from deployments.automations import set_up
 from tasks.flow_runs import STRAY_AFTER_SECONDS, reap_all
 from tasks.opened import house
 from tasks.runs import BETWEEN
@@ -73,8 +74,17 @@ def main(arguments: list[str] | None = None) -> None:
     served = deployments(map(Route.read, options.route), options.paused_schedules, options.file)
     keep_paused(served)
     print(reap_all(house(), 0.0 if options.sole_worker else STRAY_AFTER_SECONDS), flush=True)
+    print("\n".join(_alerts()), flush=True)
     # pause_on_shutdown would leave every schedule off after a restart
     serve(*served, limit=options.limit, query_seconds=options.poll_seconds, pause_on_shutdown=False, print_starting_message=False)
+
+
+def _alerts() -> list[str]:
+    """A worker without alerts is better than none."""
+    try:
+        return set_up(house().profile.alerts.notify)
+    except WharfingerError as error:
+        return [str(error)]
 
 
 def keep_paused(served: Iterable[RunnerDeployment]) -> None:
@@ -136,7 +146,7 @@ def _form(flow: Flow[..., Any]) -> _Form:
 
 
 def _schedule(written: dict[str, Any], paused: bool) -> Schedule:
-    more = {"active": not paused, "slug": written.get("slug")}
+    more = {"active": not paused, "slug": written.get("slug"), "parameters": written.get("parameters", {})}
     if "cron" in written:
         return Cron(written["cron"], timezone=written.get("timezone", "UTC"), **more)
     return Interval(written["interval"], **more)

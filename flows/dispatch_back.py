@@ -9,6 +9,7 @@ from tasks.deliver import deliver_all
 from tasks.dispatches import ANSWERS, CONFIRMATIONS, read_back_at, release_held_of
 from tasks.inbound import take_in_from
 from tasks.opened import house
+from tasks.receipts import RECEIPT_NOTICES
 from tasks.report import blocked, conclude, report, report_held
 from tasks.runs import at_work
 
@@ -21,7 +22,7 @@ def dispatch_back(
     """Take in what the warehouse advises, confirm each parcel at the storefront once, and read every confirmation back."""
     with at_work(house(), "dispatch-back", warehouse, storefront) as run_id:
         taken_in = take_in_from(warehouse)
-        answered = deliver_all("warehouse", warehouse, list(ANSWERS), run_id)
+        answered = deliver_all("warehouse", warehouse, [*ANSWERS, *RECEIPT_NOTICES], run_id)
         freed = release_held_of(storefront)
         delivered = deliver_all("storefront", storefront, list(CONFIRMATIONS), run_id)
         seen = read_back_at(storefront)

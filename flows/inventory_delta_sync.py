@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from prefect import flow
 from pydantic import Field
 
+from tasks.deliver import deliver_all
+from tasks.dispatches import ANSWERS
 from tasks.inbound import take_in_from
 from tasks.opened import house
 from tasks.orders import take_in_orders_of
@@ -32,6 +34,7 @@ def inventory_delta_sync(
         return would
     with at_work(house(), "inventory-delta-sync", warehouse, storefront) as run_id:
         taken_in = take_in_from(warehouse)
+        answered = deliver_all("warehouse", warehouse, list(ANSWERS), run_id)
         orders = take_in_orders_of(storefront)
         decided = decide_stock_of(storefront, sweep, False)
         shown = look_at_shown_of(storefront) if sweep else {}
@@ -39,5 +42,5 @@ def inventory_delta_sync(
         watched = watch_stock_of(warehouse)
         report(f"told {storefront} {warehouse}", told["figures"], f"Figures that {storefront} was told in this run.")
         held = report_held(warehouse, storefront)
-        conclude([told["away"], *blocked(storefront)])
+        conclude([answered["away"], told["away"], *blocked(storefront)])
         return {"taken_in": taken_in, "orders": orders, "decided": decided["counts"], "shown": shown, "told": told["counts"], "watched": watched, "held": held}

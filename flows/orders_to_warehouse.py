@@ -7,6 +7,7 @@ from pydantic import Field
 
 from tasks.deliver import deliver_all
 from tasks.dispatches import OF_REQUESTS, watch_acknowledgements_of
+from tasks.hints import take_hints_of
 from tasks.mappings import refresh_items_of
 from tasks.opened import house
 from tasks.orders import plan_orders_of, rehearse_orders_of, take_in_orders_of
@@ -31,6 +32,7 @@ def orders_to_warehouse(
         return would
     with at_work(house(), "orders-to-warehouse", storefront, warehouse) as run_id:
         items = refresh_items_of(warehouse)
+        hinted = take_hints_of(storefront)
         taken_in = take_in_orders_of(storefront)
         planned = plan_orders_of(storefront)
         delivered = deliver_all("warehouse", warehouse, list(OF_REQUESTS), run_id)
@@ -38,4 +40,5 @@ def orders_to_warehouse(
         report(f"sent {storefront} {warehouse}", delivered["records"], f"Fulfilment requests, changes and cancels that {warehouse} has got in this run.")
         held = report_held(storefront, warehouse)
         conclude([delivered["away"], *blocked(warehouse)])
-        return {"items": items, "taken_in": taken_in, "planned": planned["counts"], "delivered": delivered["counts"], "overdue": overdue, "held": held}
+        return {"items": items, "hinted": hinted, "taken_in": taken_in, "planned": planned["counts"], "delivered": delivered["counts"], "overdue": overdue,
+                "held": held}

@@ -155,7 +155,7 @@ def _failed(opened: House, port: Delivers, effect: Effect, error: WharfingerErro
     effects = opened.ledger.effects
     with opened.ledger.transaction() as tx:
         if isinstance(error, Refused):
-            effects.reject(tx, effect, str(error))
+            effects.reject(tx, effect, str(error), error.records)
             _reject(opened, tx, effect, error)
             outcome = "rejected"
         elif isinstance(error, (NotNow, NotAllowed)):
@@ -173,7 +173,7 @@ def _refuse_unsent(opened: House, effect_id: str, holder: str, error: Refused, d
     with opened.ledger.transaction() as tx:
         effect = opened.ledger.effects.claim(tx, effect_id, holder)
         if effect is not None:
-            opened.ledger.effects.reject(tx, effect, str(error))
+            opened.ledger.effects.reject(tx, effect, str(error), error.records)
             _reject(opened, tx, effect, error)
             _note(opened, tx, effect, f"{effect.kind} rejected", str(error))
             done.counts["rejected"] += 1

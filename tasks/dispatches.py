@@ -10,7 +10,8 @@ from connectors.house import House
 from connectors.ledger.effects import EffectChanged, Planned
 from connectors.ledger.ledger import Row, Tx
 from connectors.ports import (
-    ACKNOWLEDGEMENT, DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, ORDER_COMPLETION, Effect, Message, Receipt, Warehouse,
+    ACKNOWLEDGEMENT, DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, ORDER_COMPLETION, RECEIPT_NOTICE, RETURN_NOTICE,
+    Effect, Message, Receipt, Warehouse,
 )
 from contracts.base import WHY
 from contracts.dispatches import Dispatches
@@ -25,6 +26,7 @@ from tasks.rules.waits import waits_on_mapping
 ACTOR = "dispatch_back"
 IN_FLIGHT, UNKNOWN, BLOCKED = "IN_FLIGHT", "UNKNOWN", "BLOCKED"
 OF_REQUESTS = (FULFILMENT_REQUEST, FULFILMENT_CHANGE, FULFILMENT_CANCEL)
+NOTICES = (RETURN_NOTICE, RECEIPT_NOTICE)
 ANSWERS = (ACKNOWLEDGEMENT,)
 CONFIRMATIONS = (DISPATCH_CONFIRMATION, ORDER_COMPLETION)
 PACKAGE = ("advice_id", "reference", "package_id")
@@ -130,7 +132,7 @@ def _waits_on(held: DispatchConfirmation) -> str:
 
 
 def _acknowledge(opened: House, tx: Tx, warehouse: str, acknowledgement: dict[str, Any]) -> int:
-    effects = [row for row in opened.ledger.effects.by_number(tx, warehouse, acknowledgement["number"]) if row.kind in OF_REQUESTS]
+    effects = [row for row in opened.ledger.effects.by_number(tx, warehouse, acknowledgement["number"]) if row.kind in OF_REQUESTS + NOTICES]
     if not effects:
         opened.ledger.exceptions.open(tx, [Finding("advice_before_export", warehouse, f"control number {acknowledgement['number']}",
                                                    f"ack:{acknowledgement['number']}", {"why": "it acknowledges what we did not send"} | acknowledgement)])
@@ -138,14 +140,14 @@ def _acknowledge(opened: House, tx: Tx, warehouse: str, acknowledgement: dict[st
         _end_doubt(opened, tx, row)
         if not opened.ledger.effects.prove(tx, row.effect_id):
             continue
-        order = (row.payload["connection"], row.payload["order_id"])
+        order = (row.connection, row.record)  # of stock on its way: the warehouse and the notice's reference
         opened.ledger.exceptions.settle(tx, *order, ("unacknowledged",), (), warehouse, "The acknowledgement arrived.")
         what = "accepted" if acknowledgement["accepted"] else "rejected"
         opened.ledger.timeline.note(tx, *order, f"{row.kind} {what}", warehouse, f"acknowledged under control number {row.number}")
         if not acknowledgement["accepted"]:
             kind = {FULFILMENT_CHANGE: "edited_after_export", FULFILMENT_CANCEL: "cancel_refused"}.get(row.kind, "rejected_by_warehouse")
             cause = f"{kind}:{row.payload['reference']}" if kind == "cancel_refused" else f"{kind}:{row.effect_id}"
-            opened.ledger.exceptions.open(tx, [Finding(kind, *order, cause, {"reference": row.payload["reference"]} | acknowledgement)])
+            opened.ledger.exceptions.open(tx, [Finding(kind, *order, cause, {"reference": row.payload["reference"], "effect": row.effect_id, "target": warehouse} | acknowledgement)])
             if row.kind == FULFILMENT_REQUEST:
                 opened.ledger.books.set_request(tx, warehouse, row.payload["reference"], "rejected")
     return len(effects)
@@ -209,7 +211,9 @@ def read_back(opened: House, storefront: str) -> Counter:
 def _owe_completion(opened: House, tx: Tx, storefront: str, order_id: str) -> int:
     """Postage and the like are never shipped, so the storefront would call the order partially shipped for ever: tell it once all goods are shown."""
     entry, requests = opened.ledger.books.order(tx, storefront, order_id), opened.ledger.books.requests_of(tx, storefront, order_id)
-    told = [row for row in opened.ledger.effects.of_record(tx, storefront, order_id) if row.kind == DISPATCH_CONFIRMATION]
+    # of a package that was refused and sent again, the newest counts
+    told = {tuple(row.payload[name] for name in PACKAGE): row
+            for row in opened.ledger.effects.of_record(tx, storefront, order_id) if row.kind == DISPATCH_CONFIRMATION}.values()
     if entry is None or not requests or any(request.state != "shipped" for request in requests) or any(row.verified_at is None for row in told):
         return 0
     asked = {line["line_id"] for request in requests for line in request.payload["lines"]}
@@ -240,12 +244,13 @@ def watch_acknowledgements(opened: House, warehouse: str) -> int:
     A warehouse that sends none is asked instead: what it shows by our reference is proven.
     """
     port = opened.warehouse(warehouse)
-    late = [row for row in opened.ledger.effects.unproven(warehouse, OF_REQUESTS)
+    late = [row for row in opened.ledger.effects.unproven(warehouse, OF_REQUESTS + NOTICES)
             if not (_is_shown(opened, port, row) if not port.acknowledges else row.verify_by > opened.clock.now())]
     with opened.ledger.transaction() as tx:
         open_already = {row.record for row in opened.ledger.exceptions.open_of(tx, "unacknowledged")}
         opened.ledger.exceptions.open(tx, [Finding("unacknowledged", row.connection, row.record, f"unacknowledged:{row.effect_id}",
-                                                   {"reference": row.payload["reference"], "control_number": row.number, "sent": row.sent_at.isoformat()})
+                                                   {"reference": row.payload["reference"], "control_number": row.number, "sent": row.sent_at.isoformat(),
+                                                    "effect": row.effect_id, "target": warehouse})
                                            for row in late if row.record not in open_already])
     return len(late)
 

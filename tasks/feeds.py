@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from prefect import task
+
 from connectors.house import House
 from connectors.ledger.ledger import Tx
 from contracts.exceptions import Finding
+from tasks.opened import RETRY, house
 from tasks.rules.silence import WEEKS, Silence, orders_silence, silent_kinds
 
 ACTOR, SILENT = "watch_feeds", "feed_silent"
@@ -52,3 +55,11 @@ def _tell(opened: House, tx: Tx, connection: str, feeds: set[str], silent: list[
         "feed": one.feed, "silent_since": one.since.isoformat(), "may_be_silent_for_seconds": one.allowed_seconds, "why": one.why}) for one in silent])
     for feed in sorted(feeds - {one.feed for one in silent}):
         opened.ledger.exceptions.settle_cause(tx, SILENT, connection, feed, f"{SILENT}:{feed}", ACTOR, "The feed speaks again, or nothing is awaited from it.")
+
+
+@task(name="watch feeds", task_run_name="listen to the feeds of {storefront} and {warehouse}", **RETRY)
+def watch_feeds_of(storefront: str, warehouse: str) -> list[dict[str, str]]:
+    """The feeds of both sides that stopped, as rows for people."""
+    opened = house()
+    return [{"from": name, "feed": one.feed, "silent since": f"{one.since:%Y-%m-%d %H:%M}", "why": one.why}
+            for name, found in ((warehouse, watch_feeds(opened, warehouse)), (storefront, watch_orders(opened, storefront))) for one in found]

@@ -20,6 +20,7 @@ from tasks.dispatches import enter_acknowledgements, enter_advice, place_again
 from tasks.entered import Entered
 from tasks.opened import RETRY, house
 from tasks.returns import enter_returns
+from tasks.receipts import compare_receipts
 from tasks.stock_feed import CHANGES, LEVELS, FeedMoved, enter_changes, enter_unprepared, ready_levels
 
 Enter = Callable[[House, Tx, str, Message], Entered]
@@ -94,10 +95,10 @@ def _enter_file(opened: House, tx: Tx, warehouse: str, inbound: Inbound, message
 
 
 def _quarantine(opened: House, tx: Tx, warehouse: str, inbound: Inbound, key: str, kind: str, digest: str, why: str,
-                type_name: str = "document_malformed") -> int:
+                type_name: str = "document_malformed", evidence: dict[str, Any] | None = None) -> int:
     opened.ledger.exceptions.open(tx, [Finding(type_name, warehouse, inbound.name[:120], f"{type_name}:{key}:{digest[:12]}",
                                                {"file": inbound.name, "why": why, "sha256": digest, "kept_as": f"inbound:{digest}", "key": key,
-                                                "source": inbound.source})])
+                                                "source": inbound.source} | (evidence or {}))])
     opened.ledger.inbox.enter(tx, Arrived(key, inbound.source, inbound.name, kind, "quarantined", digest, why))
     return 1
 
@@ -112,9 +113,10 @@ def _enter_message(opened: House, tx: Tx, warehouse: str, inbound: Inbound, mess
             entered = Entered(state, "; ".join(filter(None, (entered.detail, also.detail))), entered.counts + also.counts, also.type)
     if entered.state == "quarantined":
         part.rollback()  # all of a message or nothing
-        counts["quarantined"] += _quarantine(opened, tx, warehouse, inbound, message.key, message.kind, digest, entered.detail, entered.type)
+        counts["quarantined"] += _quarantine(opened, tx, warehouse, inbound, message.key, message.kind, digest, entered.detail, entered.type, entered.evidence)
         return
     part.commit()
+    compare_receipts(opened, tx, warehouse, message)
     counts.update(entered.counts)
     opened.ledger.inbox.enter(tx, Arrived(message.key, inbound.source, inbound.name, message.kind, entered.state, digest, entered.detail))
     counts[entered.state] += 1
@@ -134,11 +136,11 @@ def read_again(opened: House, warehouse: str, kept: dict[str, str], prepare: Cal
     message = next(one for one in opened.warehouse(warehouse).read(Inbound(kept["source"], name, body)) if one.key == key)
     enter = prepare(opened, warehouse, [message], digest, is_believed=True)[message.key]
     with opened.ledger.transaction() as tx:
+        opened.ledger.exceptions.resolve(tx, exception_id, actor, reason)
         entered = enter(opened, tx, warehouse, message)
         if entered.state == "quarantined":
             raise BadConfiguration(f"reading {name} again", entered.detail, "Ask the partner for a corrected file.")
         opened.ledger.inbox.enter(tx, Arrived(key, kept["source"], name, message.kind, entered.state, digest, f"by {actor}: {reason}"))
-        opened.ledger.exceptions.resolve(tx, exception_id, actor, reason)
     return entered.counts
 
 

@@ -1,6 +1,6 @@
 """Change a mapping table, keep its history, and free exactly the records that were waiting for it; the same for item masters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from prefect import task
@@ -27,6 +27,7 @@ class MappingChange:
     altered: int
     freed_orders: list[str]
     freed_dispatches: list[str]
+    freed: list[str] = field(default_factory=list)  # the exceptions that waited for it
 
 
 def change_mapping(opened: House, table: str, csv: str, actor: str, dry_run: bool = False) -> MappingChange:
@@ -34,23 +35,29 @@ def change_mapping(opened: House, table: str, csv: str, actor: str, dry_run: boo
 
     The freed orders are planned again by the next `orders_to_warehouse`, the freed dispatches sent by the next `dispatch_back`.
     """
+    with opened.ledger.transaction() as tx:
+        return change_in(opened, tx, table, csv, actor, dry_run)
+
+
+def change_in(opened: House, tx: Tx, table: str, csv: str, actor: str, dry_run: bool = False) -> MappingChange:
+    """The same in a transaction that does more than this."""
     if table not in TABLES:
         raise BadConfiguration(f"changing the mapping table {table!r}", "there is no such table", f"Choose from {', '.join(TABLES)}.")
     new, problems = read_csv(table, csv)
     if problems:
         raise BadConfiguration(f"changing {table}.csv", "; ".join(problems[:10]), "Nothing was changed. Correct the file and give it again.")
-    with opened.ledger.transaction() as tx:
-        changes = changed(opened.ledger.mappings.current(tx, table), new)
-        waiting = {row.exception_id: row for row in opened.ledger.exceptions.waiting(tx)}
-        freed = [waiting[one] for one in frees(table, changes, [(row.exception_id, row.waits_on) for row in waiting.values()])]
-        orders = sorted({(row.connection, row.record) for row in freed if row.type != HELD_DISPATCH})
-        dispatches = sorted({row.record for row in freed if row.type == HELD_DISPATCH})
-        if not dry_run:
-            altered = changes["altered"]
-            opened.ledger.mappings.change(tx, table, [*changes["removed"], *(pair["before"] for pair in altered)],
-                                          [*changes["added"], *(pair["after"] for pair in altered)], actor)
-            opened.ledger.books.plan_again(tx, orders)
-    return MappingChange(table, len(changes["added"]), len(changes["removed"]), len(changes["altered"]), [order for _, order in orders], dispatches)
+    changes = changed(opened.ledger.mappings.current(tx, table), new)
+    waiting = {row.exception_id: row for row in opened.ledger.exceptions.waiting(tx)}
+    freed = [waiting[one] for one in frees(table, changes, [(row.exception_id, row.waits_on) for row in waiting.values()])]
+    orders = sorted({(row.connection, row.record) for row in freed if row.type != HELD_DISPATCH})
+    dispatches = sorted({row.record for row in freed if row.type == HELD_DISPATCH})
+    if not dry_run:
+        altered = changes["altered"]
+        opened.ledger.mappings.change(tx, table, [*changes["removed"], *(pair["before"] for pair in altered)],
+                                      [*changes["added"], *(pair["after"] for pair in altered)], actor)
+        opened.ledger.books.plan_again(tx, orders)
+    return MappingChange(table, len(changes["added"]), len(changes["removed"]), len(changes["altered"]), [order for _, order in orders], dispatches,
+                         [row.exception_id for row in freed])
 
 
 def current_csv(opened: House, table: str) -> str:

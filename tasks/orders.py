@@ -23,7 +23,8 @@ from tasks.rules.fulfilment import content_hash, difference, plan_orders
 from tasks.rules.lookup import ItemMaster, Mappings
 
 ACTOR = "orders_to_warehouse"
-GONE = ("withdrawn", "cancelled", "rejected")
+RESEND = "resend"  # a person said so: refused, mended, and to be asked for under a new revision
+GONE = ("withdrawn", "cancelled", "rejected", RESEND)
 SHIPPING = ("partly_shipped", "shipped")
 NO_LONGER_OPEN = ("done", "not_yet")
 PLANNING_TYPES = ("sku_unknown", "sku_spelling", "unit_unmapped", "facility_unmapped", "ship_method_unmapped", "po_missing", "organisation_missing",
@@ -55,22 +56,25 @@ def take_in_orders(opened: House, storefront: str) -> Counter:
         with opened.ledger.transaction() as tx:
             entered = enter_page(opened, tx, storefront, page)
         if entered["new"] or entered["changed"]:
-            _keep(opened, storefront, page)
+            keep_page(opened, storefront, page)
         counts += entered
     with opened.ledger.transaction() as tx:  # read to its end, orders or not: a watermark that stands still does not tell (see tasks/feeds.py)
         opened.ledger.watermarks.reach(tx, f"{storefront} orders read", opened.clock.now())
     return counts
 
 
-def _keep(opened: House, storefront: str, page: OrderPage) -> None:
+def keep_page(opened: House, storefront: str, page: OrderPage) -> None:
     """What the storefront said, for later questions; the addresses are not in it."""
     key = f"{page.reached:%Y%m%dT%H%M%S} {len(page.orders)} {page.orders['order_id'].iloc[-1]}"
     for kind, frame in (("orders", page.orders), ("order_lines", page.lines), ("ship_groups", page.ship_groups)):
         opened.snapshots.keep(kind, storefront, page.reached, frame, key)
 
 
-def enter_page(opened: House, tx: Tx, storefront: str, page: OrderPage) -> Counter:
-    """One page: sound orders into the book, unsound ones onto a desk, the addresses into the vault, the watermark last."""
+def enter_page(opened: House, tx: Tx, storefront: str, page: OrderPage, reach: bool = True) -> Counter:
+    """One page: sound orders into the book, unsound ones onto a desk, the addresses into the vault, the watermark last.
+
+    reach False: the page is no part of the feed in its order (orders fetched singly), so the watermark stays.
+    """
     counts: Counter = Counter()
     orders, lines, groups, findings = _sound(storefront, page)
     opened.ledger.exceptions.open(tx, findings)
@@ -87,7 +91,7 @@ def enter_page(opened: House, tx: Tx, storefront: str, page: OrderPage) -> Count
             for group, person in people.items():
                 opened.ledger.vault.seal_fields(tx, f"{storefront}/{order_id}", f"recipient:{group}", person)
             opened.ledger.timeline.note(tx, storefront, order_id, f"order {outcome}", ACTOR, f"{order['status']} ({order['status_code']})")
-    if len(page.orders):
+    if len(page.orders) and reach:
         opened.ledger.watermarks.reach(tx, f"{storefront} orders", min(page.reached, page.orders["modified_at"].max().to_pydatetime()))
     return counts
 
@@ -112,7 +116,7 @@ def plan_chunk(opened: House, tx: Tx, storefront: str, planning: Planning, limit
     entries = {row.order_id: row for row in opened.ledger.books.to_plan(tx, storefront, limit)}
     if not entries:
         return 0
-    orders = Orders.frame(_order_row(row) for row in entries.values())
+    orders = Orders.frame(order_row(row) for row in entries.values())
     lines = OrderLines.frame(line for row in entries.values() for line in row.lines)
     verdicts = {row.order_id: row for row in sort_orders(orders, lines).itertuples()}
     wanted = [order_id for order_id, entry in entries.items()
@@ -138,7 +142,8 @@ def plan_chunk(opened: House, tx: Tx, storefront: str, planning: Planning, limit
 
 def _plan_order(opened: House, tx: Tx, entry: Row[Any], verdict: Any, requests: list[dict[str, Any]], findings: list[Finding],
                 nothing: bool, planning: Planning) -> None:
-    live = {row.reference: row for row in opened.ledger.books.requests_of(tx, entry.connection, entry.order_id) if row.state not in GONE}
+    known = {row.reference: row for row in opened.ledger.books.requests_of(tx, entry.connection, entry.order_id)}
+    live = {reference: row for reference, row in known.items() if row.state not in GONE}
     state, asked_hash = verdict.verdict, None
     if verdict.verdict == "cancelled":
         findings = _cancel(opened, tx, entry, live.values(), "cancelled at the storefront")
@@ -153,6 +158,10 @@ def _plan_order(opened: House, tx: Tx, entry: Row[Any], verdict: Any, requests: 
                 _ask(opened, tx, request, FULFILMENT_REQUEST, planning)
         elif not findings and edited:
             findings = _follow_edit(opened, tx, entry, live, requests, planning)
+        elif not findings:
+            for request in requests:
+                if request["reference"] in known and known[request["reference"]].state == RESEND:
+                    _ask(opened, tx, request, FULFILMENT_REQUEST, planning)
         state = "held" if findings and not live else "nothing_to_ship" if nothing else "asked"
         asked_hash = entry.asked_hash if findings else asked_hash
     else:
@@ -294,7 +303,8 @@ def _json(order: dict[str, Any]) -> dict[str, Any]:
     return order | {name: order[name].isoformat() for name in ("placed_at", "modified_at")}
 
 
-def _order_row(entry: Row[Any]) -> dict[str, Any]:
+def order_row(entry: Row[Any]) -> dict[str, Any]:
+    """The order as a row of the contract Orders."""
     return entry.order | {name: datetime.fromisoformat(entry.order[name]) for name in ("placed_at", "modified_at")}
 
 

@@ -9,6 +9,27 @@ PROC = Path("/proc")
 UNKNOWN_START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def group_lives(group: int) -> bool:
+    """Does any process of this group still run? A zombie does not."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # only what is not ours, or only zombies (macOS says so)
+        return False
+    if not PROC.is_dir():
+        return True
+    return any(_of_group(status, group) for status in PROC.glob("[0-9]*/stat"))
+
+
+def _of_group(status: Path, group: int) -> bool:
+    try:
+        fields = status.read_text().rpartition(")")[2].split()
+    except OSError:  # gone while we looked
+        return False
+    return int(fields[2]) == group and fields[0] not in ("Z", "X")
+
+
 def process_started_at(pid: int) -> datetime | None:
     """When the process began, to about a second; None when it does not run. A zombie does not run: it only waits for its parent."""
     try:

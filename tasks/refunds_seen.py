@@ -21,11 +21,15 @@ DECLINED = "refund_declined"
 LOOK_BACK = timedelta(days=3)  # a payment provider may decline a refund long after the storefront has taken it
 
 
-def see_refunds(opened: House, storefront: str) -> Counter:
-    """Every refund that the storefront shows, ours and other people's, into the book; ours are proven, and a declined one is on a desk (R5)."""
+def see_refunds(opened: House, storefront: str, since: datetime | None = None) -> Counter:
+    """Every refund that the storefront shows, ours and other people's, into the book; ours are proven, and a declined one is on a desk (R5).
+
+    since: look back so far at least (the reconciliation of a whole period).
+    """
     ledger, counts = opened.ledger, Counter()
     unproven = ledger.effects.unproven(storefront, REFUNDS)
     window = _window(opened, storefront, unproven)
+    window = Window(min(since or window.since, window.since), window.until)
     sound, unsound = Refunds.split(opened.storefront(storefront).refunds(window))
     rows = [row | {"created_at": row["created_at"].to_pydatetime()} for row in sound.to_dict("records")]
     with ledger.transaction() as tx:

@@ -113,7 +113,8 @@ def _read_warehouse(opened: House, tx: Tx, warehouse: str, world: World, now: da
     for line in stock.asked(tx, warehouse, now - SEEN_WITHIN, port.acknowledges):
         world.asked.setdefault((warehouse, line.facility), {}).setdefault(line.sku, []).append(line)
     for row in opened.ledger.exceptions.open_of(tx, ABSURD, warehouse):
-        world.absurd.setdefault((warehouse, row.evidence["facility"]), set()).add(row.evidence["sku"])
+        version = (datetime.fromisoformat(row.evidence["as_of"]), row.evidence["sequence"])
+        world.absurd.setdefault((warehouse, row.evidence["facility"]), {})[row.evidence["sku"]] = version
 
 
 def _window(opened: House, storefront: str, feeds: dict[Place, Row]) -> float:
@@ -152,7 +153,7 @@ def _decide_chunk(opened: House, storefront: str, reading: Reading, skus: list[s
     world.positions = {place: {row["sku"]: row for row in positions_of(opened.snapshots, reading.feeds[place].positions, sorted(parts))}
                        for place, parts in needed.items()}
     with opened.ledger.transaction() as tx:
-        before = opened.ledger.desired.rows(tx, storefront, skus)
+        before = opened.ledger.desired.rows(tx, storefront, skus, selling.locations)
         for warehouse in {place[0] for place in needed}:
             world.item_units |= opened.ledger.stock.item_units(tx, warehouse, sorted(set().union(*(parts for at, parts in needed.items() if at[0] == warehouse))))
     made = figures(selling, skus, world, reading.safety)
@@ -206,9 +207,10 @@ def _keep(opened: House, storefront: str, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
     now = opened.clock.now()
-    frame = StockDecisions.frame({name: row[name] for name in ("connection", "location", "sku", "quantity", "as_of", "sequence", "withheld")} | {
-        name: sum(part.get(name, 0) for part in row["parts"]["at"]) for name in ("stated", "changed", "asked", "unasked")} | {
-        "kept_back": row["parts"].get("safety", 0), "decided_at": now} for row in rows)
+    sums = {name: [sum(part.get(name, 0) for part in row["parts"]["at"]) for row in rows] for name in ("stated", "changed", "asked", "unasked")}
+    columns = {name: [row[name] for row in rows] for name in ("connection", "location", "sku", "quantity", "as_of", "sequence", "withheld")}
+    frame = pd.DataFrame(columns | sums | {"kept_back": [row["parts"].get("safety", 0) for row in rows], "decided_at": now})
+    frame = frame.astype({name: str(column.dtype) for name, column in StockDecisions.to_schema().columns.items()})
     key = hashlib.sha256(dumps([[row["location"], row["sku"], row["quantity"], row["withheld"]] for row in rows]).encode()).hexdigest()
     opened.snapshots.keep("stock_decisions", storefront, now, frame, f"{now.isoformat()} {key}")
 
@@ -216,6 +218,9 @@ def _keep(opened: House, storefront: str, rows: list[dict[str, Any]]) -> None:
 def _conclude(opened: House, tx: Tx, storefront: str, reading: Reading) -> None:
     """The mark last, and whatever cannot be sent onto a desk."""
     desired, findings = opened.ledger.desired, list(reading.findings)
+    if reading.mark is not None:  # told again although our own figure is the same: a cancel, say, has put goods back on sale there that have left
+        moved = sorted(opened.ledger.stock.moved_there(tx, storefront, reading.mark.decided_at))
+        desired.owe_again(tx, storefront, [key for key, row in desired.rows(tx, storefront, moved, reading.selling.locations).items() if row.sent_quantity is not None] if moved else [])
     desired.set_mark(tx, storefront, reading.positions, reading.rules_hash)
     for why, type_name, said in ((UNKNOWN_THERE, UNKNOWN, "is not in its catalogue"), (UNIT, NO_UNIT, "is stated in a unit that cannot be told in its own")):
         count, skus = desired.withheld(tx, storefront, why, SHOWN_MAX)

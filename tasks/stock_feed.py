@@ -17,7 +17,7 @@ from connectors.house import House
 from connectors.kit.errors import WharfingerError
 from connectors.ledger.ledger import Row, Tx
 from connectors.ports import Message
-from connectors.snapshots.positions import Known, Merging, Positions, merging, source_of
+from connectors.snapshots.positions import Known, Merging, Positions, merging, positions_of, source_of
 from contracts.base import WHY
 from contracts.exceptions import Finding
 from contracts.stock import StockChanges, StockLevels
@@ -64,10 +64,11 @@ def ready_levels(opened: House, warehouse: str, messages: Iterable[Message], dig
         wanted = [message for message in wanted if is_believed or opened.ledger.inbox.seen(tx, message.key) is None]
         changes = opened.ledger.stock.open_changes(tx, warehouse)
         absurd = opened.ledger.exceptions.open_of(tx, ABSURD, warehouse)
+        asked = {facility: opened.ledger.stock.units_asked_since(tx, warehouse, facility, feed.as_of) for facility, feed in feeds.items()}
     known = {facility: known_of(row) for facility, row in feeds.items()}
     found: dict[str, Enter] = {}
     for message in wanted:  # one after the other: each builds on the positions of the one before
-        ready = _ready(opened, warehouse, message, digest, known, changes, absurd, is_believed)
+        ready = _ready(opened, warehouse, message, digest, known, changes, absurd, None if is_believed else asked)
         for merged, _, name in ready.moved:
             known[merged.facility] = Known(name, merged.version, merged.whole)
         found[message.key] = partial(_enter_ready, ready)
@@ -81,7 +82,8 @@ def known_of(feed: Row) -> Known:
 
 
 def _ready(opened: House, warehouse: str, message: Message, digest: str, known: dict[str, Known], changes: list[Row], absurd: list[Row],
-           is_believed: bool) -> Ready:
+           asked: dict[str, int] | None) -> Ready:
+    """asked: units that each facility was asked for since its last statement; None: a person believes the statement, however much is gone."""
     sound, unsound = StockLevels.split(message.stock_levels)
     if why := _unbelievable(opened, sound, unsound, "as_of"):
         return Ready(refused=Entered("quarantined", why))
@@ -89,16 +91,25 @@ def _ready(opened: House, warehouse: str, message: Message, digest: str, known: 
     with merging(opened.snapshots, sound) as merge:
         spared = {facility: unsound.loc[unsound["facility"] == facility, "sku"].tolist() for facility in merge.facilities}
         merged = [merge.merge(facility, known.get(facility, Known()), message.is_whole, spared[facility]) for facility in merge.facilities]
-        lost = "" if is_believed else "; ".join(filter(None, (_lost(opened, warehouse, one) for one in merged)))
+        lost = {} if asked is None else {one.facility: why for one in merged if (why := _lost(opened, warehouse, one, asked.get(one.facility, 0)))}
         if lost:
-            return Ready(refused=Entered("quarantined", lost, type=SHRANK))
+            return Ready(refused=Entered("quarantined", "; ".join(lost.values()), type=SHRANK, evidence={"facilities": sorted(lost)}))
         ready.findings = _unsound(warehouse, unsound, absurd) + [_twice(warehouse, one, sku) for one in merged for sku in one.named_twice]
         for one in filter(lambda one: one.says_new, merged):
             before = known.get(one.facility, Known()).positions
             name = merge.keep(one, source_of(warehouse, one.facility), f"{before}|{message.key}|{digest}")
             ready.moved.append((one, before, name))
             _compare(merge, one, changes, absurd, ready)
+    names = {facility: one.positions for facility, one in known.items()} | {one.facility: name for one, _, name in ready.moved}
+    ready.findings = [finding for finding in ready.findings if not _is_outdated(opened, finding, names)]
     return ready
+
+
+def _is_outdated(opened: House, finding: Finding, positions: dict[str, str]) -> bool:
+    """An absurd figure that is older than a sound one says nothing."""
+    name = positions.get(finding.evidence.get("facility", ""), "")
+    rows = positions_of(opened.snapshots, name, [finding.evidence["sku"]]) if name else []
+    return bool(rows) and (rows[0]["as_of"], rows[0]["sequence"]) > _version(finding)
 
 
 def _unbelievable(opened: House, sound: pd.DataFrame, unsound: pd.DataFrame, moment: str) -> str:
@@ -109,14 +120,16 @@ def _unbelievable(opened: House, sound: pd.DataFrame, unsound: pd.DataFrame, mom
     return ""
 
 
-def _lost(opened: House, warehouse: str, merged: Positions) -> str:
+def _lost(opened: House, warehouse: str, merged: Positions, asked: int) -> str:
+    """Why it is not believed: more is gone than the profile allows, what we asked for left out of account. A busy day is no lost feed."""
     settings = opened.settings(warehouse)
     if merged.skus_before < settings.lost_skus_min:
         return ""
-    skus, units = 100 * merged.skus_lost / merged.skus_before, 100 * (1 - merged.units / merged.units_before) if merged.units_before else 0.0
+    left = max(0, merged.units_before - asked)
+    skus, units = 100 * merged.skus_lost / merged.skus_before, 100 * (1 - merged.units / left) if left else 0.0
     if max(skus, units) <= settings.lost_percent_max:
         return ""
-    return (f"{merged.facility}: {merged.skus_lost} of {merged.skus_before} SKUs would be out of stock, and of {merged.units_before} units {merged.units} "
+    return (f"{merged.facility}: {merged.skus_lost} of {merged.skus_before} SKUs would be out of stock, and of {merged.units_before} units ({asked} of them asked for) {merged.units} "
             f"would be left; more than {settings.lost_percent_max:g} % at once is not believed")
 
 
@@ -128,10 +141,6 @@ def _compare(merge: Merging, merged: Positions, changes: list[Row], absurd: list
     ready.counted += [(change.document_id, change.line) for change in here
                       if change.sku in versions and (change.occurred_at, change.sequence) <= versions[change.sku]]
     ready.sound_again += [row.exception_id for row in odd if row.evidence["sku"] in versions and _version(row) < versions[row.evidence["sku"]]]
-    # an absurd figure that is older than the sound one we know says nothing
-    asked = merge.versions(merged, [finding.evidence["sku"] for finding in ready.findings if finding.evidence.get("facility") == merged.facility])
-    ready.findings = [finding for finding in ready.findings if finding.evidence.get("facility") != merged.facility
-                      or finding.evidence["sku"] not in asked or _version(finding) >= asked[finding.evidence["sku"]]]
 
 
 def _version(row: Any) -> tuple[datetime, int]:
@@ -175,17 +184,19 @@ def _enter_ready(ready: Ready, opened: House, tx: Tx, warehouse: str, message: M
     for exception_id in ready.sound_again:
         exceptions.resolve(tx, exception_id, ACTOR, "A sound figure arrived.")
     exceptions.open(tx, ready.findings)
-    if ready.moved and any(one.skus for one, _, _ in ready.moved):
-        _settle_shrunk(opened, tx, warehouse)
+    if message.is_whole:
+        _settle_shrunk(opened, tx, warehouse, {one.facility for one, _, _ in ready.moved})
     counts = Counter({"stock rows": ready.rows, "absurd": len(ready.findings)})
     if not ready.moved and ready.rows:
         return Entered("duplicate", "it says nothing new", counts)
     return Entered("processed", f"{ready.rows} rows", counts)
 
 
-def _settle_shrunk(opened: House, tx: Tx, warehouse: str) -> None:
+def _settle_shrunk(opened: House, tx: Tx, warehouse: str, whole: set[str]) -> None:
+    """A whole statement says that its own facility is all right again, and nothing of another one."""
     for row in opened.ledger.exceptions.open_of(tx, SHRANK, warehouse):
-        opened.ledger.exceptions.resolve(tx, row.exception_id, ACTOR, "A full statement arrived.")
+        if set(row.evidence.get("facilities", ())) <= whole:
+            opened.ledger.exceptions.resolve(tx, row.exception_id, ACTOR, "A full statement arrived.")
 
 
 def enter_unprepared(opened: House, tx: Tx, warehouse: str, message: Message) -> Entered:

@@ -1,7 +1,8 @@
 """Tell a storefront what its locations should show: groups of desired figures, one effect a group, one group in flight at a time.
 
 A figure is absolute, so the newest is always the right one to send: what waits unsent and has moved on is taken back and grouped anew. A refused
-group is sent again in halves, until the one SKU that the storefront will not have is alone; it then waits for another figure, on somebody's desk.
+group is sent again without the SKUs that the refusal names, or in halves, until the one SKU that the storefront will not have is alone; it then
+waits for another figure, on somebody's desk.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from prefect import task
 from connectors.house import House
 from connectors.kit.errors import WharfingerError
 from connectors.ledger.database import dumps
-from connectors.ledger.desired import ALONE, Key
+from connectors.ledger.desired import Key
 from connectors.ledger.effects import Planned
 from connectors.ledger.ledger import Row, Tx
 from connectors.ports import STOCK_UPDATE, Storefront
@@ -30,6 +31,7 @@ from tasks.stock_feed import ACTOR
 
 ROUNDS_MAX = 15  # a group of 2,000 is halved eleven times until one SKU is alone
 REFUSED = "rejected_by_storefront"
+BLAMED_MAX = 20  # so many SKUs that a refusal names are sent one by one; more are halved
 LAG = 60.0  # how long our own steps take, against the interval of a figure
 
 
@@ -62,13 +64,13 @@ def send_stock(opened: House, storefront: str, holder: str) -> Told:
 
 
 def _deliver(opened: House, port: Storefront, holder: str, told: Told) -> int:
-    """Group after group, until none may be sent now."""
+    """Group after group, until none may be sent now, or one is proved absent: its figures may have moved on, so it is grouped anew first."""
     worked = 0
     while True:
         done = deliver(opened, port, (STOCK_UPDATE,), holder)
         told.counts += Counter({f"groups {what}": count for what, count in done.counts.items()})
         worked += done.worked
-        if done.away or not done.worked:
+        if done.away or not done.worked or done.counts["absent"]:
             told.away = done.away
             return worked
 
@@ -78,7 +80,7 @@ def settle(opened: House, tx: Tx, storefront: str, told: Told) -> None:
     for effect_id, rows in opened.ledger.desired.under_way(tx, storefront).items():
         effect = opened.ledger.effects.get(tx, effect_id)
         if effect is None or effect.state == "WITHDRAWN":
-            opened.ledger.desired.put_back(tx, storefront, effect_id, halve=False)
+            opened.ledger.desired.put_back(tx, storefront, effect_id)
         elif effect.state == "CONFIRMED":
             _confirmed(opened, tx, storefront, effect, rows, told)
         elif effect.state == "REJECTED":
@@ -86,7 +88,7 @@ def settle(opened: House, tx: Tx, storefront: str, told: Told) -> None:
         elif effect.state == "BLOCKED":
             _unblock(opened, tx, storefront, effect)
         elif effect.state == "PLANNED" and _moved_on(effect, rows) and opened.ledger.effects.withdraw(tx, effect_id, "its figures have moved on"):
-            opened.ledger.desired.put_back(tx, storefront, effect_id, halve=False)
+            opened.ledger.desired.put_back(tx, storefront, effect_id)
             told.counts["groups made anew"] += 1
 
 
@@ -103,8 +105,13 @@ def _confirmed(opened: House, tx: Tx, storefront: str, effect: Row, rows: list[R
 
 
 def _refused(opened: House, tx: Tx, storefront: str, effect: Row, rows: list[Row], told: Told) -> None:
-    if len(effect.payload["items"]) > 1:
-        opened.ledger.desired.put_back(tx, storefront, effect.effect_id, halve=True)
+    skus = [item["sku"] for item in effect.payload["items"]]
+    blamed = set(effect.evidence.get("records", ())) & set(skus)
+    if len(skus) > 1 and blamed and len(blamed) <= BLAMED_MAX and len(blamed) < len(skus):
+        opened.ledger.desired.put_back(tx, storefront, effect.effect_id, alone=sorted(blamed))
+        return
+    if len(skus) > 1:
+        opened.ledger.desired.put_back(tx, storefront, effect.effect_id, size=-(-len(skus) // 2))
         return
     opened.ledger.desired.refuse(tx, storefront, effect.effect_id)
     told.counts["figures refused"] += 1
@@ -115,7 +122,7 @@ def _refused(opened: House, tx: Tx, storefront: str, effect: Row, rows: list[Row
 def _unblock(opened: House, tx: Tx, storefront: str, effect: Row) -> None:
     """Nobody can tell whether it got there. It need not be known: the newest figures go out in a new group."""
     opened.ledger.effects.decide(tx, effect.effect_id, False, ACTOR, send_again=False)
-    opened.ledger.desired.put_back(tx, storefront, effect.effect_id, halve=False)
+    opened.ledger.desired.put_back(tx, storefront, effect.effect_id)
     opened.ledger.exceptions.settle_cause(tx, "blocked_effect", storefront, effect.business_key, f"blocked_effect:{effect.effect_id}", ACTOR,
                                           "Absolute figures: the newest are sent anew.")
 
@@ -137,10 +144,9 @@ def _group(opened: House, tx: Tx, port: Storefront, locations: set[str], calls: 
     groups: dict[tuple[str, int], list[Row]] = {}
     for one in due:
         row = rows[one.location, one.sku]
-        groups.setdefault((row.location, min(row.halved, ALONE)), []).append(row)
+        groups.setdefault((row.location, row.halved or port.update_items_max), []).append(row)
     planned = 0
-    for (location, halved), members in groups.items():
-        size = max(1, port.update_items_max >> halved)
+    for (location, size), members in groups.items():
         for start in range(0, len(members), size):
             if planned >= calls:
                 return planned

@@ -9,9 +9,11 @@ from prefect import task
 from connectors.house import House
 from connectors.kit.errors import BadConfiguration
 from contracts.exceptions import Finding
+from tasks.drift_stock import compare_shown, seen_of
 from tasks.feeds import watch_feeds
 from tasks.inbound import read_again
 from tasks.opened import RETRY, house
+from tasks.rules.drift_stock import REPAIRS
 from tasks.stock import UNKNOWN
 from tasks.stock_feed import ACTOR, CHANGES, LEVELS, SHRANK, ready_levels
 
@@ -36,23 +38,30 @@ def watch_stock(opened: House, warehouse: str) -> dict[str, int]:
 
 
 def look_at_shown(opened: House, storefront: str) -> Counter:
-    """Every figure that the storefront shows, against the one it should: what differs is owed again, what only the storefront knows is on a desk."""
+    """Every figure that the storefront shows, against the one it was told: a lost write is owed again, what only the storefront knows is on a desk.
+
+    What a person changed there is not overwritten: drift_watch names it.
+    """
     counts: Counter = Counter()
+    port, frames = opened.storefront(storefront), []
     with opened.ledger.transaction() as tx:
         table = opened.ledger.mappings.current(tx, "stock_locations")
         desired = opened.ledger.desired.rows(tx, storefront)
     locations = sorted(set(table.loc[table["connection"].isin([storefront, "*"]), "location"]))
     ours: dict[str, list[str]] = {}
     for location in locations:
-        for page in opened.storefront(storefront).shown_stock(location):
+        for page in port.shown_stock(location):
             rows = page[page["is_tracked"]].to_dict("records")
-            differs = [(location, row["sku"]) for row in rows if (location, row["sku"]) in desired and desired[location, row["sku"]].quantity != row["on_hand"]]
             for row in rows:
                 if (location, row["sku"]) not in desired and row["on_hand"] > 0:
                     ours.setdefault(row["sku"], []).append(location)
-            with opened.ledger.transaction() as tx:
-                counts["shown otherwise"] += opened.ledger.desired.owe_again(tx, storefront, differs)
+            frames.append(page)
             counts["seen"] += len(rows)
+    found = compare_shown(opened, port, locations, seen_of(frames))
+    lost = [(one.evidence["location"], one.evidence["sku"]) for one in found if one.cause in REPAIRS["lost_writes"]]
+    with opened.ledger.transaction() as tx:
+        counts["told again"] = opened.ledger.desired.owe_again(tx, storefront, lost)
+    counts["shown otherwise"] = sum(one.is_alarm and one.cause != "unmapped" for one in found)
     _tell_unbacked(opened, storefront, ours)
     counts["unbacked"] = len(ours)
     return counts

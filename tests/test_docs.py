@@ -10,24 +10,58 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from contracts.exceptions import ROLES, TYPES
+from contracts.exceptions import REMEDIES, ROLES, TYPES
 
 ROOT = Path(__file__).resolve().parents[1]
 MANUAL = ROOT / "docs" / "operating-manual.md"
 MARK = "<!-- made from contracts/exceptions.py by tests/test_docs.py --write -->"
-COMMANDS = ("demo", "run", "timeline", "query", "sandbox", "doctor", "exceptions list", "exceptions show", "exceptions resolve", "mapping export", "mapping import")
+COMMANDS = (
+    "audit",
+    "demo",
+    "doctor",
+    "exceptions list",
+    "exceptions resolve",
+    "exceptions show",
+    "mapping export",
+    "mapping import",
+    "query",
+    "reconcile",
+    "run",
+    "sandbox",
+    "simulate",
+    "timeline",
+    "webhooks",
+)
 DOCUMENTS = [path for path in (ROOT / "README.md", MANUAL, *sorted(ROOT.glob("connectors/*/README.md")), ROOT / "deployments" / "README.md") if path.exists()]
+
+
+REMEDIES_MARK = "<!-- remedies: made from contracts/exceptions.py by tests/test_docs.py --write -->"
+REMEDIES_END = "<!-- end of remedies -->"
+DUE_IN = {"cut-off": "the next cut-off", "ship-by": "24 hours", "day": "24 hours", "month-end": "the month's end"}
 
 
 def exceptions_table() -> str:
     """One row a type, from the closed list."""
-    rows = ["| type | owner | means | what to do | what closes it |", "|---|---|---|---|---|"]
-    rows += [f"| `{kind.name}` | {kind.owner} | {kind.means} | {kind.remedy} | {kind.clears} |" for kind in TYPES.values()]
+    rows = ["| type | owner | due | means | what to do | choose | what closes it |", "|---|---|---|---|---|---|---|"]
+    rows += [f"| `{kind.name}` | {kind.owner} | {DUE_IN[kind.due]} | {kind.means} | {kind.remedy} | {' or '.join(kind.remedies)} | {kind.clears} |"
+             for kind in TYPES.values()]
     return "\n".join(rows) + "\n"
+
+
+def remedies_table() -> str:
+    """One row a remedy, from the closed list."""
+    return "\n".join(["| remedy | what it means and does |", "|---|---|", *(f"| **{name}** | {what} |" for name, what in REMEDIES.items())]) + "\n"
 
 
 def test_the_manual_explains_every_exception_type_as_the_code_has_it():
     assert MANUAL.read_text().split(MARK)[1].strip() == exceptions_table().strip()
+
+
+def test_the_manual_explains_every_remedy_and_tells_how_to_clear_every_type():
+    text = MANUAL.read_text()
+    assert text.split(REMEDIES_MARK)[1].split(REMEDIES_END)[0].strip() == remedies_table().strip()
+    told = text.split("## Clearing each kind")[1].split("## Mapping tables")[0]
+    assert [name for name in TYPES if f"`{name}`" not in told] == []
 
 
 def test_every_exception_has_an_owner_role_and_says_what_to_do():
@@ -62,4 +96,5 @@ def test_every_link_in_the_readme_leads_somewhere():
 
 if __name__ == "__main__" and sys.argv[1:] == ["--write"]:
     head = MANUAL.read_text().split(MARK)[0]
-    MANUAL.write_text(f"{head}{MARK}\n\n{exceptions_table()}")
+    before, after = head.split(REMEDIES_MARK)[0], head.split(REMEDIES_END)[1]
+    MANUAL.write_text(f"{before}{REMEDIES_MARK}\n\n{remedies_table()}\n{REMEDIES_END}{after}{MARK}\n\n{exceptions_table()}")

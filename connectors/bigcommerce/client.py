@@ -66,6 +66,14 @@ class Client:
         """All of GET /v3/catalog/variants that match (`sku`: exactly one), or all variants."""
         return self._all_v3("/catalog/variants", {**filters, "include_fields": "id,product_id,sku"})
 
+    def shipping_zones(self) -> list[dict]:
+        """GET /v2/shipping/zones, which has no pages."""
+        return _listed(self._v2.read("/shipping/zones"), "/shipping/zones")
+
+    def shipping_methods(self, zone: int) -> list[dict]:
+        """GET /v2/shipping/zones/{id}/methods, which has no pages."""
+        return _listed(self._v2.read(f"/shipping/zones/{zone}/methods"), "/shipping/zones/{id}/methods")
+
     def variant_pages(self) -> int:
         """How many requests reading every variant would take."""
         meta = self._page_v3("/catalog/variants", {"include_fields": "id"}, 1, self._page_size)["meta"]
@@ -179,10 +187,10 @@ def over_quantity(doing: str, response: httpx.Response) -> WharfingerError | Non
     return InDoubt(doing, f"HTTP 400: order product {line} has only {left} left to ship", "An earlier call may have shipped it.")
 
 
-def error_body(response: httpx.Response) -> Any:
+def error_body(response: httpx.Response, bytes_max: int = ERROR_BYTES_MAX) -> Any:
     """What came with a 4xx, as far as it is JSON of a bearable size; else None. For looking names up in, never for showing."""
     try:
-        return parse(response.content[:ERROR_BYTES_MAX])
+        return parse(response.content[:bytes_max])
     except ValueError:
         return None
 

@@ -6,7 +6,7 @@ a second request: what is not shown after the quiet period is sent again.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -26,15 +26,19 @@ from contracts.effects import StockUpdate
 from contracts.stock import Locations, ShownStock
 
 ITEMS_MAX = 2000
+ERROR_BYTES_MAX = 2_000_000  # two thousand items can be wrong in one request, each with a sentence
 FILTER_LETTERS = 4000  # of one `sku:in`: longer addresses are cut off by servers and proxies
 ELSEWHERE = re.compile(r"tracked by \w+.{0,40}update stock by", re.IGNORECASE)
-POSITION = re.compile(r"\w+\.(\d{1,4})(?:\.|$)")  # 'items.3.sku', as the vendor's own example has it for settings
+POSITION = re.compile(r"^(?:items|settings?|adjustments)\.(\d{1,4})(?:\.|$)")  # 'items.3.sku': the form of the vendor's own example
 NAMED_ID = re.compile(r"\b(variant_id|product_id)\W{1,3}(\d{1,18})\b")
 Address = dict[str, Any]
 
 
-class _AddressedWrongly(Refused):
-    """The item's stock is tracked in another way than by the SKU we sent."""
+class _Unapplied(Refused):
+    """A 422, with what it named: positions and SKUs are `records` already, ids may still have to be looked up."""
+
+    is_elsewhere = False  # the item's stock is tracked in another way than we addressed it
+    ids: tuple[tuple[str, int], ...] = ()
 
 
 class Inventory:
@@ -60,14 +64,16 @@ class Inventory:
         known = self._addresses(skus)
         try:
             return self._put(effect, self._body(effect, known) if known else body)
-        except _AddressedWrongly as error:
+        except _Unapplied as error:
+            if not error.is_elsewhere:
+                raise self._plain(effect, skus, error) from None
             self._learn(effect, skus)
             if self._addresses(skus) == known:
-                raise Refused(error.doing, error.got, error.remedy, records=error.records) from None
+                raise self._plain(effect, skus, error) from None
         try:
             return self._put(effect, self._body(effect, self._addressed))
-        except _AddressedWrongly as error:
-            raise Refused(error.doing, error.got, error.remedy, records=error.records) from None
+        except _Unapplied as error:
+            raise self._plain(effect, skus, error) from None
 
     def find(self, effect: Effect) -> Receipt | None:
         """Does the location show exactly these figures? None: surely not, or no longer; sending again is harmless.
@@ -147,26 +153,33 @@ class Inventory:
                           "Have the storefront track this product's stock by variant.", records=tuple(one_of_many))
 
     def _judge(self, update: StockUpdate) -> Callable[[str, httpx.Response], WharfingerError | None]:
+        skus = [item.sku for item in update.items]
+
         def judge(at: str, response: httpx.Response) -> WharfingerError | None:
             if response.status_code != 422:
                 return None
-            told = texts(error_body(response))
-            blamed = self._blamed(told, [item.sku for item in update.items])
-            kind = _AddressedWrongly if any(map(ELSEWHERE.search, told)) else Refused
-            got = f"HTTP 422: it names {_spelled(blamed)}" if blamed else "HTTP 422"
-            return kind(at, got, "Nothing of this request was applied. Look at these SKUs in the storefront." if blamed else "", records=tuple(blamed))
+            told = texts(error_body(response, ERROR_BYTES_MAX))
+            error = _Unapplied(at, "HTTP 422", records=_blamed(told, skus))
+            error.is_elsewhere = any(map(ELSEWHERE.search, told))
+            error.ids = tuple((kind, int(one)) for text in told for kind, one in NAMED_ID.findall(text))
+            return error
         return judge
 
-    def _blamed(self, told: list[str], skus: list[str]) -> list[str]:
-        """Those of our SKUs that the vendor's text names: by position, by an id that we know, or as they are spelled. Nothing else of it is shown."""
-        found = {skus[int(at)] for text in told for at in POSITION.findall(text) if int(at) < len(skus)}
+    def _plain(self, effect: Effect, skus: list[str], error: _Unapplied) -> Refused:
+        """The refusal with the SKUs that it is about; ids are looked up among ours. Nothing else of the vendor's text is shown."""
+        if error.ids:
+            try:
+                for _ in self._items(number(effect.payload["location"], error.doing), skus):
+                    pass  # each page is noted in `_named`
+            except WharfingerError as away:
+                return Refused(error.doing, error.got, f"Which items it names could not be looked up ({type(away).__name__}).", records=error.records)
         by_id = self._named | {(key, value): sku for sku, address in self._addressed.items() for key, value in address.items()}
-        found |= {by_id[kind, int(text_id)] for text in told for kind, text_id in NAMED_ID.findall(text) if (kind, int(text_id)) in by_id}
-        whole = "\n".join(told)
-        found |= {sku for sku in skus if sku in whole and re.search(rf"\bsku\W{{1,3}}{re.escape(sku)}(?![\w-])", whole, re.IGNORECASE)}
-        if not found:
-            found = {sku for sku in skus if len(sku) > 2 and sku in whole and re.search(rf"(?<![\w-]){re.escape(sku)}(?![\w-])", whole)}
-        return [sku for sku in skus if sku in found]
+        among = {*error.records, *(by_id.get(one, "") for one in error.ids)}
+        blamed = tuple(sku for sku in skus if sku in among)
+        if not blamed:
+            return Refused(error.doing, error.got)
+        return Refused(error.doing, f"{error.got}: it names {_spelled(blamed)}", "Nothing of this request was applied. Look at these SKUs in the storefront.",
+                       records=blamed)
 
     def _items(self, location: str, skus: list[str] | None) -> Iterator[dict[str, StockItem]]:
         """What the location has, a page each, by SKU."""
@@ -204,6 +217,16 @@ def _remote_id(update: StockUpdate) -> str:
     return f"location {update.location}: {len(update.items)} SKUs"
 
 
-def _spelled(skus: list[str]) -> str:
+def _blamed(told: list[str], skus: list[str]) -> tuple[str, ...]:
+    """Those of our SKUs that the vendor's text names, by their position or as they are spelled."""
+    found = {skus[int(at)] for text in told for at in POSITION.findall(text) if int(at) < len(skus)}
+    whole = "\n".join(told)
+    found |= {sku for sku in skus if sku in whole and re.search(rf"\bsku\W{{1,3}}{re.escape(sku)}(?![\w-])", whole, re.IGNORECASE)}
+    if not found:
+        found = {sku for sku in skus if len(sku) > 2 and sku in whole and re.search(rf"(?<![\w-]){re.escape(sku)}(?![\w-])", whole)}
+    return tuple(sku for sku in skus if sku in found)
+
+
+def _spelled(skus: Sequence[str]) -> str:
     """For a sentence: the first few, and how many more."""
     return ", ".join(f"SKU {sku!r}" for sku in skus[:10]) + (f" and {len(skus) - 10} more" if len(skus) > 10 else "")

@@ -121,7 +121,7 @@ def order_row(order: Order, reading: Reading) -> dict[str, Any]:
         "fulfilled_by": "merchant",
         "currency": currency,
         "total_minor": to_minor(order.total_inc_tax, currency),
-        "shipping_minor": nearest_minor(order.shipping_cost_inc_tax, currency),
+        "shipping_minor": nearest_minor(order.shipping_cost_inc_tax + order.handling_cost_inc_tax + order.wrapping_cost_inc_tax, currency),
         "tax_minor": nearest_minor(order.total_tax, currency),
         "discount_minor": nearest_minor(order.discount_amount + order.coupon_discount, currency),
         "po_number": po_number(order, reading.po_field),
@@ -242,6 +242,7 @@ def matching(shipments: Iterable[Shipment], request: ShipmentRequest, effect_id:
 def shown(shipment: Shipment) -> dict[str, Any]:
     """A shipment as `shown_dispatches` gives it."""
     return {"remote_id": str(shipment.id), "reference": reference(shipment), "tracking_number": shipment.tracking_number,
+            "provider": shipment.shipping_provider, "tracking_carrier": shipment.tracking_carrier,
             "lines": [{"line_id": str(item.order_product_id), "quantity": item.quantity} for item in shipment.items]}
 
 

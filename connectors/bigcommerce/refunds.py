@@ -4,7 +4,7 @@ Refunds of one order are made one after the other: the ordering key of the effec
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -28,6 +28,7 @@ from contracts.returns import Payments, Refunds
 KINDS = {"purchase": "purchase", "authorization": "authorisation", "capture": "capture", "refund": "refund", "void": "void"}
 MOVES_MONEY = ("purchase", "capture", "refund")
 CLOCKS_APART = timedelta(seconds=60)  # a refund without our reference counts as ours when it was made after we sent, by clocks so far apart
+RECENT = timedelta(minutes=15)
 STORE_CREDIT = "storecredit"
 CURRENCIES_KEPT = 50_000
 
@@ -52,7 +53,8 @@ class RefundDesk:
     def send(self, effect: Effect, body: bytes) -> Receipt:
         """Look first, quote, compare with the cap and the currency, refund once. Refused when it does not fit, or the provider declined.
 
-        NotNow while an earlier refund of the order may still be being paid out: several at once are not supported there.
+        An earlier refund of the order is given `gap_seconds` to be paid out: several at once are not supported there. A 422 soon after one may
+        mean just that, so it is NotNow.
         """
         payload, at = RefundRequest.model_validate(effect.payload), doing(self._name, effect)
         order_id = number(payload.order_id, at)
@@ -60,8 +62,8 @@ class RefundDesk:
         there, earlier = self._match(effect, payload, listed), max((refund.created for refund in listed), default=None)
         if there is not None:
             return self._outcome(there, payload.currency, at)
-        if earlier is not None and (wait := (earlier + self._gap - self._clock.now()).total_seconds()) > 0:
-            raise NotNow(at, "an earlier refund of this order may still be being paid out", wait_seconds=wait)
+        if earlier is not None:
+            self._clock.sleep((earlier + self._gap - self._clock.now()).total_seconds())
         currency = self._currency(int(order_id))
         if currency != payload.currency:
             raise Refused(at, f"the order was paid in {currency}, the refund is reckoned in {payload.currency}")
@@ -71,9 +73,11 @@ class RefundDesk:
             answer = self._client.refund(order_id, json.dumps(request).encode())
         except Refused:  # a proxy may have delivered it twice: then the first one worked
             there = self._match(effect, payload, self._listed(order_id))
-            if there is None:
-                raise
-            return self._outcome(there, payload.currency, at)
+            if there is not None:
+                return self._outcome(there, payload.currency, at)
+            if earlier is not None and self._clock.now() - earlier < RECENT:
+                raise NotNow(at, "it is refused, and an earlier refund of this order may still be being paid out", wait_seconds=60) from None
+            raise
         try:
             made = Refund.model_validate(answer["data"])
         except (ValidationError, KeyError, TypeError):
@@ -103,15 +107,13 @@ class RefundDesk:
         """Frame of contract Refunds. A refund has one total: all of it is on its first row."""
         found = [read(Refund, row, "/orders/payment_actions/refunds")
                  for row in self._client.refunds(**{"created:min": _rfc3339(window.since), "created:max": _rfc3339(window.until)})]
-        return Refunds.frame(row for refund in found if window.since <= refund.created < window.until for row in self._rows(refund))
+        return Refunds.frame(row for refund in found if window.since <= refund.created < window.until
+                             for row in refund_rows(self._name, refund, self._currency(refund.order_id)))
 
     def payments(self, order_id: str) -> pd.DataFrame:
         """Frame of contract Payments."""
-        rows = self._transactions(number(order_id, f"{self._name}: reading payments"))
-        return Payments.frame({
-            "connection": self._name, "order_id": order_id, "payment_id": str(t.id), "kind": KINDS.get(t.event, "other"),
-            "amount_minor": abs(nearest_minor(t.amount, t.currency)), "currency": t.currency,
-            "is_settled": t.status == "ok" and t.event in MOVES_MONEY, "gateway": t.gateway, "occurred_at": t.date_created} for t in rows)
+        found = self._transactions(number(order_id, f"{self._name}: reading payments"))
+        return Payments.frame(payment_row(self._name, order_id, one) for one in found)
 
     def _items(self, effect: Effect) -> list[RefundItem]:
         try:
@@ -201,17 +203,25 @@ class RefundDesk:
             self._currencies[order_id] = order.default_currency_code or order.currency_code
         return self._currencies[order_id]
 
-    def _rows(self, refund: Refund) -> Iterable[dict[str, Any]]:
-        currency = self._currency(refund.order_id)
-        total = nearest_minor(refund.total_amount, currency)
-        quantities: dict[str, int] = {}
-        for item in refund.items:
-            line_id = str(item.item_id) if item.item_type in ("PRODUCT", "GIFT_WRAPPING") else ""
-            quantities[line_id] = quantities.get(line_id, 0) + (item.quantity or 0 if item.item_type == "PRODUCT" else 0)
-        for place, (line_id, quantity) in enumerate(sorted(quantities.items() or [("", 0)])):
-            yield {"connection": self._name, "order_id": str(refund.order_id), "refund_id": str(refund.id), "line_id": line_id, "quantity": quantity,
-                   "amount_minor": 0 if place else total, "currency": currency, "is_declined": refund.is_declined,
-                   "reason": f"{REFERENCE}{reference(refund)}" if reference(refund) else "", "created_at": refund.created}
+
+def refund_rows(connection: str, refund: Refund, currency: str) -> Iterator[dict[str, Any]]:
+    """Rows of Refunds: a line each, and '' for what belongs to no line. The total is on the first; of free text only our reference is kept."""
+    total = nearest_minor(refund.total_amount, currency)
+    quantities: dict[str, int] = {}
+    for item in refund.items:
+        line_id = str(item.item_id) if item.item_type in ("PRODUCT", "GIFT_WRAPPING") else ""
+        quantities[line_id] = quantities.get(line_id, 0) + (item.quantity or 0 if item.item_type == "PRODUCT" else 0)
+    for place, (line_id, quantity) in enumerate(sorted(quantities.items() or [("", 0)])):
+        yield {"connection": connection, "order_id": str(refund.order_id), "refund_id": str(refund.id), "line_id": line_id, "quantity": quantity,
+               "amount_minor": 0 if place else total, "currency": currency, "is_declined": refund.is_declined,
+               "reason": f"{REFERENCE}{reference(refund)}" if reference(refund) else "", "created_at": refund.created}
+
+
+def payment_row(connection: str, order_id: str, found: Transaction) -> dict[str, Any]:
+    """A row of Payments."""
+    return {"connection": connection, "order_id": order_id, "payment_id": str(found.id), "kind": KINDS.get(found.event, "other"),
+            "amount_minor": abs(nearest_minor(found.amount, found.currency)), "currency": found.currency,
+            "is_settled": found.status == "ok" and found.event in MOVES_MONEY, "gateway": found.gateway, "occurred_at": found.date_created}
 
 
 def reference(refund: Refund) -> str:

@@ -8,10 +8,12 @@ import pandas as pd
 from pydantic import SecretStr, ValidationError
 
 from connectors.bigcommerce import mapping
+from connectors.bigcommerce.refunds import payment_row, refund_rows
 from connectors.bigcommerce.sandbox import BigCommerceSandbox
 from connectors.bigcommerce.shipments import SHIPPED
 from connectors.bigcommerce.storefront import Settings, connect
 from connectors.bigcommerce.wire import Address, Order, Product, Shipment
+from connectors.bigcommerce.wire_money import Refund, Transaction
 from connectors.kit.clock import Clock
 from connectors.kit.http import parse
 from connectors.kit.rehearsal import CANARY, PAGE_SIZE, Golden, Overheard, Rehearsal
@@ -20,6 +22,7 @@ from connectors.ports import DISPATCH_CONFIRMATION, ORDER_COMPLETION, REFUND, ST
 from contracts.effects import ConfirmedLine, DispatchConfirmation, RefundLine, RefundRequest, StockItem, StockUpdate
 from contracts.money import NotMoney
 from contracts.orders import OrderLines, Orders, Recipients, ShipGroups
+from contracts.returns import Payments, Refunds
 
 NAME, TOKEN, HASH = "bigcommerce-uk", "bigcommerce-token-4711", "rehearsal"
 PLACED = 13
@@ -61,6 +64,11 @@ def read_example(path: Path) -> dict[str, Golden]:
         given = parse(path.read_bytes())
         request = mapping.shipment_request(DispatchConfirmation.model_validate(given["payload"]), given["effect_id"])
         return {"shipment.json": request.model_dump_json(exclude_none=True, indent=2) + "\n"}
+    if path.match("refunds*.json"):
+        given = parse(path.read_bytes())
+        return {"refunds": Refunds.frame(row for one in given["refunds"] for row in refund_rows(NAME, Refund.model_validate(one), given["currency"]))}
+    if path.match("transactions*.json"):
+        return {"payments": Payments.frame(payment_row(NAME, str(row["order_id"]), Transaction.model_validate(row)) for row in parse(path.read_bytes()))}
     return {}
 
 

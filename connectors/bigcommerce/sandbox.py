@@ -20,6 +20,7 @@ from connectors.bigcommerce.sandbox_catalogue import Catalogue, Problem
 from connectors.bigcommerce.sandbox_hooks import CLIENT_SECRET, Hooks, Receiver
 from connectors.bigcommerce.sandbox_money import Money
 from connectors.bigcommerce.sandbox_orders import No, OrdersApi
+from connectors.bigcommerce.sandbox_shipping import Shipping
 from connectors.bigcommerce.sandbox_stock import DEFAULT, Stock
 from connectors.kit.clock import Clock
 from connectors.kit.sandbox import PAGE_SHIFT, STALE_READ, Faults
@@ -49,6 +50,7 @@ class BigCommerceSandbox:
         self._stock = Stock(clock, self._catalogue, self._hooks.tell, stock_delay_seconds, is_strict)
         self._money = Money(clock, self._books, self._hooks.tell, payment_seconds, page_max)
         self._books.refunded = self._money.quantity_refunded
+        self._shipping = Shipping()
         self._window: tuple[int, int] = (0, 0)  # when it ends in ms, and how many requests came in it
         self._refused = 0
         self._struck: Counter[str] = Counter()
@@ -156,6 +158,12 @@ class BigCommerceSandbox:
         self._status_set(order_id, before)
         return shipment
 
+    def edit_shipment(self, shipment_id: int, **fields: str) -> None:
+        """Somebody edits a shipment in the control panel: its tracking number, its carrier."""
+        shipment = next(one for listed in self._books.shipments.values() for one in listed if one["id"] == shipment_id)
+        shipment.update(fields)
+        self._books.touch(shipment["order_id"])
+
     def set_stock_by_hand(self, sku: str, quantity: int, location: int = DEFAULT) -> None:
         """A person types a figure into the control panel. Raises ValueError where the location is managed by an outside system."""
         self._stock.set_by_hand(sku, quantity, location)
@@ -188,6 +196,10 @@ class BigCommerceSandbox:
         """A sales channel more; number 1 is there from the start."""
         self._catalogue.add_channel(channel_id, name, status, kind)
 
+    def add_zone(self, name: str, countries: Iterable[str], methods: Iterable[str], switched_off: Iterable[str] = (), free: bool = False) -> None:
+        """A shipping zone (`/v2/shipping/zones`); no countries: the rest of the world."""
+        self._shipping.add_zone(name, countries, methods, switched_off, free)
+
     def _table(self) -> list[tuple[str, str, Callable[..., httpx.Response]]]:
         orders, catalogue, stock, money, hooks = self._orders, self._catalogue, self._stock, self._money, self._hooks
         here = r"/orders/(\d+)"
@@ -203,6 +215,7 @@ class BigCommerceSandbox:
             ("GET", "/order_statuses", orders.list_statuses), ("GET", r"/order_statuses/(\d+)", orders.get_status),
             ("GET", "/store", self._get_store), ("GET", "/time", self._get_time), ("GET", "/channels", catalogue.list_channels), ("GET",
             r"/channels/(\d+)", catalogue.get_channel),
+            ("GET", "/shipping/zones", self._shipping.list_zones), ("GET", r"/shipping/zones/(\d+)/methods", self._shipping.list_methods),
             ("GET", "/catalog/products", catalogue.list_products), ("GET", "/catalog/variants", catalogue.list_variants),
             ("GET", "/inventory/locations", stock.list_locations), ("GET", "/inventory/items", stock.list_everywhere),
             ("GET", r"/inventory/locations/(\d+)/items", stock.list_items), ("PUT", r"/inventory/locations/(\d+)/items", stock.put_settings),

@@ -232,4 +232,5 @@ def _no(title: str, errors: dict[str, str] | None = None) -> Problem:
 def _decimal(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or value < 0:
         raise _no("JSON data is missing or invalid", {"amount": "error.expected.number"})
-    return Decimal(str(value))
+    given = Decimal(str(value))
+    return given.quantize(CENT) if given == given.quantize(CENT) else given

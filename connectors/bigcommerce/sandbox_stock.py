@@ -81,7 +81,7 @@ class Stock:
             self._set(location, key, self._figure(location, key)["on_hand"] + quantity, f"order {order_id} cancelled")
 
     def shown(self) -> dict[int, dict[str, dict[str, int]]]:
-        """Its books: {location: {SKU: {on_hand, available, safety_stock}}} of every figure that was ever set."""
+        """Its books: {location: {SKU: {on_hand, available, safety_stock}}} of every figure that anybody ever touched."""
         found: dict[int, dict[str, dict[str, int]]] = {location: {} for location in self.locations}
         for (location, key), figure in self._figures.items():
             identity = self._catalogue.identity(key)
@@ -122,7 +122,7 @@ class Stock:
                     f"setting.{place}.settings": "At least one setting must be specified: warning_level, is_in_stock or safety_stock"})
             found.append((self._addressed(one.get("identity", {}), []), values))
         for key, values in found:
-            self._figure(location, key).update(values)
+            self._kept(location, key).update(values)
         return httpx.Response(200, json={"transaction_id": self._transaction()})
 
     def put_absolute(self, request: httpx.Request) -> httpx.Response:
@@ -134,7 +134,8 @@ class Stock:
         complaints: list[str] = []
         figures = [(item.get("location_id"), self._addressed(item, complaints), self._quantity(place, item)) for place, item in enumerate(items)]
         if complaints:
-            raise Problem(422, f"[{', '.join(complaints)}]" if "please update" in complaints[0] else complaints[0])
+            listed = ", ".join(complaints)
+            raise Problem(422, f"[{listed}]" if "please update" in listed else listed)
         write = {"at": self._clock.now(), "transaction_id": self._transaction(), "reason": body.get("reason", ""), "items": items, "applied_at": None}
         self.writes.append(write)
         self._pending.append((self._clock.now() + self._delay, write, figures))
@@ -199,14 +200,17 @@ class Stock:
 
     def _figure(self, location: int, key: Key) -> dict[str, Any]:
         fresh = {"on_hand": 0, "before": 0, "was_set": False, "safety_stock": 0, "is_in_stock": True, "warning_level": 0, "bin_picking_number": ""}
-        return self._figures.get((location, key)) or self._figures.setdefault((location, key), fresh)
+        return self._figures.get((location, key)) or fresh
+
+    def _kept(self, location: int, key: Key) -> dict[str, Any]:
+        return self._figures.setdefault((location, key), self._figure(location, key))
 
     def _available(self, location: int, key: Key) -> int:
         figure = self._figure(location, key)
         return max(0, figure["on_hand"] - figure["safety_stock"])
 
     def _set(self, location: int, key: Key, quantity: int, by: str) -> None:
-        figure, identity = self._figure(location, key), self._catalogue.identity(key)
+        figure, identity = self._kept(location, key), self._catalogue.identity(key)
         before = figure["on_hand"]
         figure.update(before=before, on_hand=quantity, was_set=figure["was_set"] or not by.startswith("order"))
         if before == quantity:

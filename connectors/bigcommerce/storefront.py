@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from connectors.bigcommerce.catalogue import Catalogue
 from connectors.bigcommerce.checked import number, read
@@ -15,6 +15,7 @@ from connectors.bigcommerce.feed import walk
 from connectors.bigcommerce.hooks import SCOPES, Keys, Webhooks
 from connectors.bigcommerce.inventory import Inventory
 from connectors.bigcommerce.mapping import RELEASABLE, Reading, WholeOrder, embedded, line_rows, order_row, recipient_rows, ship_group_rows, why
+from connectors.bigcommerce.offers import listed, ship_options
 from connectors.bigcommerce.refunds import RefundDesk
 from connectors.bigcommerce.shipments import Completions, Shipments
 from connectors.bigcommerce.wire import Address, Channel, Order, Product
@@ -53,7 +54,7 @@ class Settings(BaseModel):
     offline_refunds: bool = Field(False, description="may a refund be noted that somebody else has to pay out?")
     store_credit_refunds: bool = Field(False, description="may money come back as store credit, where nothing else is offered?")
     refund_quiet_seconds: float = Field(900, ge=0, description="how long after a doubtful refund the list of refunds is trusted")
-    refund_gap_seconds: float = Field(60, ge=0, description="between two refunds of one order")
+    refund_gap_seconds: float = Field(10, ge=0, le=30, description="between two refunds of one order: the second waits")
     client_secret: Secret | None = Field(None, description="the app's: webhooks are signed with it")
     webhook_secret: Secret | None = Field(None, description="what every hook of ours carries in a header of its own; 16 letters or more")
     webhook_scopes: tuple[str, ...] = ("store/order/created", "store/order/updated", "store/order/refund/created")
@@ -70,6 +71,13 @@ class Settings(BaseModel):
             raise ValueError(f"only {sorted(RELEASABLE)} can release an order")
         return ids
 
+
+    @field_validator("client_secret", "webhook_secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not 16 <= len(secret.get_secret_value()) <= 256:
+            raise ValueError("it has fewer than 16 letters, or more than 256")
+        return secret
 
     @field_validator("webhook_scopes")
     @classmethod
@@ -133,6 +141,14 @@ class BigCommerce:
     def catalogue(self, skus: list[str]) -> pd.DataFrame:
         """Frame of contract CatalogueItems for those of the SKUs that exist, spelled exactly so."""
         return self._catalogue.items(skus)
+
+    def whole_catalogue(self) -> pd.DataFrame:
+        """Frame of contract CatalogueItems: every SKU that it lists."""
+        return listed(self.name, self._client)
+
+    def ship_options(self) -> pd.DataFrame:
+        """Frame of contract ShipOptions: what customers can choose, by country."""
+        return ship_options(self.name, self._client)
 
     def numbers(self, kind: str) -> str:
         """No control numbers here."""

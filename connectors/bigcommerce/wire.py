@@ -139,6 +139,8 @@ class Order(Read):
     total_inc_tax: Amount
     total_tax: Amount = Decimal(0)
     shipping_cost_inc_tax: Amount = Decimal(0)
+    handling_cost_inc_tax: Amount = Decimal(0)
+    wrapping_cost_inc_tax: Amount = Decimal(0)
     discount_amount: Amount = Decimal(0)
     coupon_discount: Amount = Decimal(0)
     items_total: Count = 0
@@ -211,6 +213,8 @@ class Shipment(Read):
     order_id: int
     order_address_id: int = 0
     tracking_number: Text = ""
+    shipping_provider: Text = ""
+    tracking_carrier: Text = ""
     comments: Text = ""
     items: list[ShippedItem] = []
 

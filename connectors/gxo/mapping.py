@@ -139,8 +139,7 @@ def _joined(read: list[_ReadSet]) -> list[_ReadSet]:
     changed: dict[str, _ReadSet] = {}
     for those in parts.values():
         rows = [row for one in those for row in one.rows[STOCK_LEVELS]]
-        is_once = len({(row["facility"], row["sku"]) for row in rows}) == len(rows)
-        if is_broken or not is_once:
+        if is_broken:
             changed |= {one.key: replace(one, is_whole=False) for one in those}
         elif len(those) > 1:
             changed |= {one.key: replace(one, is_whole=False, rows={STOCK_LEVELS: []}) for one in those[1:]}

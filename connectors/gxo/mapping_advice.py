@@ -35,7 +35,7 @@ def _shipped_at(advice: ShippingAdvice, profile: Profile, group: Group) -> datet
     for path in profile.advice.shipped_at:
         for value in values(path, advice.header):
             time = next((s.at(4) for s in advice.header if s.id == "G62" and s.at(2) == value), "") if path.startswith("G62*") else ""
-            at = utc(moment(value, time), profile)
+            at = utc(moment(value, time or (group.time if value == group.date else "")), profile)
             if at is None:
                 raise Unsound(f"{path}: not a date")
             return at

@@ -1,7 +1,7 @@
 """A stock statement as CSV -> StockLevels, a million rows in a second or two: Arrow reads and checks whole columns, no row is touched in Python. Pure.
 
-A figure that is no whole number, or a SKU that is there twice, refuses the statement and names the rows; one below zero or beyond belief stays
-in its row, for the contract to set aside.
+A figure that is no whole number refuses the statement and names the rows; one below zero or beyond belief, and a SKU that is there twice, stay
+as they are, for the intake to set that SKU aside.
 """
 
 import csv
@@ -54,8 +54,8 @@ def _table(body: bytes, name: str, layout: CsvStock) -> pa.Table:
             arrow_csv.ParseOptions(delimiter=layout.delimiter),
             arrow_csv.ConvertOptions(column_types=dict.fromkeys(header, pa.string()), include_columns=list(layout.columns.values())))
     except (pa.ArrowInvalid, UnicodeDecodeError) as why:
-        row = re.search(r"Row #([0-9]+)", str(why))
-        what = f"row {row[1]} has not as many cells as the header" if row else f"it is not CSV, or not written in {layout.encoding}"
+        is_uneven = "Expected" in str(why)
+        what = "a row has not as many cells as the header" if is_uneven else f"it is not CSV, or not written in {layout.encoding}"
         raise BadDocument(doing, what, "Ask the partner for a whole file.") from None
     if said is not None and said != table.num_rows or not table.num_rows or table.num_rows > layout.rows_max:
         why = (f"it has {table.num_rows} rows, {f'its trailer counts {said}' if said is not None and said != table.num_rows else 'and no statement'}"
@@ -65,7 +65,7 @@ def _table(body: bytes, name: str, layout: CsvStock) -> pa.Table:
 
 
 def _header(body: bytes, doing: str, layout: CsvStock) -> list[str]:
-    first = body.split(b"\n", 1)[0][:100_000]
+    first = body[:100_000].split(b"\n", 1)[0]
     try:
         cells = [cell.strip() for cell in next(csv.reader(io.StringIO(first.decode(layout.encoding).rstrip("\r")), delimiter=layout.delimiter), [])]
     except (UnicodeDecodeError, csv.Error):
@@ -98,7 +98,7 @@ def _frame(warehouse: str, profile: Profile, layout: CsvStock, table: pa.Table, 
         "sequence": _whole(table, "sequence", layout) if "sequence" in table.column_names else _same(sequence, table, pa.int64())}
     frame = pa.table({field: columns[field] for field in StockLevels.columns()}).to_pandas()
     frame = frame.astype({name: str(column.dtype) for name, column in StockLevels.to_schema().columns.items()})
-    return _once_a_sku(frame, layout)
+    return _added(frame) if layout.repeated == "added" else frame
 
 
 def _same(value: Any, table: pa.Table, kind: pa.DataType | None = None) -> pa.Array:
@@ -139,9 +139,9 @@ def _completed(found: dict[str, Any], profile: Profile) -> dict[str, Any]:
 
 def _named(layout: CsvStock, profile: Profile, name: str) -> tuple[datetime | None, int]:
     """as_of and sequence out of the file's name. Raises Unsound when it does not say what it must."""
-    if not layout.name:
+    if not layout.name_pattern:
         return None, 0
-    found = re.search(layout.name, name)
+    found = re.search(layout.name_pattern, name)
     said = found.groupdict() if found else {}
     try:
         if not found:
@@ -163,19 +163,15 @@ def _moments(table: pa.Table, layout: CsvStock, profile: Profile) -> pa.Array:
     return pa.array(parsed.astype("datetime64[us, UTC]")).take(coded.indices)
 
 
-def _once_a_sku(frame: pd.DataFrame, layout: CsvStock) -> pd.DataFrame:
-    """One row a SKU in a facility; lots are added up where the profile says that rows are lots."""
-    place = pd.factorize(frame["facility"])[0].astype("int64") * (len(frame) + 1) + pd.factorize(frame["sku"])[0]
-    again = pd.Series(place).duplicated()
-    if not again.any():
+def _added(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row a SKU in a facility, where the profile says that rows are lots. Of two moments the older one counts."""
+    if not frame.duplicated(["facility", "sku"]).any():
         return frame
-    if layout.repeated == "refused":
-        _refuse(pa.array(again), "the SKU was on a row before")
     grouped = frame.groupby(["facility", "sku"], sort=False, as_index=False)
     if (grouped["unit"].nunique()["unit"] > 1).any():
         raise Unsound("a SKU is on two rows in two units")
-    rest = {name: "sum" if name in _FIGURES else "first" for name in frame.columns if name not in ("facility", "sku")}
-    added = grouped.agg(rest | {"as_of": "min", "sequence": "min"})[frame.columns]
+    rest = {name: "sum" if name in _FIGURES else "min" if name in ("as_of", "sequence") else "first" for name in frame.columns}
+    added = grouped.agg({name: how for name, how in rest.items() if name not in ("facility", "sku")})[frame.columns.to_list()]
     return added.astype(frame.dtypes.to_dict())
 
 

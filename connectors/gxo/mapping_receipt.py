@@ -6,7 +6,7 @@ from typing import Any
 
 from connectors.gxo.profile import Profile
 from connectors.gxo.profile_stock import Receipts, ReturnAdvice
-from connectors.gxo.reading import Unsound, facility, item_number, needed, unit, when, whole, whole_and_positive
+from connectors.gxo.reading import Unsound, facilities, facility, item_number, needed, unit, when, whole, whole_and_positive
 from connectors.gxo.wire import Listing, first
 from connectors.gxo.x12 import Group, Interchange, Segment, TransactionSet
 
@@ -32,8 +32,8 @@ def receipt(warehouse: str, profile: Profile, interchange: Interchange, group: G
     if returned:
         lines = [common | row for row in _returned(read, where, received_at)]
         return lines, sale_changes(lines, where.sale_grades, int(interchange.control))
-    reference = first(where.reference, read.header)
-    return NO_ROWS, [common | {"line": number, "kind": "receipt", "facility": facility(where.facility, line, read.header),
+    reference, around = first(where.reference, read.header), facilities(where.facility, read.header)
+    return NO_ROWS, [common | {"line": number, "kind": "receipt", "facility": facility(where.facility, line, around),
                                "sku": item_number(line[0], where.sku_qualifiers), "unit": unit(line[0], 2), "change": _for_sale(line, where),
                                "reason": code, "reference": reference, "occurred_at": received_at, "sequence": int(interchange.control)}
                      for number, line in enumerate(read.lines, 1)]
@@ -46,9 +46,10 @@ def return_advice(warehouse: str, profile: Profile, where: ReturnAdvice, group: 
         raise Unsound(f"segment {read.header[0].number} (BGN): the return has no line (BLI)")
     common = {"warehouse": warehouse, "document_id": needed("document number", where.document_id, read.header), "rma": first(where.rma, read.header),
               "tracking_number": first(where.tracking, read.header), "received_at": when(where.received_at, read.header, profile, group)}
-    return [common | {"line": number, "reference": _order_reference(where.reference, line, read.header, common["rma"]), "unit": unit(line[0], 4),
+    around, references = facilities(where.facility, read.header), _references(where.reference, read.header)
+    return [common | {"line": number, "reference": _order_reference(references, line, common["rma"]), "unit": unit(line[0], 4),
                       "request_line": first(where.request_line, line), "sku": item_number(line[0], where.sku_qualifiers), "quantity": _bli_units(line),
-                      "grade": first(where.grade, line), "facility": facility(where.facility, line, read.header)}
+                      "grade": first(where.grade, line), "facility": facility(where.facility, line, around)}
             for number, line in enumerate(read.lines, 1)]
 
 
@@ -63,16 +64,17 @@ def sale_changes(returned: Rows, sale_grades: list[str], sequence: int) -> Rows:
 def _returned(read: Listing, where: Receipts, received_at: Any) -> Iterator[dict[str, Any]]:
     """A row for each condition of each line."""
     rma, tracking, number = first(where.rma, read.header), first(where.tracking, read.header), 0
+    around, references = facilities(where.facility, read.header), _references(where.return_reference, read.header)
     for line in read.lines:
         own, conditions = _split(line, where)
         apart = sum(units for _, units in conditions)
         parts = [(first(where.grade, own), _sound_units(own[0], apart, where)), *((first(where.grade, said), units) for said, units in conditions)]
         for grade, units in [part for part in parts if part[1]] or parts[:1]:
             number += 1
-            yield {"line": number, "reference": _order_reference(where.return_reference, own, read.header, rma), "rma": rma,
+            yield {"line": number, "reference": _order_reference(references, own, rma), "rma": rma,
                    "request_line": first(where.request_line, own), "sku": item_number(own[0], where.sku_qualifiers), "quantity": units,
                    "unit": unit(own[0], 2), "grade": grade, "tracking_number": first(where.tracking, own) or tracking,
-                   "facility": facility(where.facility, own, read.header), "received_at": received_at}
+                   "facility": facility(where.facility, own, around), "received_at": received_at}
 
 
 def _split(line: list[Segment], where: Receipts) -> tuple[list[Segment], list[tuple[list[Segment], int]]]:
@@ -99,9 +101,14 @@ def _for_sale(line: list[Segment], where: Receipts) -> int:
     return _sound_units(own[0], sum(units for _, units in conditions), where)
 
 
-def _order_reference(paths: list[str], line: list[Segment], header: list[Segment], rma: str) -> str:
+def _references(paths: list[str], header: list[Segment]) -> dict[str, str]:
+    """What the header says at each path."""
+    return {path: first([path], header) for path in paths}
+
+
+def _order_reference(around: dict[str, str], line: list[Segment], rma: str) -> str:
     """The order's reference: on the line, else in the header. The number of the return is none."""
-    return next((found for path in paths if (found := first([path], line) or first([path], header)) and found != rma), "")
+    return next((found for path, said in around.items() if (found := first([path], line) or said) and found != rma), "")
 
 
 def _bli_units(line: list[Segment]) -> int:

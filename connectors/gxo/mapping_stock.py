@@ -1,7 +1,7 @@
 """846 -> rows of StockLevels, 947 -> rows of StockChanges, by the partner profile. Pure. Raise Unsound.
 
-A figure below zero or beyond belief stays in its row: the contract sets that row aside, and only that SKU. What makes the whole set
-untrue (a fraction, two units, a total that does not add up, a SKU twice) refuses the set.
+A figure below zero or beyond belief, and a SKU that is there twice, stay as they are: the intake sets that SKU aside, and only that one. What
+makes the whole set untrue (a fraction, two units on a line, a total that does not add up) refuses the set.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from connectors.gxo.profile import Profile
-from connectors.gxo.reading import Unsound, facility, item_number, needed, unit, when, whole
+from connectors.gxo.reading import Unsound, facilities, facility, item_number, needed, unit, when, whole
 from connectors.gxo.wire import Listing, first
 from connectors.gxo.x12 import Group, Interchange, Segment, TransactionSet
 
@@ -30,15 +30,16 @@ class Statement:
 def stock_levels(warehouse: str, profile: Profile, interchange: Interchange, group: Group, document: TransactionSet) -> Statement:
     """The rows of one 846 that has passed the map."""
     read, where = Listing.read(document, "LIN", "CTT"), profile.stock
-    bia = read.header[0]
+    bia, around = read.header[0], facilities(where.facility, read.header)
     as_of = when(where.as_of, read.header, profile, group)
     common = {"warehouse": warehouse, "as_of": as_of, "sequence": int(interchange.control)}
-    rows = [common | {"facility": facility(where.facility, line, read.header), "sku": item_number(line[0], where.sku_qualifiers)} | _figures(line, profile)
+    rows = [common | {"facility": facility(where.facility, line, around), "sku": item_number(line[0], where.sku_qualifiers)} | _figures(line, profile)
             for line in read.lines]
     _check_totals(read, profile)
     is_whole = bia.at(1) in where.whole_purposes and (not where.whole_reports or bia.at(2) in where.whole_reports)
     places = sorted({row["facility"] for row in rows})
-    return Statement(_once_a_sku(rows, read.lines, profile), is_whole, (bia.at(1), bia.at(2), bia.at(3), as_of.isoformat(), *places))
+    rows = _added(rows, read.lines) if where.repeated == "added" else rows
+    return Statement(rows, is_whole, (bia.at(1), bia.at(2), bia.at(3), as_of.isoformat(), *places))
 
 
 def _figures(line: list[Segment], profile: Profile) -> dict[str, Any]:
@@ -69,18 +70,15 @@ def _completed(found: dict[str, int | None], profile: Profile) -> dict[str, int]
     return {"available": found["available"], "on_hand": on_hand, "on_hold": on_hold}
 
 
-def _once_a_sku(rows: Rows, lines: list[list[Segment]], profile: Profile) -> Rows:
-    """One row a SKU in a facility; lots are added up where the profile says that lines are lots."""
+def _added(rows: Rows, lines: list[list[Segment]]) -> Rows:
+    """One row a SKU in a facility, where the profile says that lines are lots."""
     kept: dict[tuple[str, str], dict[str, Any]] = {}
     for row, line in zip(rows, lines, strict=True):
-        key = row["facility"], row["sku"]
-        if key not in kept:
-            kept[key] = row
-            continue
-        if profile.stock.repeated == "refused" or kept[key]["unit"] != row["unit"]:
-            why = "the SKU was on a line before" if profile.stock.repeated == "refused" else "the SKU was on a line before, in another unit"
-            raise Unsound(f"segment {line[0].number} (LIN): {why}")
-        kept[key] |= {figure: kept[key][figure] + row[figure] for figure in _FIGURES}
+        before = kept.setdefault((row["facility"], row["sku"]), row)
+        if before["unit"] != row["unit"]:
+            raise Unsound(f"segment {line[0].number} (LIN): the SKU was on a line before, in another unit")
+        if before is not row:
+            before |= {figure: before[figure] + row[figure] for figure in _FIGURES}
     return list(kept.values())
 
 
@@ -105,15 +103,17 @@ def adjustments(warehouse: str, profile: Profile, interchange: Interchange, grou
     read, where = Listing.read(document, "W19"), profile.adjustments
     common = {"warehouse": warehouse, "kind": "adjustment", "document_id": needed("document number", where.document_id, read.header),
               "occurred_at": when(where.occurred_at, read.header, profile, group), "sequence": int(interchange.control)}
-    return [common | _adjusted(line, read.header, profile) | {"line": number} for number, line in enumerate(read.lines, 1)]
+    around, reference = facilities(where.facility, read.header), first(where.reference, read.header)
+    return [common | _adjusted(line, around, profile) | {"line": number, "reference": first(where.reference, line) or reference}
+            for number, line in enumerate(read.lines, 1)]
 
 
-def _adjusted(line: list[Segment], header: list[Segment], profile: Profile) -> dict[str, Any]:
+def _adjusted(line: list[Segment], around: set[str], profile: Profile) -> dict[str, Any]:
     w19, where = line[0], profile.adjustments
     reason, change = w19.at(1), whole(w19, 2)
     if reason in where.minus_reasons:
         change = -abs(change)
     if reason in where.unsold_reasons:
         change = 0
-    return {"facility": facility(where.facility, line, header), "sku": item_number(w19, where.sku_qualifiers), "unit": unit(w19, 3), "change": change,
-            "reason": reason, "reference": first(where.reference, line) or first(where.reference, header)}
+    return {"facility": facility(where.facility, line, around), "sku": item_number(w19, where.sku_qualifiers), "unit": unit(w19, 3), "change": change,
+            "reason": reason}

@@ -60,9 +60,10 @@ class CsvStock(CsvLayout):
 
     columns: dict[StockField, str]
     facility: str = Field("", description="of all rows, when no column says it")
-    name: Annotated[str, AfterValidator(_name_pattern)] = Field("", description="where the file's name says them: r'stock_(?P<as_of>[0-9]{14})_(?P<sequence>[0-9]+)'")
+    name_pattern: Annotated[str, AfterValidator(_name_pattern)] = Field(
+        "", description="where the file's name says them: r'stock_(?P<as_of>[0-9]{14})_(?P<sequence>[0-9]+)'")
     is_whole: bool = Field(False, description="it names every SKU of its facilities: one left out is out of stock. Needs a trailer")
-    repeated: Literal["refused", "added"] = Field("refused", description="the same SKU on two rows: refused, or they are lots and add up")
+    repeated: Literal["apart", "added"] = Field("apart", description="the same SKU on two rows: both stay, and that SKU is set aside; or they are lots and add up")
     rows_max: int = Field(200_000, gt=0, le=5_000_000)
     bytes_max: int = Field(MAX_BYTES, gt=0, le=200_000_000, description="files.max_bytes must be as large")
 
@@ -73,7 +74,7 @@ class CsvStock(CsvLayout):
             raise ValueError("columns lacks available or on_hand")
         if "facility" not in self.columns and not self.facility:
             raise ValueError("no column and no facility says where the stock is")
-        if "as_of" not in self.columns and "(?P<as_of>" not in self.name:
+        if "as_of" not in self.columns and "(?P<as_of>" not in self.name_pattern:
             raise ValueError("no column and no file name says when the statement was true")
         if self.is_whole and not self.trailer:
             raise ValueError("a statement counts as whole only with a trailer: one that was cut off would set the rest to zero")

@@ -22,7 +22,7 @@ class Stock(Strict):
     as_of: list[Path] = Field(["BIA-04"], description="when the statement was true: the version of its figures, with ISA13")
     whole_purposes: list[Code2] = Field(["00"], description="BIA-01 of a statement that names every SKU of its facility")
     whole_reports: list[Code2] = Field([], description="BIA-02 of such a statement; none: any")
-    repeated: Literal["refused", "added"] = Field("refused", description="the same SKU on two lines: refused, or its lines are lots and add up")
+    repeated: Literal["apart", "added"] = Field("apart", description="the same SKU on two lines: both stay, and that SKU is set aside; or they are lots and add up")
     hash_total: Literal["quantities", "unchecked"] = Field("quantities", description="what CTT-02 adds up, where it is given: every QTY-02")
     unit: str = Field("EA", description="when no line says it")
     ignore_segments: list[str] = Field([], description="segments the partner adds outside the 4010 map; passed over")

@@ -75,22 +75,24 @@ def unit(segment: Segment, position: int) -> str:
 
 def item_number(segment: Segment, qualifiers: list[str]) -> str:
     """The SKU under the first of these qualifiers that the segment has. Raises Unsound when it has none."""
-    pairs = [(segment.at(name), segment.at(value)) for name, value in PAIRS[segment.id]]
+    pairs = [(segment.at(name), segment.at(value)) for name, value in PAIRS[segment.id] if name <= len(segment.elements)]
     sku = next((value for qualifier in qualifiers for name, value in pairs if name == qualifier and value), "")
     if not sku:
         raise Unsound(f"segment {segment.number} ({segment.id}): no item number with qualifier {' or '.join(qualifiers)}")
     return sku
 
 
-def facility(paths: list[str], line: list[Segment], header: list[Segment]) -> str:
-    """Where it lies: what the line says, else the header. Raises Unsound when neither does, or when one of them names two."""
-    for segments in (line, header):
-        found = next((set(there) for path in paths if (there := values(path, segments))), set())
-        if len(found) == 1:
-            return found.pop()
-        if found:
-            raise Unsound(f"segment {segments[0].number} ({segments[0].id}): two facilities at {' or '.join(paths)}")
-    raise Unsound(f"segment {header[0].number} ({header[0].id}): no facility at {' or '.join(paths)}")
+def facilities(paths: list[str], segments: list[Segment]) -> set[str]:
+    """Every facility at the first of these paths that has one. Of a header it is looked up once: header and lines may both be very long."""
+    return next((set(there) for path in paths if (there := values(path, segments))), set())
+
+
+def facility(paths: list[str], line: list[Segment], around: set[str]) -> str:
+    """Where it lies: what the line says, else the header (`around`). Raises Unsound when neither does, or when it names two."""
+    found = facilities(paths, line) or around
+    if len(found) != 1:
+        raise Unsound(f"segment {line[0].number} ({line[0].id}): {'two facilities' if found else 'no facility'} at {' or '.join(paths)}")
+    return next(iter(found))
 
 
 def needed(name: str, paths: list[str], header: list[Segment]) -> str:

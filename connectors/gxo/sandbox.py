@@ -6,7 +6,6 @@ control number, nor a second order under the same reference (`nastiness='lenient
 
 import random
 from copy import deepcopy
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ import httpx
 
 from connectors.gxo.profile import Profile
 from connectors.gxo.sandbox_dock import Dock
-from connectors.gxo.sandbox_files import Shelf, elements_of
+from connectors.gxo.sandbox_files import Shelf, elements_of, first_element
 from connectors.gxo.sandbox_notes import Came
+from connectors.gxo.sandbox_orders import Order, order_of, promise, release, ship
 from connectors.gxo.sandbox_stock import StockBook
 from connectors.gxo.sandbox_writing import Parcel, acknowledgement_sets, advice_set, envelope_of
 from connectors.gxo.x12_write import write
@@ -25,24 +25,6 @@ from connectors.kit.sandbox import Faults
 
 SETS_PER_FILE = 50
 KINDS = {"complete": 68, "packages": 10, "unnumbered": 8, "partial": 8, "other carrier": 3, "repeated": 3}  # of 100 orders
-
-
-@dataclass
-class Order:
-    """One order as this warehouse has it."""
-
-    reference: str
-    storefront_order: str
-    facility: str
-    carrier: str
-    service: str
-    control: int
-    received_at: datetime
-    lines: dict[str, dict[str, Any]]
-    has_address: bool
-    state: str = "open"
-    pick_at: datetime | None = None
-    parcels: list[Parcel] = field(default_factory=list)
 
 
 class GxoSandbox:
@@ -175,67 +157,35 @@ class GxoSandbox:
 
     def _take_order(self, segments: list[list[str]], control: int) -> str:
         """One 940; returns why it is refused, or ''."""
-        order = self._read(segments, control)
-        status, copies = _first(segments, "W05", 1), self._orders.get(order.reference, [])
-        if status == "N" and copies and not self._is_lenient:
+        order = order_of(segments, control, self._clock.now(), self._profile)
+        status, copies = first_element(segments, "W05", 1), self._orders.get(order.reference, [])
+        if status == "N" and any(copy.state != "refused" for copy in copies) and not self._is_lenient:
             return "there is an order under this reference"
         if status == "N":
             unknown = [line["sku"] for line in order.lines.values() if line["sku"] not in self._skus]
             order.state = "refused" if unknown or order.facility not in self._facilities or not order.has_address else "open"
             order.pick_at = self._clock.now() + self._pick
-            self._promise(order)
+            promise(order, self._book)
             self._orders.setdefault(order.reference, []).append(order)
             return "unknown item, facility or address" if order.state == "refused" else ""
         open_copies = [copy for copy in copies if copy.state in ("open", "backordered") and not copy.parcels]
         if not open_copies:
             return "too late" if copies else "no such order"
         for copy in open_copies:
-            self._release(copy)
+            release(copy, self._book)
             if status == "F":
                 copy.state, copy.pick_at = "cancelling", self._clock.now()
             else:
                 copy.lines, copy.facility, copy.carrier, copy.service = deepcopy(order.lines), order.facility, order.carrier, order.service
-                self._promise(copy)
+                promise(copy, self._book)
         return ""
-
-    def _promise(self, order: Order) -> bool:
-        """Allocate what is there and not yet promised to it; whether anything was. Without a stock book all is there."""
-        if order.state == "refused":
-            return False
-        got = 0
-        for line in order.lines.values():
-            lacking = line["quantity"] - line["shipped"] - line["promised"]
-            more = self._book.allocate(order.facility, line["sku"], lacking) if self._book else lacking
-            line["promised"], got = line["promised"] + more, got + more
-        return got > 0
-
-    def _release(self, order: Order) -> None:
-        for line in order.lines.values():
-            if self._book:
-                self._book.release(order.facility, line["sku"], line["promised"])
-            line["promised"] = 0
 
     def _promise_what_came(self) -> None:
         """Orders that wait for stock get what has come since, the oldest first."""
         for order in [order for copies in self._orders.values() for order in copies if self._book and order.state in ("backordered", "partly shipped")]:
-            if self._promise(order) and order.state == "backordered":
+            if promise(order, self._book) and order.state == "backordered":
                 order.state = "partly shipped" if order.parcels else "open"
                 order.pick_at = self._clock.now() + self._pick
-
-    def _read(self, segments: list[list[str]], control: int) -> Order:
-        lines: dict[str, dict[str, Any]] = {}
-        for segment in segments:
-            if segment[0] == "W01":
-                pairs = dict(zip(segment[4::2], segment[5::2], strict=False))
-                sku = pairs.get(self._profile.order.sku_qualifier, "")
-                lines[f"?{len(lines)}"] = {"sku": sku, "quantity": int(segment[1]), "unit": segment[2], "shipped": 0, "promised": 0}
-            elif segment[:2] == ["N9", "LI"] and lines:
-                last = list(lines)[-1]
-                lines = {segment[2] if key == last else key: line for key, line in lines.items()}
-        facility = next((s[4] for s in segments if s[:2] == ["N1", self._profile.order.warehouse]), "")
-        return Order(_first(segments, "W05", 2), next((s[2] for s in segments if s[:2] == ["N9", "SO"]), ""), facility, _first(segments, "W66", 10),
-                     _first(segments, "W66", 5), control, self._clock.now(), lines,
-                     any(s[:2] == ["N1", "ST"] for s in segments) and any(s[0] == "N4" for s in segments))
 
     def _send_acknowledgements(self) -> None:
         due = [sets for at, sets in self._owed if at <= self._clock.now()]
@@ -278,15 +228,11 @@ class GxoSandbox:
         shipment = f"SHP{self._next_shipment:07}"
         self._next_shipment += 1
         parcels = [self._parcel(order, carrier, shipment, place, content) for place, content in enumerate(contents, 1) if any(content.values())]
-        for key, units in now.items():
-            order.lines[key]["shipped"] += units
-            order.lines[key]["promised"] -= units
-            if self._book:
-                self._book.ship(order.facility, order.lines[key]["sku"], units)
+        ship(order, now, self._book)
         order.parcels += parcels
         done = all(line["shipped"] == line["quantity"] for line in order.lines.values())
         order.state, order.pick_at = ("shipped", None) if done else ("partly shipped", self._clock.now() + self._rest)
-        return "945", advice_set(order, shipment, parcels, self._clock.now(), numbered=kind != "unnumbered")
+        return "945", advice_set(order, shipment, parcels, self.dock.local_time(), numbered=kind != "unnumbered")
 
     def _parcel(self, order: Order, carrier: str, shipment: str, place: int, content: dict[str, int]) -> Parcel:
         serial = self._next_shipment * 100 + place
@@ -297,7 +243,7 @@ class GxoSandbox:
         order.state = "cancelled"
         shipment = f"SHP{self._next_shipment:07}"
         self._next_shipment += 1
-        return "945", advice_set(order, shipment, [], self._clock.now(), numbered=True)
+        return "945", advice_set(order, shipment, [], self.dock.local_time(), numbered=True)
 
     def _write(self, set_id: str, group: str, sets: list[tuple[str, list[tuple[str, ...]]]], again: bool = False, late_seconds: float = 0) -> None:
         control = self._next_control
@@ -308,7 +254,3 @@ class GxoSandbox:
             self._statements.append((name, body))
         if again:
             self._shelf.put(f"{set_id}_{control:09}_again.edi", body)
-
-
-def _first(segments: list[list[str]], segment_id: str, element: int) -> str:
-    return next((s[element] if element < len(s) else "" for s in segments if s[0] == segment_id), "")

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.gxo.profile import Profile
+from connectors.gxo.sandbox_files import first_element
 from connectors.gxo.sandbox_notes import LINES_MAX, Came, adjustment_set, receipt_set, return_set, statement_sets
 from connectors.gxo.sandbox_stock import StockBook
 from connectors.kit.clock import Clock
@@ -51,7 +52,7 @@ class Dock:
 
     def take_notice(self, set_id: str, segments: list[list[str]], is_lenient: bool) -> str:
         """A 943 or a 180 of ours; why it is refused, or ''."""
-        reference = _first(segments, "W06" if set_id == "943" else "BGN", 2)
+        reference = first_element(segments, "W06" if set_id == "943" else "BGN", 2)
         if not reference or (reference in self.notices and not is_lenient):
             return "no reference" if not reference else "announced before"
         row, unit_at = ("W04", 2) if set_id == "943" else ("BLI", 4)
@@ -74,7 +75,7 @@ class Dock:
         self.receipts.append({"number": number, "facility": facility, "reference": reference, "lines": [vars(line) for line in lines]})
         if reference in self.notices:
             self.notices[reference]["state"] = "received"
-        self.write("944", "RE", [receipt_set(self.profile, facility, number, self._local(), lines, reference)])
+        self.write("944", "RE", [receipt_set(self.profile, facility, number, self.local_time(), lines, reference)])
         return number
 
     def receive_announced(self, reference: str, differences: dict[str, int] | None = None) -> str:
@@ -97,7 +98,7 @@ class Dock:
                              "lines": [{"sku": line.sku, "quantity": line.units, "grade": line.grade} for line in lines]})
         if rma in self.notices:
             self.notices[rma]["state"] = "received"
-        self.write("944", "RE", [return_set(self.profile, facility, number, self._local(), lines, reference, rma, tracking)])
+        self.write("944", "RE", [return_set(self.profile, facility, number, self.local_time(), lines, reference, rma, tracking)])
         return number
 
     def adjust(self, facility: str, changes: dict[str, int], reason: str = "AA") -> str:
@@ -107,7 +108,7 @@ class Dock:
             if self.book is not None:
                 self.book.at(facility, sku).free += units
         self.adjustments.append({"number": number, "facility": facility, "changes": dict(changes), "reason": reason})
-        self.write("947", "AW", [adjustment_set(self.profile, facility, number, self._local(), [(sku, units, reason) for sku, units in changes.items()])])
+        self.write("947", "AW", [adjustment_set(self.profile, facility, number, self.local_time(), [(sku, units, reason) for sku, units in changes.items()])])
         return number
 
     def state(self, facility: str, skus: list[str] | None = None, is_whole: bool = True, late_seconds: float = 0) -> None:
@@ -120,7 +121,7 @@ class Dock:
                                 "figures": figures})
         if fault == FEED_SILENT or not figures:
             return
-        sets = statement_sets(self.profile, facility, number, self._local(), self._spoiled(figures, fault, number), is_whole and skus is None, self.lines_max)
+        sets = statement_sets(self.profile, facility, number, self.local_time(), self._spoiled(figures, fault, number), is_whole and skus is None, self.lines_max)
         self.write("846", "IB", sets, late_seconds=late_seconds)
 
     def _spoiled(self, figures: dict[str, dict[str, int]], fault: str, number: str) -> dict[str, dict[str, int]]:
@@ -136,9 +137,6 @@ class Dock:
             return figures | {"NOBODY-KNOWS-1": {"available": 5, "on_hand": 5, "on_hold": 0}}
         return figures
 
-    def _local(self) -> datetime:
+    def local_time(self) -> datetime:
+        """What the site's clock on the wall says."""
         return self.clock.now().astimezone(ZoneInfo(self.profile.timezone))
-
-
-def _first(segments: list[list[str]], segment_id: str, element: int) -> str:
-    return next((s[element] if element < len(s) else "" for s in segments if s[0] == segment_id), "")

@@ -19,6 +19,11 @@ def elements_of(body: bytes) -> list[list[str]]:
     return [segment.strip("\r\n").split(text[3]) for segment in text.split(text[105]) if segment.strip("\r\n")]
 
 
+def first_element(segments: list[list[str]], segment_id: str, element: int) -> str:
+    """That element of the first such segment; '' when there is none."""
+    return next((s[element] if element < len(s) else "" for s in segments if s[0] == segment_id), "")
+
+
 class Shelf:
     """The partner's folders below `root`, by the names that the profile has for them."""
 

@@ -44,7 +44,7 @@ def acknowledgement_sets(group_code: str, group_number: str, answers: list[tuple
 
 def advice_set(order: Any, shipment: str, parcels: list[Parcel], at: datetime, numbered: bool) -> list[Row]:
     """The body of one 945: a parcel an LX, or one LX with zeros when nothing was shipped."""
-    rows: list[Row] = [("W06", "F", order.reference, f"{at:%Y%m%d}", shipment), ("N1", "WH", "", "92", order.facility), ("G62", "11", f"{at:%Y%m%d}")]
+    rows: list[Row] = [("W06", "F", order.reference, f"{at:%Y%m%d}", shipment), ("N1", "WH", "", "92", order.facility), ("G62", "11", f"{at:%Y%m%d}", "1", f"{at:%H%M}")]
     carrier = parcels[0].carrier if parcels else order.carrier
     rows.append(("W27", "M", carrier, order.service))
     if not parcels:

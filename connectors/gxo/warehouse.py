@@ -184,6 +184,10 @@ class Gxo:
         """Move it to our archive. Twice is harmless."""
         self._files.move(self._partner.from_partner, inbound.name, self._partner.archive)
 
+    def forget_filed(self, before: datetime, dry_run: bool = False) -> int:
+        """Remove from our archive what the partner wrote before that moment: advice may bear names. Raises NotNow, NotAllowed."""
+        return self._files.remove_older(self._partner.archive, before, dry_run)
+
     def close(self) -> None:
         """Let go of the transport."""
         self._files.close()

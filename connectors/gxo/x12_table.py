@@ -77,6 +77,9 @@ ELEMENTS = {r["element"]: Element(r["type"], int(r["min"]), int(r["max"]), froze
 SEGMENTS = {r["segment"]: Layout(tuple((e.rstrip("M"), e.endswith("M")) for e in r["elements"].split()), tuple(r["syntax"].split()))
             for r in _read("segments.csv")}
 
+_LAST_MANDATORY = {name: max((position for position, (_, mandatory) in enumerate(layout.elements, 1) if mandatory), default=0)
+                   for name, layout in SEGMENTS.items()}
+_NOTES = {name: tuple((note, tuple(int(note[i:i + 2]) for i in range(1, len(note), 2))) for note in layout.notes) for name, layout in SEGMENTS.items()}
 _MANY = 999_999
 _NUMBERS = {"N": r"-?[0-9]+", "R": r"-?([0-9]+\.?[0-9]*|\.[0-9]+)"}
 
@@ -161,14 +164,15 @@ def _element_faults(place: int, segment: Segment) -> Iterator[Fault]:
     if len(segment.elements) > len(layout.elements):
         yield Fault(place, segment.id, WRONG_ELEMENTS, f"{len(segment.elements)} elements, at most {len(layout.elements)} are known",
                     len(layout.elements) + 1, TOO_MANY_ELEMENTS)
-    for position, (number, mandatory) in enumerate(layout.elements, start=1):
-        value = segment.elements[position - 1] if position <= len(segment.elements) else ""
+    there = len(segment.elements)
+    for position, (number, mandatory) in enumerate(layout.elements[:max(there, _LAST_MANDATORY[segment.id])], start=1):
+        value = segment.elements[position - 1] if position <= there else ""
         problem = _problem(ELEMENTS[number], value) if value else (NO_ELEMENT, "mandatory, and empty") if mandatory else None
         if problem:
             code, why = problem
             yield Fault(place, segment.id, WRONG_ELEMENTS, why, position, code, is_note=code == NOT_LISTED)
-    for note in layout.notes:
-        if problem := _note_broken(note, segment):
+    for note, places in _NOTES[segment.id]:
+        if (note[0] == "R" or places[0] <= there) and (problem := _note_broken(note, places, segment)):
             position, code = problem
             yield Fault(place, segment.id, WRONG_ELEMENTS, f"breaks the syntax note {note}", position, code)
 
@@ -190,9 +194,8 @@ def _problem(element: Element, value: str) -> tuple[str, str] | None:
     return None
 
 
-def _note_broken(note: str, segment: Segment) -> tuple[int, str] | None:
+def _note_broken(note: str, places: tuple[int, ...], segment: Segment) -> tuple[int, str] | None:
     """P: all or none. R: at least one. C: the first asks for all others. L: the first asks for one of the others. E: at most one."""
-    places = [int(note[i:i + 2]) for i in range(1, len(note), 2)]
     there = [bool(segment.at(p)) for p in places]
     missing = next((p for p, is_there in zip(places, there, strict=True) if not is_there), 0)
     if note[0] == "P" and any(there) and not all(there):

@@ -15,6 +15,7 @@ from connectors.kit.errors import BadConfiguration, BadDocument, InDoubt, NotNow
 
 MAX_BYTES = 20_000_000
 MAX_FILES = 10_000
+EVERYTHING = 1_000_000
 MAX_REFUSED = 1_000
 SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _UNFINISHED = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}(\.tmp|\.tmp\.[A-Za-z0-9_-]*|\.part|\.filepart)", re.IGNORECASE)
@@ -197,6 +198,19 @@ class Exchange:
         for file in stale:
             self._disk.remove(folder, file.name)
         return len(stale)
+
+    def remove_older(self, folder: str, before: datetime, dry_run: bool = False) -> int:
+        """Remove the regular files of a folder, whatever their names, that were written before that moment. How many; dry_run: only counted.
+
+        A folder that was never made holds none.
+        """
+        above, _, name = folder.rpartition("/")
+        if self._disk.entry(above, name) is None:
+            return 0
+        old = [entry for entry in self._disk.entries(folder, EVERYTHING) if entry.regular and FileStat(*entry[:3]).modified_at < before]
+        for entry in old if not dry_run else ():
+            self._disk.remove(folder, entry.name)
+        return len(old)
 
     def close(self) -> None:
         """Let go of the connection. Twice is harmless; the next call opens it again."""

@@ -56,6 +56,9 @@ class Files(Protocol):
     def remove_stale_parts(self, folder: str, older_than_seconds: float) -> int:
         """Remove what our own interrupted puts left behind; how many. A partner's unfinished files are left alone."""
 
+    def remove_older(self, folder: str, before: datetime, dry_run: bool = False) -> int:
+        """Remove what was written to a folder before that moment. How many files; dry_run: only counted."""
+
     def close(self) -> None:
         """Let go of the connection. Twice is harmless."""
 

@@ -40,7 +40,8 @@ class Books:
         values = {"order": entry.order, "lines": entry.lines, "ship_groups": entry.ship_groups, "fingerprint": entry.fingerprint,
                   "addressed": entry.addressed, "modified_at": entry.modified_at, "taken_in_at": self._clock.now()}
         if tx.execute(self._database.insert(order_book).values(
-                connection=entry.connection, order_id=entry.order_id, state="new", asked_hash="", replan=True, **values).on_conflict_do_nothing()).rowcount:
+                connection=entry.connection, order_id=entry.order_id, state="new", asked_hash="", replan=True,
+                changed_at=values["taken_in_at"], **values).on_conflict_do_nothing()).rowcount:
             return "new"
         # locked until we commit: between our look and our write nobody enters a newer one (PostgreSQL; SQLite has one writer)
         before = tx.execute(sa.select(order_book).where(*_is(entry.connection, entry.order_id)).with_for_update()).one()
@@ -49,7 +50,8 @@ class Books:
         same = (before.order | {"modified_at": ""}, before.lines, before.ship_groups, before.fingerprint, before.addressed) == (
             entry.order | {"modified_at": ""}, entry.lines, entry.ship_groups, entry.fingerprint, entry.addressed)
         replan = before.replan or not same
-        tx.execute(sa.update(order_book).where(*_is(entry.connection, entry.order_id)).values(replan=replan, **values))
+        tx.execute(sa.update(order_book).where(*_is(entry.connection, entry.order_id)).values(
+            replan=replan, changed_at=before.changed_at if same else values["taken_in_at"], **values))
         return "same" if same else "changed"
 
     def order(self, tx: Connection, connection: str, order_id: str) -> Row[Any] | None:

@@ -11,7 +11,7 @@ from connectors.ledger.database import Database
 from connectors.ledger.tables import stock_desired, stock_mark
 
 CHUNK = 500
-ALONE = 64  # halved so often that it goes in a group of its own
+ALONE = 1  # `halved` is how large a group with this row may be; 0: as large as the storefront takes
 REFUSED = "refused by the storefront"
 
 Key = tuple[str, str]  # location, SKU
@@ -38,14 +38,28 @@ class DesiredStock:
         return [(row.location, row.sku) for row in tx.execute(sa.select(stock_desired.c.location, stock_desired.c.sku).where(
             stock_desired.c.connection == connection, stock_desired.c.is_corrected.is_(True)))]
 
-    def rows(self, tx: Connection, connection: str, skus: list[str] | None = None) -> dict[Key, Row[Any]]:
-        """The rows of these SKUs (None: all), without what they were made of."""
+    def rows(self, tx: Connection, connection: str, skus: list[str] | None = None, locations: Iterable[str] | None = None) -> dict[Key, Row[Any]]:
+        """The rows of these SKUs at these locations (None: all), without what they were made of.
+
+        Name the locations whenever you name SKUs: the key begins with them, and without them every row is looked at.
+        """
         columns = [column for column in stock_desired.c if column.name != "parts"]
         wanted = sa.select(*columns).where(stock_desired.c.connection == connection)
+        if locations is not None:
+            wanted = wanted.where(stock_desired.c.location.in_(list(locations)))
         if skus is None:
             return {(row.location, row.sku): row for row in tx.execute(wanted)}
         return {(row.location, row.sku): row for start in range(0, len(skus), CHUNK)
                 for row in tx.execute(wanted.where(stock_desired.c.sku.in_(skus[start:start + CHUNK])))}
+
+    def parts_of(self, tx: Connection, connection: str, keys: list[Key]) -> dict[Key, dict[str, Any]]:
+        """What these figures were made of."""
+        skus, found = sorted({sku for _, sku in keys}), {}
+        for start in range(0, len(skus), CHUNK):
+            found |= {(row.location, row.sku): row.parts for row in tx.execute(
+                sa.select(stock_desired.c.location, stock_desired.c.sku, stock_desired.c.parts).where(
+                    stock_desired.c.connection == connection, stock_desired.c.sku.in_(skus[start:start + CHUNK])))}
+        return {key: found[key] for key in keys if key in found}
 
     def decide(self, tx: Connection, rows: list[dict[str, Any]]) -> None:
         """Enter decided figures: {connection, location, sku, quantity, as_of, sequence, parts, withheld, is_corrected}.
@@ -57,7 +71,7 @@ class DesiredStock:
             return
         now = self._clock.now()
         told = [row | {"decided_at": now, "is_owed": row["withheld"] == "", "halved": 0, "effect_id": "", "turn": 0} for row in rows]
-        tx.execute(self._upsert(), told)
+        self._database.many(tx, self._upsert(), stock_desired, told)
 
     def _upsert(self) -> Any:
         new, old = self._database.insert(stock_desired), stock_desired.c
@@ -96,13 +110,18 @@ class DesiredStock:
     def under_way(self, tx: Connection, connection: str) -> dict[str, list[Row[Any]]]:
         """Rows by the effect that carries them."""
         found: dict[str, list[Row[Any]]] = {}
-        for row in tx.execute(sa.select(stock_desired).where(stock_desired.c.connection == connection, stock_desired.c.effect_id != "")):
+        for row in tx.execute(sa.select(stock_desired).where(stock_desired.c.effect_id > "", stock_desired.c.connection == connection)):  # not '!=': no index serves that
             found.setdefault(row.effect_id, []).append(row)
         return found
 
     def carry(self, tx: Connection, connection: str, keys: list[Key], effect_id: str) -> None:
         """This effect carries these rows now."""
-        tx.execute(_CARRY, [{"c": connection, "l": location, "s": sku, "carried_by": effect_id} for location, sku in keys])
+        for location in sorted({location for location, _ in keys}):
+            skus = [sku for place, sku in keys if place == location]
+            for start in range(0, len(skus), CHUNK):
+                tx.execute(sa.update(stock_desired).where(
+                    stock_desired.c.connection == connection, stock_desired.c.location == location, stock_desired.c.sku.in_(skus[start:start + CHUNK]),
+                ).values(effect_id=effect_id, turn=stock_desired.c.turn + 1))
 
     def told(self, tx: Connection, connection: str, location: str, items: list[dict[str, Any]], effect_id: str) -> None:
         """The storefront has these items {sku, quantity, as_of (a moment), sequence}. What moved on meanwhile is owed again."""
@@ -110,11 +129,13 @@ class DesiredStock:
         tx.execute(_TOLD, [{"c": connection, "l": location, "s": item["sku"], "by": effect_id, "n": item["quantity"], "v": item["as_of"],
                             "vs": item["sequence"], "at": now} for item in items])
 
-    def put_back(self, tx: Connection, connection: str, effect_id: str, halve: bool) -> int:
-        """The effect did not come about: its rows are owed again, in groups half as large when `halve`. How many."""
-        halved = stock_desired.c.halved + 1 if halve else stock_desired.c.halved
-        return tx.execute(sa.update(stock_desired).where(stock_desired.c.connection == connection, stock_desired.c.effect_id == effect_id)
-                          .values(effect_id="", is_owed=stock_desired.c.withheld == "", halved=halved)).rowcount
+    def put_back(self, tx: Connection, connection: str, effect_id: str, size: int = 0, alone: Iterable[str] = ()) -> int:
+        """The effect did not come about: its rows are owed again, in groups of `size` at most when it was too large, or these SKUs `alone`. How many."""
+        carried, blamed = (stock_desired.c.connection == connection, stock_desired.c.effect_id == effect_id), list(alone)
+        for start in range(0, len(blamed), CHUNK):
+            tx.execute(sa.update(stock_desired).where(*carried, stock_desired.c.sku.in_(blamed[start:start + CHUNK])).values(halved=ALONE))
+        halved = {"halved": size} if size else {}
+        return tx.execute(sa.update(stock_desired).where(*carried).values(effect_id="", is_owed=stock_desired.c.withheld == "", **halved)).rowcount
 
     def refuse(self, tx: Connection, connection: str, effect_id: str) -> None:
         """The storefront will not have this one row: not again before its figure changes, and then alone."""
@@ -127,7 +148,6 @@ def _is(connection: str, key: Key) -> tuple[Any, Any, Any]:
 
 
 _ROW = (stock_desired.c.connection == sa.bindparam("c"), stock_desired.c.location == sa.bindparam("l"), stock_desired.c.sku == sa.bindparam("s"))
-_CARRY = sa.update(stock_desired).where(*_ROW).values(effect_id=sa.bindparam("carried_by"), turn=stock_desired.c.turn + 1)
 _TOLD = sa.update(stock_desired).where(*_ROW, stock_desired.c.effect_id == sa.bindparam("by")).values(
     sent_quantity=sa.bindparam("n"), sent_as_of=sa.bindparam("v"), sent_sequence=sa.bindparam("vs"), sent_at=sa.bindparam("at"), effect_id="", halved=0,
     is_owed=sa.and_(stock_desired.c.withheld == "", stock_desired.c.quantity != sa.bindparam("n")))

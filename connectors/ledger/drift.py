@@ -1,6 +1,6 @@
 """Differences between systems, one open row a record with since when; and what the ledger believes of the orders that are compared."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -92,6 +92,25 @@ class Drifts:
         return [row for part in _parts(order_ids) for row in tx.execute(
             sa.select(effect).where(effect.c.connection == connection, effect.c.record.in_(part), effect.c.kind.in_(kinds)).order_by(effect.c.sequence))]
 
+    def latest_effects(self, tx: Connection, target: str, kind: str, limit: int) -> list[Row[Any]]:
+        """The newest effects of this kind that were sent, whatever became of them, the newest first."""
+        return list(tx.execute(sa.select(effect.c.effect_id, effect.c.payload, effect.c.sent_at).where(
+            effect.c.target == target, effect.c.kind == kind, effect.c.sent_at.is_not(None)).order_by(effect.c.sequence.desc()).limit(limit)))
+
+    def waiting_at(self, tx: Connection, connection: str, warehouse: str) -> list[Row[Any]]:
+        """Requests of this storefront that the warehouse has not shipped whole, each with what became of its effect, and when the order was placed."""
+        return list(tx.execute(sa.select(
+            request.c.order_id, request.c.reference, request.c.facility, request.c.state, request.c.created_at, order_book.c.order, effect.c.confirmed_at,
+            effect.c.verified_at, effect.c.state.label("effect_state")).join(effect, effect.c.effect_id == request.c.effect_id).join(
+            order_book, sa.and_(order_book.c.connection == request.c.connection, order_book.c.order_id == request.c.order_id)).where(
+            request.c.connection == connection, request.c.warehouse == warehouse, request.c.state.in_(("asked", "changed", "partly_shipped")),
+        ).order_by(request.c.order_id, request.c.reference)))
+
+    def not_asked(self, tx: Connection, connection: str) -> list[Row[Any]]:
+        """Orders that were taken in and not asked of any warehouse, oldest first."""
+        return list(tx.execute(sa.select(order_book).where(order_book.c.connection == connection, order_book.c.state.in_(("new", "held")),
+                                                           order_book.c.asked_hash == "").order_by(order_book.c.taken_in_at, order_book.c.order_id)))
+
     def held_of(self, tx: Connection, connection: str, order_ids: Iterable[str]) -> list[Row[Any]]:
         """Packages of these orders that wait for a mapping."""
         return [row for part in _parts(order_ids) for row in tx.execute(
@@ -133,6 +152,16 @@ class Drifts:
         """When the orders were placed that were taken in or changed since then, oldest first."""
         rows = tx.execute(sa.select(order_book.c.order).where(order_book.c.connection == connection, order_book.c.modified_at >= since)).scalars()
         return sorted(datetime.fromisoformat(order["placed_at"]) for order in rows)
+
+    def book_since(self, tx: Connection, connection: str, since: datetime) -> Iterator[Row[Any]]:
+        """What was ordered since then: order, lines, ship groups, one row an order."""
+        return iter(tx.execute(sa.select(order_book.c.order, order_book.c.lines, order_book.c.ship_groups).where(
+            order_book.c.connection == connection, order_book.c.modified_at >= since).order_by(order_book.c.order_id)))
+
+    def carriers_of(self, tx: Connection, warehouse: str, since: datetime) -> set[tuple[str, str]]:
+        """(carrier, service) that this warehouse shipped with since then."""
+        return {(row.carrier, row.service) for row in tx.execute(sa.select(dispatch_line.c.carrier, dispatch_line.c.service).where(
+            dispatch_line.c.warehouse == warehouse, dispatch_line.c.shipped_at >= since, dispatch_line.c.quantity > 0).distinct())}
 
 
 def _parts(values: Iterable[str]) -> Iterable[list[str]]:

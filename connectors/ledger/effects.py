@@ -170,9 +170,10 @@ class Effects:
         """Certainly nothing happened: later again."""
         self._change(tx, claimed, IN_FLIGHT, state=PLANNED, error=error, lease_until=None, not_before=self._clock.now() + timedelta(seconds=wait_seconds))
 
-    def reject(self, tx: Connection, claimed: Effect, error: str) -> None:
-        """The far side said no to this record."""
-        self._change(tx, claimed, IN_FLIGHT, state=REJECTED, error=error, lease_until=None)
+    def reject(self, tx: Connection, claimed: Effect, error: str, records: tuple[str, ...] = ()) -> None:
+        """The far side said no to this record. records: which parts of it are at fault, where the far side named them."""
+        blamed = {"evidence": {"records": list(records)}} if records else {}
+        self._change(tx, claimed, IN_FLIGHT, state=REJECTED, error=error, lease_until=None, **blamed)
 
     def block(self, tx: Connection, claimed: Effect, error: str) -> None:
         """Only a person can tell."""

@@ -77,6 +77,16 @@ class Exceptions:
         """One exception, open or not."""
         return tx.execute(sa.select(exception).where(exception.c.exception_id == exception_id)).one_or_none()
 
+    def of_record(self, tx: Connection, connection: str, record: str) -> list[Row[Any]]:
+        """Every exception about one record, oldest first."""
+        return list(tx.execute(sa.select(exception).where(exception.c.connection == connection, exception.c.record == shortened(record, RECORD_LONGEST))
+                               .order_by(exception.c.opened_at, exception.c.exception_id)))
+
+    def beginning(self, tx: Connection, beginning: str) -> list[Row[Any]]:
+        """Those whose id begins so, open or not."""
+        return list(tx.execute(sa.select(exception).where(sa.func.substr(exception.c.exception_id, 1, len(beginning)) == beginning)
+                               .order_by(exception.c.exception_id).limit(10)))
+
     def waiting(self, tx: Connection, prefix: str = "") -> list[Row[Any]]:
         """Open exceptions that something outside the record would free, oldest first."""
         # not LIKE: it takes '_' for any letter, and SQLite's takes 'a' for 'A'

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import time
 
 import pandas as pd
 import sqlalchemy as sa
@@ -11,17 +12,25 @@ from sqlalchemy.engine import Row
 
 from connectors.kit.clock import Clock, new_id
 from connectors.kit.errors import WharfingerError
+from connectors.ledger.alerts import Alerts
 from connectors.ledger.books import Books
 from connectors.ledger.database import BUSY_SECONDS, Database
 from connectors.ledger.desired import DesiredStock
 from connectors.ledger.drift import Drifts
 from connectors.ledger.effects import Effects
 from connectors.ledger.exceptions import Exceptions
+from connectors.ledger.extract import Extract
+from connectors.ledger.hints import Hints
+from connectors.ledger.journal import Journal
+from connectors.ledger.receipts import Receipts
+from connectors.ledger.reconciliation import Reconciliations
 from connectors.ledger.records import Inbox, ItemMasters, Mappings, Runs, Timeline, Watermarks
+from connectors.ledger.retention import Retention
 from connectors.ledger.returns import Returns
 from connectors.ledger.stock import Stock
 from connectors.ledger.tables import metadata
 from connectors.ledger.vault import Vault
+from contracts.exceptions import CUT_OFF
 
 __all__ = ["Ledger", "Row", "Tx"]  # Tx and Row: so that nobody above needs to know which database library this is
 
@@ -30,7 +39,7 @@ class Ledger:
     """Opens the database, brings its tables up to date, and holds the parts that work on it."""
 
     def __init__(self, url: str, clock: Clock, master_key: SecretStr, lease_seconds: float = 120, make_id: Callable[[], str] = new_id,
-                 busy_seconds: float = BUSY_SECONDS, content: bytes = b"") -> None:
+                 busy_seconds: float = BUSY_SECONDS, cut_off: time = CUT_OFF, content: bytes = b"") -> None:
         """content: for a ledger in memory, another one's whole content (`Database.content`) to begin with, of this same version."""
         self.database = Database(url, busy_seconds)
         try:
@@ -39,7 +48,7 @@ class Ledger:
             self.database.close()
             raise
         self.effects = Effects(self.database, clock, lease_seconds)
-        self.exceptions = Exceptions(self.database, clock, make_id)
+        self.exceptions = Exceptions(self.database, clock, make_id, cut_off)
         self.books = Books(self.database, clock)
         self.watermarks = Watermarks(self.database, clock)
         self.mappings = Mappings(self.database, clock)
@@ -47,10 +56,17 @@ class Ledger:
         self.inbox = Inbox(clock)
         self.timeline = Timeline(clock)
         self.runs = Runs(self.database, clock)
+        self.extract = Extract(self.database)
+        self.journal = Journal(clock)
+        self.retention = Retention(self.database, clock)
+        self.hints = Hints(self.database, clock)
+        self.alerts = Alerts(self.database, clock)
+        self.reconciliations = Reconciliations(self.database, clock)
         self.returns = Returns(self.database, clock)
         self.stock = Stock(self.database, clock)
         self.desired = DesiredStock(self.database, clock)
         self.drifts = Drifts(self.database, clock)
+        self.receipts = Receipts(self.database, clock)
         self.vault = Vault(self.database, clock, master_key)
 
     @contextmanager

@@ -10,11 +10,12 @@ from sqlalchemy.engine import Connection, Row
 
 from connectors.kit.clock import Clock
 from connectors.ledger.database import Database
-from connectors.ledger.tables import CONFIRMED, dispatch_line, effect, item, order_book, request, request_line, sku_sales, stock_change, stock_feed
+from connectors.ledger.tables import CONFIRMED, dispatch_line, effect, exception, item, order_book, request, request_line, sku_sales, stock_change, stock_feed
 from contracts.stock import AskedLine
 
 GONE = ("withdrawn", "cancelled", "rejected")
 OVER = ("done", "cancelled", "not_ours", "nothing_to_ship")  # orders that claim no stock any more
+CANCEL_REFUSED = "cancel_refused"
 CHUNK = 500
 
 
@@ -73,6 +74,13 @@ class Stock:
         return [AskedLine(facility, sku, quantity, seen_at, tuple(shipped.get((reference, sku), ())))
                 for (reference, facility, sku, seen_at), quantity in wanted.items()]
 
+    def units_asked_since(self, tx: Connection, warehouse: str, facility: str, since: datetime) -> int:
+        """Units of requests that the facility got after that moment: what a statement may have lost for a reason that we know."""
+        return tx.execute(sa.select(sa.func.coalesce(sa.func.sum(request_line.c.quantity), 0)).select_from(request).join(
+            request_line, sa.and_(request_line.c.warehouse == request.c.warehouse, request_line.c.reference == request.c.reference),
+        ).join(effect, effect.c.effect_id == request.c.effect_id).where(
+            request.c.warehouse == warehouse, request.c.facility == facility, request.c.state.notin_(GONE), effect.c.confirmed_at > since)).scalar_one()
+
     def _shipped(self, tx: Connection, warehouse: str, references: list[str]) -> dict[tuple[str, str], list[tuple[datetime, int]]]:
         found: dict[tuple[str, str], list[tuple[datetime, int]]] = {}
         for start in range(0, len(references), CHUNK):
@@ -117,6 +125,13 @@ class Stock:
         tx.execute(sa.delete(sku_sales).where(sku_sales.c.connection == connection))
         if rows:
             tx.execute(sa.insert(sku_sales), [row | {"connection": connection, "counted_at": self._clock.now()} for row in rows])
+
+    def moved_there(self, tx: Connection, connection: str, since: datetime) -> set[str]:
+        """SKUs of orders that were called off since then, or shipped although they had been: the storefront has moved its own figures for them."""
+        refused = sa.exists().where(exception.c.connection == order_book.c.connection, exception.c.record == order_book.c.order_id, exception.c.type == CANCEL_REFUSED)
+        found = tx.execute(sa.select(order_book.c.order, order_book.c.lines, refused.label("refused")).where(
+            order_book.c.connection == connection, order_book.c.changed_at > since))
+        return {line["sku"].strip() for order, lines, is_refused in found if is_refused or order["status"] in ("cancelled", "refunded") for line in lines}
 
     def sold(self, tx: Connection, connection: str, since: datetime) -> list[tuple[datetime, str, int]]:
         """(placed at, SKU, units) of every shippable line ordered since then and not called off."""

@@ -120,7 +120,9 @@ order_book = Table(
     Column("state", String(20), nullable=False),
     Column("asked_hash", String(64), nullable=False, default=""),
     Column("replan", Boolean, nullable=False, default=False),
+    Column("changed_at", Utc),
     Index("ix_order_book_replan", "connection", "replan"),
+    Index("ix_order_book_changed", "connection", "changed_at"),
 )
 
 request = Table(
@@ -360,6 +362,7 @@ stock_desired = Table(
     Index("ix_stock_desired_owed", "connection", "is_owed"),
     Index("ix_stock_desired_corrected", "connection", "is_corrected"),
     Index("ix_stock_desired_effect", "effect_id"),
+    Index("ix_stock_desired_withheld", "connection", "withheld"),
 )
 
 stock_mark = Table(
@@ -498,6 +501,10 @@ reconciliation = Table(
     Column("connection", Words, nullable=False),
     Column("period", String(20), nullable=False),
     Column("order_id", Words, nullable=False),
+    Column("placed_at", Utc, nullable=False),
+    Column("status", String(30), nullable=False),
+    Column("is_carried_in", Boolean, nullable=False),
+    Column("is_carried_out", Boolean, nullable=False),
     Column("verdict", String(40), nullable=False),
     Column("currency", String(3), nullable=False),
     Column("ordered_minor", sa.BigInteger, nullable=False),
@@ -505,7 +512,11 @@ reconciliation = Table(
     Column("dispatched_minor", sa.BigInteger, nullable=False),
     Column("refunded_minor", sa.BigInteger, nullable=False),
     Column("returned_minor", sa.BigInteger, nullable=False),
+    Column("deducted_minor", sa.BigInteger, nullable=False),
+    Column("balance_minor", sa.BigInteger, nullable=False),
     Column("difference_minor", sa.BigInteger, nullable=False),
+    Column("explained_minor", sa.BigInteger, nullable=False),
+    Column("differences", sa.JSON, nullable=False, default=list),
     Column("detail", Words, nullable=False, default=""),
     Column("made_at", Utc, nullable=False),
     UniqueConstraint("connection", "period", "order_id"),
@@ -526,7 +537,11 @@ alert = Table(
     "alert", metadata,
     Column("exception_id", Words, primary_key=True),
     Column("stage", String(20), primary_key=True),
-    Column("sent_at", Utc, nullable=False),
+    Column("alert_id", String(36), nullable=False),
+    Column("promised_at", Utc, nullable=False),
+    Column("told_at", Utc),
+    sa.CheckConstraint("stage IN ('opened', 'due')", name="ck_alert_stage"),
+    Index("ix_alert_untold", "told_at", "alert_id"),
 )
 
 journal = Table(

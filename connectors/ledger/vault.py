@@ -93,6 +93,15 @@ class Vault:
         tx.execute(sa.delete(vault_item).where(vault_item.c.subject == subject))
         return bool(tx.execute(sa.update(vault_key).where(vault_key.c.subject == subject, vault_key.c.wrapped != SHREDDED).values(wrapped=SHREDDED)).rowcount)
 
+    def held(self, tx: Connection, subject: str, before: datetime | None = None) -> list[str]:
+        """Names of what is sealed under a subject (before that moment), without opening any."""
+        wanted = sa.select(vault_item.c.name).where(vault_item.c.subject == subject).order_by(vault_item.c.sealed_at, vault_item.c.name)
+        return list(tx.execute(wanted if before is None else wanted.where(vault_item.c.sealed_at < before)).scalars())
+
+    def forget(self, tx: Connection, subject: str, names: list[str]) -> int:
+        """Destroy some of what is sealed under a subject; the rest stays readable. How many there were. Same remarks as for `shred`."""
+        return sum(tx.execute(sa.delete(vault_item).where(vault_item.c.subject == subject, vault_item.c.name == name)).rowcount for name in names)
+
     def fingerprint(self, fields: Any) -> str:
         """A keyed hash: equal fields, equal fingerprint; useless to whoever has not the master key."""
         return hmac.new(self._fingerprint_key, dumps(fields).encode(), hashlib.sha256).hexdigest()

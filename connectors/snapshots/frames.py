@@ -27,6 +27,8 @@ def _whole(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _series(column: pa.ChunkedArray) -> pd.Series:
+    if pa.types.is_nested(column.type):  # else the whole numbers in a list with a gap become floats
+        return pd.Series(column.to_pylist(), dtype="object")
     nullable = _WITH_GAPS.get(column.type) if column.null_count else None
     if nullable:
         return pd.Series(pd.array(column.to_pylist(), dtype=nullable))

@@ -4,12 +4,14 @@ A process of its own because DuckDB's memory limit and interrupt do not bound ev
 and 84 seconds inside `memory_limit='512MB'` and a two-second interrupt (DuckDB 2.0.0, measured). The operating system's limits do.
 Nothing of the asking process is here: not its variables, its environment or its open files.
 
-Four walls, each tested by the attack list: one SELECT over the published views (read from DuckDB's own syntax tree); read-only
+Four walls, each tested by the attack list: one SELECT over the published views and macros (read from DuckDB's own syntax tree); read-only
 with external access off and the configuration locked; no extension loaded or installed; limits on memory, and no file may grow.
 Answer: an Arrow stream on stdout; or exit code 3 with the reason on stderr.
 """
 
+import difflib
 import json
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +26,7 @@ TABLE_FUNCTIONS = {"range", "generate_series", "unnest", "json_each", "json_tree
 SETTINGS_FUNCTIONS = {"current_setting", "write_log"}
 MOST_BYTES = 64 * 1024 * 1024
 BATCH_ROWS = 1_000
+LISTED = "SELECT * FROM dictionary lists them"
 ONLY_SELECT = "only one SELECT (or DESCRIBE, SHOW, SUMMARIZE) is answered"
 
 
@@ -63,10 +66,32 @@ def _answer(asked: dict[str, Any]) -> None:
         raise _Refused(ONLY_SELECT if tree.get("error_type") == "not implemented" else tree["error_message"])
     if len(tree["statements"]) != 1:
         raise _Refused(ONLY_SELECT)
-    views = connection.execute("SELECT view_name FROM duckdb_views() WHERE database_name = ? AND schema_name = 'main' AND NOT internal",
-                               [CATALOGUE]).fetchall()
-    _check(tree, {name for (name,) in views})
-    _write(connection.sql(asked["sql"]), asked["limit_rows"])
+    views, macros = _published(connection)
+    _check(tree, views, macros)
+    try:
+        _write(connection.sql(asked["sql"]), asked["limit_rows"])
+    except duckdb.BinderException as error:
+        raise _Refused(_with_nearest(connection, str(error))) from None
+
+
+def _published(connection: duckdb.DuckDBPyConnection) -> tuple[set[str], set[str]]:
+    views = connection.execute("SELECT view_name FROM duckdb_views() WHERE database_name = ? AND schema_name = 'main' AND NOT internal", [CATALOGUE]).fetchall()
+    macros = connection.execute("SELECT function_name FROM duckdb_functions() WHERE database_name = ? AND schema_name = 'main' AND function_type = 'table_macro' "
+                                "AND NOT internal", [CATALOGUE]).fetchall()
+    return {name for (name,) in views}, {name for (name,) in macros}
+
+
+def _with_nearest(connection: duckdb.DuckDBPyConnection, said: str) -> str:
+    """DuckDB proposes whatever is left in the FROM clause; a name that is spelt alike helps more."""
+    missing = re.search(r'column "([^"]+)"|column named "([^"]+)"', said)
+    if not missing:
+        return said
+    name = (missing[1] or missing[2]).lower()
+    known = dict(connection.execute("SELECT column_name, string_agg(DISTINCT view_name, ', ' ORDER BY view_name) FROM dictionary WHERE column_name <> '' GROUP BY ALL").fetchall())
+    holding = sorted((column for column in known if len(name) > 2 and name in column), key=len)
+    nearest = holding or difflib.get_close_matches(name, known, 2)
+    alike = "; ".join(f"{column!r} is in {known[column]}" for column in nearest[:2])
+    return f"{said.splitlines()[0]} {f'Did you mean: {alike}?' if alike else f'No view has a column of that name: {LISTED}.'}"
 
 
 def _open(asked: dict[str, Any]) -> duckdb.DuckDBPyConnection:
@@ -80,8 +105,8 @@ def _open(asked: dict[str, Any]) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _check(tree: dict[str, Any], views: set[str]) -> None:
-    """Only reading, and only from the published views.
+def _check(tree: dict[str, Any], views: set[str], macros: set[str]) -> None:
+    """Only reading, and only from the published views and macros.
 
     ATTACH puts the catalogue's own file and its .wal on DuckDB's `allowed_paths`, external access or not, so that
     COPY … TO 'analytics.duckdb' (USE_TMP_FILE false) overwrites it and read_blob('analytics.duckdb') reads it: hence this allow-list.
@@ -92,12 +117,26 @@ def _check(tree: dict[str, Any], views: set[str]) -> None:
         kind = str(node.get("type", ""))
         if kind.endswith("_NODE") and kind not in QUERY_NODES:
             raise _Refused(ONLY_SELECT)
-        if kind == "TABLE_FUNCTION" and node["function"].get("function_name", "").lower() not in TABLE_FUNCTIONS:
-            raise _Refused(f"the table function {node['function'].get('function_name', '')!r} is not available here")
+        if kind == "TABLE_FUNCTION" and not _may_be_called(node["function"], macros):
+            raise _Refused(f"the table function {node['function'].get('function_name', '')!r} is not available here"
+                           + _alike(node["function"].get("function_name", ""), macros | views))
         if node.get("class") == "FUNCTION" and node.get("function_name", "").lower() in SETTINGS_FUNCTIONS:
             raise _Refused(f"the function {node['function_name']!r} is not available here")
         if kind == "BASE_TABLE" and not _is_view(node["qualified_name"]["path"], named):
-            raise _Refused(f"there is no view {'.'.join(node['qualified_name']['path'])!r}; SELECT * FROM dictionary lists them")
+            raise _Refused(f"there is no view {'.'.join(node['qualified_name']['path'])!r}{_alike(node['qualified_name']['path'][-1], views | macros)}; {LISTED}")
+
+
+def _may_be_called(function: dict[str, Any], macros: set[str]) -> bool:
+    """One of the harmless table functions, or a macro that we published: under its own name and nowhere else."""
+    *place, name = [part.lower() for part in function.get("qualified_name", {}).get("path") or [function.get("function_name", "")]]
+    if name in macros:
+        return place in ([], ["main"], [CATALOGUE], [CATALOGUE, "main"])
+    return name in TABLE_FUNCTIONS and place in ([], ["main"], ["system", "main"])
+
+
+def _alike(name: str, known: set[str]) -> str:
+    found = difflib.get_close_matches(name.lower(), known, 2, 0.5)
+    return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 
 def _is_view(path: list[str], named: set[str]) -> bool:

@@ -76,9 +76,9 @@ class Merging:
             "known_as_of": (known.whole or oldest)[0], "known_sequence": (known.whole or oldest)[1]})
         skus, units = self._stocked(now)
         skus_before, units_before = self._stocked(was)
-        (lost,) = connection.execute(f"SELECT count(*) FROM {was} b JOIN {now} n ON b.sku = n.sku WHERE (b.available > 0 OR b.on_hand > 0) "
-                                     "AND n.available <= 0 AND n.on_hand <= 0").fetchone()
-        (moved,) = connection.execute(f"SELECT count(*) FROM {now} WHERE holds <> 'known'").fetchone()
+        ((lost,),) = connection.execute(f"SELECT count(*) FROM {was} b JOIN {now} n ON b.sku = n.sku WHERE (b.available > 0 OR b.on_hand > 0) "
+                                        "AND n.available <= 0 AND n.on_hand <= 0").fetchall()
+        ((moved,),) = connection.execute(f"SELECT count(*) FROM {now} WHERE holds <> 'known'").fetchall()
         version, whole = max(filter(None, (known.version, newest))), max(filter(None, (known.whole, oldest if is_whole else None)), default=None)
         return Positions(facility, now, bool(moved) or (version, whole) != (known.version, known.whole), version, whole, skus, units, skus_before, units_before,
                          lost, twice)
@@ -96,11 +96,12 @@ class Merging:
 
     def _version(self, facility: str, order: str) -> Version:
         return self._connection.execute(f"SELECT as_of, sequence FROM statement WHERE facility = ? ORDER BY as_of {order}, sequence {order} LIMIT 1",
-                                        [facility]).fetchone()
+                                        [facility]).fetchall()[0]
 
     def _stocked(self, table: str) -> tuple[int, int]:
-        counted, units = self._connection.execute(
-            f"SELECT count(*) FILTER (available > 0 OR on_hand > 0), coalesce(sum(on_hand), 0) FROM {table}").fetchone()
+        # fetchall everywhere: DuckDB 2 refuses the next statement while a result is not read to its end
+        ((counted, units),) = self._connection.execute(
+            f"SELECT count(*) FILTER (available > 0 OR on_hand > 0), coalesce(sum(on_hand), 0) FROM {table}").fetchall()
         return int(counted), int(units)
 
 

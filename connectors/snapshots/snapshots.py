@@ -84,6 +84,15 @@ class Snapshots:
             found.append(Kept(files.unstamp(as_of), files.unstamp(seen_at), path))
         return sorted(found)
 
+    def before(self, kind: str, source: str, moment: datetime) -> list[Kept]:
+        """What is not needed to know anything from `moment` on: everything older than the newest that was true then."""
+        holds = self._at(kind, source, moment)
+        return [] if holds is None else [kept for kept in self.kept(kind, source) if kept.as_of < holds.as_of]
+
+    def forget(self, kept: Kept) -> None:
+        """Remove one snapshot. Twice is harmless."""
+        files.remove(kept.path.parent)
+
     def sources(self, kind: str) -> list[str]:
         """Every source that a snapshot of this kind is kept of."""
         kind_of(kind)
@@ -103,7 +112,7 @@ class Snapshots:
             for side, at in (("a", a), ("b", b)):
                 kept = self._at(kind, source, at)
                 relation(connection, kind, kept and kept.path).create(side)
-                if connection.execute(f"SELECT 1 FROM {side} GROUP BY {', '.join(map(quoted, keys))} HAVING count(*) > 1 LIMIT 1").fetchone():
+                if connection.execute(f"SELECT 1 FROM {side} GROUP BY {', '.join(map(quoted, keys))} HAVING count(*) > 1 LIMIT 1").fetchall():
                     raise SnapshotRefused(f"comparing snapshots of {kind} from {source}", f"two rows have the same {', '.join(keys)}")
             others = {column: sql_type for column, sql_type in columns.items() if column not in keys}
             return to_frame(connection.sql(diff_sql(keys, others)).to_arrow_table())

@@ -8,15 +8,16 @@ import duckdb
 from connectors.snapshots.kinds import columns_of
 
 
-def relation(connection: duckdb.DuckDBPyConnection, kind: str, file: Path | None) -> duckdb.DuckDBPyRelation:
-    """The rows of one snapshot in the contract's columns and types; no rows when there is none.
+def relation(connection: duckdb.DuckDBPyConnection, kind: str, file: Path | Sequence[Path] | None) -> duckdb.DuckDBPyRelation:
+    """The rows of one snapshot (or of several) in the contract's columns and types; no rows when there is none.
 
     A column that the contract got after the file was written reads '' (text) or null; one that it lost is left out.
     """
     columns = columns_of(kind)
-    if file is None:
+    files = [file] if isinstance(file, Path) else list(file or ())
+    if not files:
         return connection.sql(f"SELECT {', '.join(f'NULL::{sql_type} AS {quoted(column)}' for column, sql_type in columns.items())} WHERE false")
-    said = connection.sql("FROM read_parquet($file, hive_partitioning = false)", params={"file": str(file)})
+    said = connection.sql("FROM read_parquet($files, hive_partitioning = false, union_by_name = true)", params={"files": [str(one) for one in files]})
     return said.select(", ".join(_in_file(column, sql_type, said.columns) for column, sql_type in columns.items()))
 
 

@@ -21,6 +21,26 @@ _COLUMNS = {
     "timeline": "at:TIMESTAMPTZ connection order_id what actor detail",
     "watermarks": "feed reached_at:TIMESTAMPTZ updated_at:TIMESTAMPTZ",
     "inbox": "key source name kind state sha256 received_at:TIMESTAMPTZ detail",
+    "stock_feeds": "warehouse facility as_of:TIMESTAMPTZ sequence:BIGINT skus:BIGINT units:BIGINT inbox_key received_at:TIMESTAMPTZ",
+    "stock_changes": "warehouse document_id line:BIGINT kind facility sku unit change:BIGINT reason reference occurred_at:TIMESTAMPTZ sequence:BIGINT inbox_key "
+                     "entered_at:TIMESTAMPTZ",
+    "stock_desired": "connection location sku quantity:BIGINT as_of:TIMESTAMPTZ sequence:BIGINT decided_at:TIMESTAMPTZ parts is_owed:BOOLEAN effect_id "
+                     "sent_quantity:BIGINT sent_as_of:TIMESTAMPTZ sent_at:TIMESTAMPTZ withheld is_corrected:BOOLEAN",
+    "stock_updates": "effect_id connection location sku quantity:BIGINT as_of:TIMESTAMPTZ sequence:BIGINT state sent_at:TIMESTAMPTZ confirmed_at:TIMESTAMPTZ",
+    "rmas": "connection rma order_id warehouse facility lines:BIGINT units:BIGINT state asked_at:TIMESTAMPTZ asked_by decided_at:TIMESTAMPTZ decided_by",
+    "return_lines": "warehouse document_id line:BIGINT reference rma request_line sku quantity:BIGINT unit grade tracking_number facility received_at:TIMESTAMPTZ "
+                    "inbox_key state connection order_id line_id storefront_quantity:BIGINT disposition refund_effect matched_by",
+    "refunds": "connection refund_id line_id order_id quantity:BIGINT amount_minor:BIGINT currency is_declined:BOOLEAN created_at:TIMESTAMPTZ seen_at:TIMESTAMPTZ",
+    "payments": "connection payment_id order_id kind amount_minor:BIGINT currency is_settled:BOOLEAN gateway occurred_at:TIMESTAMPTZ seen_at:TIMESTAMPTZ",
+    "receipt_notices": "warehouse reference facility expected_on state announced_at:TIMESTAMPTZ announced_by",
+    "drift": "connection warehouse about record cause storefront_says warehouse_says ledger_says detail began_at:TIMESTAMPTZ found_at:TIMESTAMPTZ "
+             "last_seen_at:TIMESTAMPTZ ended_at:TIMESTAMPTZ",
+    "reconciliation": "connection period order_id placed_at:TIMESTAMPTZ status is_carried_in:BOOLEAN is_carried_out:BOOLEAN verdict currency ordered_minor:BIGINT "
+                      "paid_minor:BIGINT dispatched_minor:BIGINT refunded_minor:BIGINT returned_minor:BIGINT deducted_minor:BIGINT balance_minor:BIGINT "
+                      "difference_minor:BIGINT explained_minor:BIGINT differences detail made_at:TIMESTAMPTZ",
+    "hints": "key connection topic record received_at:TIMESTAMPTZ taken_at:TIMESTAMPTZ",
+    "alerts": "exception_id stage alert_id promised_at:TIMESTAMPTZ told_at:TIMESTAMPTZ",
+    "journal": "at:TIMESTAMPTZ actor what detail",
 }
 LEDGER_TABLES: dict[str, dict[str, str]] = {
     table: {column.partition(":")[0]: column.partition(":")[2] or "VARCHAR" for column in text.split()} for table, text in _COLUMNS.items()}

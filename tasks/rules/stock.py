@@ -59,7 +59,7 @@ class World:
     asked: dict[Place, dict[str, list[AskedLine]]] = field(default_factory=dict)
     unasked: dict[Place, dict[str, int]] = field(default_factory=dict)
     unrouted: dict[str, int] = field(default_factory=dict)  # the storefront's SKU -> units that no route gives a place
-    absurd: dict[Place, set[str]] = field(default_factory=dict)
+    absurd: dict[Place, dict[str, Version]] = field(default_factory=dict)
     item_units: dict[tuple[str, str], str] = field(default_factory=dict)
     floors: dict[Place, Version] = field(default_factory=dict)  # the feed's version: for a SKU that no statement names yet
 
@@ -70,8 +70,9 @@ class World:
     def available(self, place: Place, sku: str) -> Available | None:
         """What this place may sell of this SKU; None: nobody has said anything of it."""
         row, changes = self.positions.get(place, {}).get(sku), self.changes.get(place, {}).get(sku, ())
-        if sku in self.absurd.get(place, ()):
-            return Available(0, 0, self.floors[place], withheld=ABSURD) if place in self.floors else None
+        absurd = self.absurd.get(place, {}).get(sku)
+        if absurd is not None and place in self.floors and (row is None or (row["as_of"], row["sequence"]) <= absurd):
+            return Available(0, 0, self.floors[place], withheld=ABSURD)
         if row is None and (not changes or place not in self.floors):
             return None
         if row is None:  # goods that came in before any statement named them
@@ -131,11 +132,8 @@ class Selling:
             if row["connection"] in (connection, ANY):
                 self._kits_of.setdefault(row["component"], []).append(row["sku"])
         self._factors = _factors(connection, tables["units"])
-
-    @property
-    def places(self) -> list[Place]:
-        """Every facility whose stock this storefront shows."""
-        return sorted({place for places in self.locations.values() for place, _ in places})
+        self.places: list[Place] = sorted({place for places in self.locations.values() for place, _ in places})  # whose stock this storefront shows
+        self.warehouses: list[str] = sorted({warehouse for warehouse, _ in self.places})
 
     def skus_of(self, warehouse: str, sku: str) -> list[str]:
         """The storefront's SKUs whose figure depends on this SKU of the warehouse, kits included."""
@@ -157,7 +155,8 @@ class Selling:
         parts = [(part, count) for part, count in self.mappings.kit(self.connection, sku) if not self.mappings.is_non_stock(self.connection, part)]
         if parts:
             return [(self.mappings.sku(self.connection, warehouse, part) or part, count) for part, count in parts]
-        return [(self.mappings.sku(self.connection, warehouse, sku) or sku, self._factors.get((warehouse, sku)) or self._factors.get((ANY, sku), 1))]
+        factor = self._factors.get((warehouse, sku), self._factors.get((ANY, sku), 1)) if self._factors else 1
+        return [(self.mappings.sku(self.connection, warehouse, sku) or sku, factor)]
 
 
 def _factors(connection: str, units: pd.DataFrame) -> dict[tuple[str, str], int]:
@@ -172,32 +171,37 @@ def _factors(connection: str, units: pd.DataFrame) -> dict[tuple[str, str], int]
 
 def figures(selling: Selling, skus: Iterable[str], world: World, safety: Safety) -> list[Figure]:
     """What each location should show of each of these SKUs. A SKU that no facility of the location has ever named has no figure there."""
-    found = (figure(selling, location, sku, world, safety) for sku in skus for location in selling.locations)
-    return [one for one in found if one is not None]
+    found: list[Figure] = []
+    for sku in skus:
+        parts = {warehouse: selling.components(warehouse, sku) for warehouse in selling.warehouses}
+        stock = {place: [world.available(place, part) for part, _ in parts[place[0]]] for place in selling.places}
+        known = {place: some for place, some in stock.items() if None not in some}
+        found += [one for location in selling.locations if (one := _figure(selling, location, sku, parts, known, world, safety))] if known else []
+    return found
 
 
-def figure(selling: Selling, location: str, sku: str, world: World, safety: Safety) -> Figure | None:
+def _figure(selling: Selling, location: str, sku: str, parts: dict[str, list[tuple[str, int]]], known: dict[Place, list[Available]], world: World,
+            safety: Safety) -> Figure | None:
     """The facilities add up, each with its share; whole storefront units only; less what is kept back; never below zero."""
     total, version, at, is_corrected, withheld = 0, None, [], False, ""
     for place, share in selling.locations[location]:
-        parts = selling.components(place[0], sku)
-        stock = [world.available(place, part) for part, _ in parts]
-        if any(one is None for one in stock):
+        stock = known.get(place)
+        if stock is None:
             continue
-        per_unit = [count for _, count in parts]
-        withheld = withheld or next((one.withheld for one in stock if one.withheld), "") or ("" if all(per_unit) else UNIT)
-        total += 0 if withheld else min(one.units * share // 100 // count for one, count in zip(stock, per_unit, strict=True))
+        components = parts[place[0]]
+        withheld = withheld or next((one.withheld for one in stock if one.withheld), "") or ("" if all(count for _, count in components) else UNIT)
+        total += 0 if withheld else min(one.units * share // 100 // count for one, (_, count) in zip(stock, components, strict=True))
         newest = max(one.version for one in stock)
         version = newest if version is None or newest > version else version
         is_corrected = is_corrected or any(one.is_corrected for one in stock)
-        at += [_part(place, share, *pair) for pair in zip(parts, stock, strict=True)]
+        at += [_part(place, share, *pair) for pair in zip(components, stock, strict=True)]
     if version is None:
         return None
     unrouted = world.unrouted.get(sku, 0)
     sellable = max(0, total - unrouted)
     kept_back, rule = safety(sku, sellable)
-    parts = {"at": at} | ({"unrouted": unrouted} if unrouted else {}) | ({"safety": kept_back, "safety_rule": rule} if rule else {})
-    return Figure(location, sku, max(0, sellable - kept_back), (version[0], max(0, version[1])), parts, is_corrected or bool(unrouted), withheld)
+    made_of = {"at": at} | ({"unrouted": unrouted} if unrouted else {}) | ({"safety": kept_back, "safety_rule": rule} if rule else {})
+    return Figure(location, sku, max(0, sellable - kept_back), (version[0], max(0, version[1])), made_of, is_corrected or bool(unrouted), withheld)
 
 
 def _part(place: Place, share: int, component: tuple[str, int], one: Available) -> dict[str, Any]:

@@ -225,7 +225,7 @@ def test_a_whole_run_of_ours_breaks_neither_form_of_the_description(mended: bool
     assert rig.ids(port) == rig.ids(rig.connect(embed_consignments=False))
     port.send(dispatch(100, 1, {1: 1}, "T1"))
     assert port.find(dispatch(100, 1, {1: 1}, "T1")) and port.find(dispatch(100, 1, {1: 1}, "T2", "other")) is None
-    assert set(rig.checked.seen) == {"GET /orders 200", "GET /orders/{}/products 200", "GET /orders/{}/shipping_addresses 200",
+    assert set(rig.checked.seen) == {"GET /orders 200", "GET /orders/{} 200", "GET /orders/{}/products 200", "GET /orders/{}/shipping_addresses 200",
                                      "POST /orders/{}/shipments 201", "GET /orders/{}/shipments 200"}
 
 

@@ -227,6 +227,19 @@ def test_a_folder_that_is_not_there_says_so_and_publishes_nothing(place: Place) 
 # --- a full disk
 
 
+def test_old_files_of_a_folder_are_removed_whatever_their_names_and_young_ones_stay(place: Place) -> None:
+    files, archive = place.connect(), place.root / "archive"
+    archive.mkdir(exist_ok=True)
+    now = SystemClock().now()
+    for name, days in (("945_1.edi", 40), ("odd name (2).edi", 31), ("945_3.edi", 29)):
+        (archive / name).write_bytes(BODY)
+        os.utime(archive / name, ((now - timedelta(days=days)).timestamp(),) * 2)
+    before = now - timedelta(days=30)
+    assert files.remove_older("archive", before, dry_run=True) == 2 and len(list(archive.iterdir())) == 3
+    assert files.remove_older("archive", before) == 2 and [path.name for path in archive.iterdir()] == ["945_3.edi"]
+    assert files.remove_older("archive", before) == 0 == files.remove_older("never-made", before)
+
+
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="wharfinger-small-"))

@@ -1,5 +1,6 @@
 """One partner differs from the next in its profile and nowhere else: X12 paths, CSV columns, file names, items."""
 
+import tomllib
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from connectors.kit.errors import BadDocument
 from connectors.kit.files import FilesSettings
 from connectors.kit.rehearsal import CANARY, canaries_in
 from connectors.ports import Inbound, Message
-from tests.connectors.x12_kit import PARTNER, W06, W27, WAREHOUSE, advice, from_partner, profile, w12
+from tests.connectors.x12_kit import EXAMPLES, PARTNER, W06, W27, WAREHOUSE, advice, from_partner, profile, w12
 
 COLUMNS = {"advice_id": "shipment", "reference": "order", "sku": "item", "quantity": "qty", "carrier": "scac",
            "tracking_number": "tracking", "shipped_at": "shipped"}
@@ -208,3 +209,17 @@ def test_a_profile_that_could_not_work_is_refused_and_the_key_named(changes: dic
     """A pattern that ends in .tmp was accepted once; every file would have been refused at the first send."""
     with pytest.raises(ValidationError, match=says):
         Profile(**PARTNER | changes)
+
+
+def test_the_profile_in_the_readme_is_one_that_can_be_loaded() -> None:
+    readme = (EXAMPLES.parent / "README.md").read_text()
+    written = tomllib.loads(readme.split("```toml\n")[1].split("```")[0])["connections"]["gxo-reno"]["partner"]
+    read = Settings(partner=written, files={"kind": "folder", "path": ".", "max_bytes": 100_000_000}).partner
+    assert read.csv_stock.is_whole and len(read.csv_layouts) == 4
+    changed = {section: changes for section in ("stock", "adjustments", "receipts") if (changes := _other_than_default(read, section))}
+    assert changed == {}, "what the README shows of these sections are their defaults"
+
+
+def _other_than_default(read: Profile, section: str) -> dict[str, Any]:
+    shown, default = getattr(read, section), getattr(profile(), section)
+    return {name: value for name, value in shown if value != getattr(default, name)}

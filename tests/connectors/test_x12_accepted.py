@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from connectors.gxo import x12_table
 from connectors.gxo.mapping import acknowledgement_document
+from connectors.gxo.mapping_notice import receipt_document, return_document
 from connectors.gxo.mapping_order import CANCEL, CHANGE, NEW, order_document
 from connectors.gxo.x12 import parse
 from connectors.gxo.x12_write import Unwritable
-from contracts.effects import Acknowledgement, RequestLine, SetAnswer
+from contracts.effects import Acknowledgement, NoticeLine, ReceiptNotice, RequestLine, ReturnNotice, SetAnswer
 from tests.connectors.test_x12 import accepted_by_others
 from tests.connectors.x12_kit import AT, profile, recipient, request
 
@@ -80,6 +81,51 @@ def test_our_997_for_a_long_group_is_sound(accepted: bool) -> None:
     answer = Acknowledgement(warehouse="gxo", partner_control="000000201", group_code="SW", group_number="201",
                              status="A" if accepted else "P", sets=answers)
     sound(acknowledgement_document(answer, profile(), 7, AT))
+
+
+def notice_lines(count: int, reason: str = "") -> list[NoticeLine]:
+    return [NoticeLine(number=n, sku=f"sku-{n}", warehouse_sku=f"SKU-{n}", quantity=n, unit="EA", reason=reason) for n in range(1, count + 1)]
+
+
+def returned(**changes: Any) -> ReturnNotice:
+    return ReturnNotice(**{"connection": "bc-uk", "order_id": "100", "rma": "RMA-7", "reference": "UK-100-1", "warehouse": "gxo", "facility": "WH01",
+                           "approved_on": "2026-01-15", "lines": notice_lines(2, "Zu groß ~*> <b>")} | changes)
+
+
+def on_its_way(**changes: Any) -> ReceiptNotice:
+    return ReceiptNotice(**{"warehouse": "gxo", "facility": "WH01", "reference": "ASN-5544", "expected_on": "2026-01-20", "lines": notice_lines(2)} | changes)
+
+
+@pytest.mark.parametrize("delimiters", [{}, {"element": "|", "component": ":", "terminator": "'"}])
+def test_our_180_and_943_are_sound_however_long_they_are(delimiters: dict[str, str]) -> None:
+    agreed = profile(delimiters=delimiters)
+    for notice in (returned(), returned(reference="", lines=notice_lines(200)), returned(lines=notice_lines(1, "很大 " * 90))):
+        sound(return_document(notice, agreed, 7, AT))
+    for notice in (on_its_way(), on_its_way(carrier="ODFL", lines=notice_lines(200))):
+        sound(receipt_document(notice, agreed, 7, AT))
+
+
+def test_the_rma_is_the_primary_reference_of_the_180_and_ours_of_the_943() -> None:
+    def said(body: bytes) -> dict[str, tuple[str, ...]]:
+        return {segment.id: segment.elements for segment in parse(body)[0].groups[0].sets[0].segments}
+    assert said(return_document(returned(), profile(), 7, AT))["BGN"][1] == "RMA-7"
+    assert said(receipt_document(on_its_way(), profile(), 7, AT)) | {"N1": (), "N9": (), "W04": ()} == {
+        "W06": ("N", "ASN-5544", "20260115"), "N1": (), "G62": ("17", "20260120"), "W27": ("M", "", "UNKNOWN"), "W04": (), "N9": (), "W03": ("3",)}
+
+
+@pytest.mark.parametrize(("write", "notice", "says"), [
+    (return_document, returned(reference="R*1"), r"N9\*SO \(the order's reference\): holds a character"),
+    (return_document, returned(rma="RMA~7"), r"BGN-02 \(RMA number\): holds a character"),
+    (return_document, returned(lines=[*notice_lines(1), NoticeLine(number=2, sku="b", warehouse_sku="S" * 49, quantity=1, unit="EA")]),
+     r"BLI-02 \(SKU of line 2\): 49 characters, at most 48"),
+    (return_document, returned(facility="W"), r"N1 element 04\): 1 characters, at least 2"),
+    (receipt_document, on_its_way(carrier="TOOLONG"), r"W27-02 \(carrier\): 7 characters"),
+    (receipt_document, on_its_way(expected_on="soon"), r"G62 element 02\)"),
+    (receipt_document, on_its_way(lines=[NoticeLine(number=1, sku="a", warehouse_sku="A", quantity=10**10, unit="EA")]), "more than ten digits"),
+])
+def test_a_notice_that_does_not_fit_is_refused_and_never_cut(write: Any, notice: Any, says: str) -> None:
+    with pytest.raises(Unwritable, match=says):
+        write(notice, profile(), 7, AT)
 
 
 anything = st.text(st.one_of(st.sampled_from("*~>\n\r\t'|^!<: äöüßŁżçéñ😀李Ж"), st.characters(exclude_categories=["Cs"])), max_size=120)

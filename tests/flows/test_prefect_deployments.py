@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,20 +17,38 @@ from prefect.flows import load_flow_from_entrypoint
 from tests.flows.conftest import ROOT, Site
 
 from connectors.kit.errors import BadConfiguration, NotNow
+from contracts.exceptions import REMEDIES
 from contracts.mappings import TABLES
 from deployments.prefect_server import prefect_server, server_settings
-from deployments.serve import FILE, Route, deployments, entries, keep_paused
+from deployments.serve import FILE, ROUTE, Route, deployments, entries, keep_paused
 from tasks.flow_runs import OURS
 
 LISTED = {
     ("orders-to-warehouse", "bigcommerce-uk → gxo-uk"): (300, "ENQUEUE"),
     ("dispatch-back", "gxo-uk → bigcommerce-uk"): (300, "ENQUEUE"),
+    ("inventory-delta-sync", "gxo-uk → bigcommerce-uk"): (300, "ENQUEUE"),
+    ("returns", "gxo-uk → bigcommerce-uk"): (900, "ENQUEUE"),
+    ("authorise-return", "authorise a return"): (None, "ENQUEUE"),
     ("check-catalogue", "bigcommerce-uk"): (86400, "CANCEL_NEW"),
+    ("keep-webhooks", "bigcommerce-uk"): (3600, "CANCEL_NEW"),
+    ("drift-watch", "bigcommerce-uk → gxo-uk"): (900, "CANCEL_NEW"),
+    ("route-audit", "bigcommerce-uk → gxo-uk"): (None, "CANCEL_NEW"),
+    ("settlement-reconciliation", "bigcommerce-uk → gxo-uk"): ("30 2 * * *", "ENQUEUE"),
     ("change-mapping", "change a mapping table"): (None, "ENQUEUE"),
+    ("announce-receipt", "announce stock to a warehouse"): (None, "ENQUEUE"),
     ("publish-analytics", "publish for analysts"): (900, "CANCEL_NEW"),
+    ("retention", "personal data past its time"): (86400, "CANCEL_NEW"),
+    ("resolve-exception", "resolve exceptions"): (None, "ENQUEUE"),
+    ("show-timeline", "timeline of an order"): (None, None),
+    ("refresh-desk", "desk"): (300, "CANCEL_NEW"),
     ("reap-runs", "runs that died"): (60, None),
 }
 PERSONAL = re.compile(r"name|street|address|phone|mail|postcode|zip|recipient|note", re.IGNORECASE)
+
+
+def _when(made: Any) -> tuple[float | str, dict[str, Any], str | None]:
+    """A schedule: its seconds or its cron line, what it changes of the parameters, and its name."""
+    return getattr(made.schedule, "cron", None) or made.schedule.interval.total_seconds(), made.parameters or {}, made.slug
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +67,8 @@ def forms(site: Site, served: list[RunnerDeployment]) -> dict[str, dict]:
 
 
 def test_the_deployments_are_exactly_this_list(served: list[RunnerDeployment]) -> None:
-    def rhythm(made: RunnerDeployment) -> tuple[float | None, str | None]:
-        seconds = made.schedules[0].schedule.interval.total_seconds() if made.schedules else None
-        return seconds, made.concurrency_options.collision_strategy.value if made.concurrency_options else None
+    def rhythm(made: RunnerDeployment) -> tuple[float | str | None, str | None]:
+        return _when(made.schedules[0])[0] if made.schedules else None, made.concurrency_options.collision_strategy.value if made.concurrency_options else None
 
     assert {(made.flow_name, made.name): rhythm(made) for made in served} == LISTED
     assert all(made.concurrency_limit == 1 for made in served if made.concurrency_options)
@@ -77,7 +95,7 @@ def test_deployments_are_made_for_the_routes_of_the_profile() -> None:
     made = deployments([Route("bigcommerce-us", "gxo-us"), Route("bigcommerce-uk", "gxo-uk"), Route("bigcommerce-us", "gxo-us")])
     assert [one.name for one in made][:4] == ["bigcommerce-us → gxo-us", "bigcommerce-uk → gxo-uk", "gxo-us → bigcommerce-us", "gxo-uk → bigcommerce-uk"]
     assert made[0].parameters == {"storefront": "bigcommerce-us", "warehouse": "gxo-us"} == made[2].parameters
-    assert len(made) == len(LISTED) + 3
+    assert len(made) == len(LISTED) + sum("route" in entry["tags"] for entry in entries())
 
 
 def test_paused_schedules_are_all_off_and_otherwise_all_on(served: list[RunnerDeployment]) -> None:
@@ -119,6 +137,14 @@ def test_the_forms_offer_a_choice_where_there_is_one_and_ask_for_what_is_needed(
 
 
 @pytest.mark.prefect
+def test_the_desk_s_form_offers_every_remedy_and_every_table(forms: dict[str, dict]) -> None:
+    form = forms["resolve_exception"]
+    assert form["properties"]["remedy"]["enum"] == list(REMEDIES)
+    assert form["properties"]["mapping"]["enum"][1:] == list(TABLES)
+    assert set(form["required"]) == {"exceptions", "remedy", "actor", "reason"}
+
+
+@pytest.mark.prefect
 def test_no_form_takes_a_parameter_that_the_flow_does_not_know(forms: dict[str, dict]) -> None:
     assert [form["additionalProperties"] for form in forms.values()] == [False] * len(LISTED)
 
@@ -155,12 +181,12 @@ def test_prefect_deploy_reads_the_same_list(site: Site, served: list[RunnerDeplo
     done = subprocess.run([*prefect, "deploy", "--all", "--prefect-file", str(FILE)], env=environment, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert FILE.read_bytes() == before
-    found = {one.name: one for one in site.client.read_deployments() if OURS in one.tags and "test" not in one.tags}
-    assert set(found) == {made.name for made in served}
+    found = {(one.entrypoint, one.name): one for one in site.client.read_deployments() if OURS in one.tags and "test" not in one.tags}
+    assert set(found) == {(made.entrypoint, made.name) for made in served}
     for made in served:
-        one = found[made.name]
+        one = found[made.entrypoint, made.name]
         assert (one.work_pool_name, one.entrypoint, one.parameters, one.pull_steps or []) == ("wharfinger", made.entrypoint, made.parameters, [])
-        assert [schedule.schedule.interval for schedule in one.schedules] == [schedule.schedule.interval for schedule in made.schedules]
+        assert sorted(map(_when, one.schedules), key=str) == sorted(map(_when, made.schedules), key=str)
         limit = one.global_concurrency_limit.limit if one.global_concurrency_limit else None
         assert (limit, one.concurrency_options) == (made.concurrency_limit, made.concurrency_options)
 

@@ -4,6 +4,7 @@ The verbs are what happens: customers `order`, a run `sends_orders` or `tells_of
 An error that ends a run is kept in `errors`, as a scheduler would keep it, and the next run begins again.
 """
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -35,7 +36,7 @@ from deployments import demo_checks
 from deployments.demo_orders import Period
 from deployments.demo_warehouse import PARTNER
 from deployments.demo_world import EU_FACILITY, STOREFRONT, UK_FACILITY, WAREHOUSE, tables
-from tasks import deliver, dispatches, inbound, mappings, orders
+from tasks import deliver, dispatches, inbound, mappings, orders, refunds, refunds_seen, returns, rmas, stock, stock_send, stock_watch
 
 T = TypeVar("T")
 PROFILE = Path(__file__).resolve().parents[2] / "deployments" / "profiles" / "demo" / "profile.toml"
@@ -87,7 +88,7 @@ class WatchedTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """One request."""
-        return self._watch.around(f"{request.method} {request.url.path.partition('/v2')[2]}", lambda: self._inner.handle_request(request))
+        return self._watch.around(f"{request.method} {request.url.path.partition('/v2')[2] or request.url.path.partition('/v3')[2]}", lambda: self._inner.handle_request(request))
 
 
 class WatchedDisk(LocalDisk):
@@ -159,7 +160,8 @@ class Rig:
     """The world. `accounts`: the shops' connection names. `settings` go into every shop's profile table."""
 
     def __init__(self, home: Path, *, accounts: tuple[str, ...] = (STOREFRONT,), items: pd.DataFrame | None = None, kinds: dict[str, int] | None = None,
-                 seed: int = 7, nastiness: str = "lenient", pick_seconds: float = 0, acknowledge_seconds: float = 0, partner: dict[str, Any] | None = None) -> None:
+                 seed: int = 7, nastiness: str = "lenient", pick_seconds: float = 0, acknowledge_seconds: float = 0, partner: dict[str, Any] | None = None,
+                 ledger_url: str = "", stock: dict[str, dict[str, int]] | None = None) -> None:
         self.home, self.clock, self.watch, self.errors = home, ManualClock(), Watch(), []
         self.our_clock = OurClock(self.clock)
         self.began = self.clock.now()
@@ -168,14 +170,23 @@ class Rig:
         self.shops = {name: BigCommerceSandbox(self.clock, store_hash=f"hash{n}", token=TOKEN, quota=100_000) for n, name in enumerate(accounts)}
         self.site = GxoSandbox(home / "partner", self.clock, Partner(**PARTNER | (partner or {})), set(self.items["sku"]), {UK_FACILITY, EU_FACILITY},
                                seed=seed, nastiness=nastiness, pick_seconds=pick_seconds, rest_seconds=1, acknowledge_seconds=acknowledge_seconds,
-                               kinds=kinds or {"complete": 1})
+                               kinds=kinds or {"complete": 1}, stock=stock)
+        if stock:
+            self._sells_from(stock)
         self.publishes_items(self.items)
         for name, secret in (("vault.key", new_master_key()), ("bigcommerce.token", TOKEN)):
             (home / name).write_text(secret)
-        (home / "profile.toml").write_text(_profile(home, accounts, partner or {}))
+        (home / "profile.toml").write_text(_profile(home, accounts, partner or {}, ledger_url))
         self.house = self._opened()
-        for table, csv in tables_for(accounts).items():
+        for table, csv in (tables_for(accounts) | (_locations(accounts, stock) if stock else {})).items():
             mappings.change_mapping(self.house, table, csv, "set-up")
+
+    def _sells_from(self, stock: dict[str, dict[str, int]]) -> None:
+        """Every shop has a location for each facility, and counts the stock of every SKU."""
+        for shop in self.shops.values():
+            shop.add_products({"sku": sku, "name": sku, "inventory_tracking": "product"} for sku in sorted({sku for skus in stock.values() for sku in skus}))
+            for number, facility in enumerate(list(stock)[1:], 2):
+                shop.add_location(number, facility, is_external=True)
 
     @property
     def shop(self) -> BigCommerceSandbox:
@@ -201,6 +212,11 @@ class Rig:
         """A customer orders: (sku, quantity), or (sku, quantity, {more about the line}). The order's id."""
         rows = [{"sku": line[0], "name": line[0], "quantity": line[1], "price": "2.55", "product_id": 1, **(line[2] if len(line) > 2 else {})} for line in lines]
         return (self.shops[shop] if shop else self.shop).place_order(rows, list(to), order_id=number, **{"status_id": 11, "currency": "GBP", **head})
+
+    def customer_returns(self, order: int, *lines: tuple[str, int, str], reference: str | None = None, rma: str = "", tracking: str = "", facility: str = "") -> str:
+        """A parcel comes back: (sku, units, grade) each. `reference`: what it names; left out, our own. The number of the warehouse's receipt."""
+        ours = next((name for name, copies in self.site.books()["orders"].items() if copies[0]["storefront_order"] == str(order)), "")
+        return self.site.receive_return(ours if reference is None else reference, list(lines), rma, facility, tracking)
 
     def passes(self, seconds: float) -> None:
         """Time."""
@@ -236,6 +252,51 @@ class Rig:
             self._tries(lambda: dispatches.release_held(self.house, shop))
             self._delivers(self.house.storefront(shop), dispatches.CONFIRMATIONS)
             self._tries(lambda: dispatches.read_back(self.house, shop)) and self._delivers(self.house.storefront(shop), dispatches.CONFIRMATIONS)
+
+    def handles_returns(self, shop: str = STOREFRONT) -> None:
+        """One run of returns."""
+        storefront, warehouse = self.house.storefront(shop), self.house.warehouse(WAREHOUSE)
+        if self._tries(lambda: inbound.take_in(self.house, WAREHOUSE)) and self._tries(lambda: returns.place_again(self.house, WAREHOUSE)):
+            self._delivers(warehouse, dispatches.ANSWERS + rmas.NOTICES)
+            if self._tries(lambda: refunds_seen.see_refunds(self.house, shop)) and self._tries(lambda: refunds.owe_refunds(self.house, shop)):
+                self._delivers(storefront, refunds.REFUNDS)
+                self._tries(lambda: refunds_seen.see_refunds(self.house, shop))
+
+    def settles_returns(self, rounds: int = 40) -> "Rig":
+        """Runs of returns, until nothing is owed, in doubt or undecided but on a desk."""
+        self.heals()
+        quiet, before = 0, []
+        for _ in range(rounds):
+            self.passes(QUIET + LEASE + 1)
+            self.handles_returns()
+            now = [(row.effect_id, row.state, pd.isna(row.verified_at)) for row in self.ledger.table("effect").itertuples()]
+            open_still = [one for one in now if one[1] in ("PLANNED", "IN_FLIGHT", "UNKNOWN") or one[0].startswith("refund:") and one[1:] == ("CONFIRMED", True)]
+            quiet, before = (0 if open_still or now != before else quiet + 1), now
+            if quiet:
+                return self
+        raise AssertionError(f"returns never at rest: {[str(error) for error in self.errors[-3:]]}")
+
+    def refunds(self, order: int) -> list[dict[str, Any]]:
+        """What the shop's own books say was refunded of an order: {minor, lines: {line id: units}, is_declined}."""
+        return [{"minor": int(refund["total_amount"] * 100), "lines": {item["item_id"]: item["quantity"] for item in refund["items"]},
+                 "is_declined": all(payment["is_declined"] for payment in refund["payments"])}
+                for refund in self.shop.books()["refunds"] if refund["order_id"] == order]
+
+    def tells_of_stock(self, shop: str = STOREFRONT, sweep: bool = False) -> None:
+        """One run of inventory-delta-sync."""
+        if self._tries(lambda: inbound.take_in(self.house, WAREHOUSE)) and self._tries(lambda: orders.take_in_orders(self.house, shop)):
+            if self._tries(lambda: stock.decide(self.house, shop, sweep)) and (not sweep or self._tries(lambda: stock_watch.look_at_shown(self.house, shop))):
+                self._tries(lambda: self._sends_stock(shop))
+        self._tries(lambda: stock_watch.watch_stock(self.house, WAREHOUSE))
+
+    def _sends_stock(self, shop: str) -> None:
+        away = stock_send.send_stock(self.house, shop, "rig").away
+        if away:
+            raise away
+
+    def shown(self, location: int = 1) -> dict[str, int]:
+        """On hand at a location, as the shop keeps it."""
+        return {sku: figure["on_hand"] for sku, figure in sorted(self.shop.books()["stock"].get(location, {}).items())}
 
     def _tries(self, step: Callable[[], Any]) -> bool:
         try:
@@ -418,18 +479,30 @@ def tables_for(accounts: tuple[str, ...] = (STOREFRONT,), mended: bool = False) 
     return found
 
 
+def _locations(accounts: tuple[str, ...], stock: dict[str, dict[str, int]]) -> dict[str, str]:
+    rows = [f"{account},{number},{WAREHOUSE},{facility},100" for account in accounts for number, facility in enumerate(stock, 1)]
+    return {"stock_locations": "\n".join(["connection,location,warehouse,facility,share_percent", *rows]) + "\n"}
+
+
 def _units(lines: dict[str, dict[str, Any]]) -> Iterable[tuple[str, int, int]]:
     return ((line["sku"], line["quantity"], line["shipped"]) for line in lines.values())
 
 
-def _profile(home: Path, accounts: tuple[str, ...], partner: dict[str, Any]) -> str:
+def _profile(home: Path, accounts: tuple[str, ...], partner: dict[str, Any], ledger_url: str) -> str:
     text = PROFILE.read_text().replace("{bigcommerce}", "https://bigcommerce.invalid").replace("{home}", str(home))
     assert "quiet_seconds = 3" in text and "lease_seconds = 60" in text
     text = text.replace("quiet_seconds = 3\n", f"quiet_seconds = {QUIET}\n").replace('store_hash = "demo"', 'store_hash = "hash0"\npage_size = 5')
+    text = text.replace(f"sqlite:///{home}/ledger.db", ledger_url) if ledger_url else text
     for name, value in partner.items():
-        text = text.replace('usage = "T"', f'usage = "T"\n{name} = {str(value).lower()}')
+        text = text.replace('usage = "T"', f'usage = "T"\n{name} = {_toml(value)}')
     start = text.index(f"[connections.{STOREFRONT}]")
     table = text[start:text.index("[connections.gxo-uk]")]
     for number, account in list(enumerate(accounts))[1:]:
         text += "\n" + table.replace(STOREFRONT, account).replace("hash0", f"hash{number}").replace('"UK"', f'"{account[-2:].upper()}"')
     return text
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(part)}" for key, part in value.items()) + "}"
+    return json.dumps(value)

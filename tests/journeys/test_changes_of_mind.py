@@ -121,7 +121,7 @@ def test_an_edit_after_sending_and_before_the_pick_is_followed_by_the_warehouse(
 
 
 def test_an_edit_after_the_pick_stays_on_the_desk_until_a_person_resolves_it(world):
-    from tasks.exceptions import resolve
+    from tasks.desk import resolve
     rig = world()
     order = rig.orders(("HEART", 1))
     _sent(rig)
@@ -131,7 +131,7 @@ def test_an_edit_after_the_pick_stays_on_the_desk_until_a_person_resolves_it(wor
     _rests(rig)
     rig.day()
     assert rig.desk() == [("edited_after_export", str(order))] and rig.units(order) == {"HEART": 1}
-    resolve(rig.house, rig.on_desk("edited_after_export")[0].exception_id, "ann", "the customer was refunded")
+    resolve(rig.house, rig.on_desk("edited_after_export")[0].exception_id, "done", "ann", "the customer was refunded")
     rig.passes(3600)
     rig.drains()
     assert rig.desk() == [] and len(rig.at_warehouse(order)) == 1

@@ -1,12 +1,16 @@
 """The rows that the tests of snapshots and catalogue stand on: two orders, one dispatched, one held."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from connectors.kit.clock import ManualClock
+from connectors.snapshots.snapshots import Snapshots
 from connectors.snapshots.tables import LEDGER_TABLES
 from contracts.items import Items
+from contracts.stock import ShownStock, StockLevels
 
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 EMPTY = {"VARCHAR": "", "BIGINT": 0, "BOOLEAN": True, "TIMESTAMPTZ": None}
@@ -50,6 +54,23 @@ def ledger() -> dict[str, pd.DataFrame]:
         "timeline": table("timeline", {"at": NOW, "connection": "bc-uk", "order_id": "100", "what": "taken in", "actor": "orders_to_warehouse"}),
         "watermarks": table("watermarks", {"feed": "bc-uk orders", "reached_at": NOW - timedelta(minutes=7)}),
     }
+
+
+def stock(folder: Path) -> dict[str, pd.DataFrame]:
+    """The same with stock: at nine the warehouse states 12, at ten a receipt brings 30, at eleven it states 37; the shop was told 10 and then 35, and shows 10."""
+    at = [NOW + timedelta(hours=hour) for hour in range(3)]
+    level = {"warehouse": "gxo", "facility": "LON", "sku": "85123A", "unit": "EA", "on_hand": 40, "on_hold": 0, "sequence": 1}
+    shown = {"connection": "bc-uk", "location": "1", "sku": "85123A", "on_hand": 10, "available": 10, "safety_stock": 0, "is_tracked": True}
+    told = {"connection": "bc-uk", "location": "1", "sku": "85123A", "state": "CONFIRMED"}
+    kept = Snapshots(folder, ManualClock(NOW))
+    for moment, available in ((at[0], 12), (at[2], 37)):
+        kept.keep("stock_positions", "gxo--LON", moment, StockLevels.frame([level | {"available": available, "as_of": moment}]), str(moment))
+    kept.keep("shown_stock", "bc-uk", at[1], ShownStock.frame([shown | {"seen_at": at[1]}]), "sweep")
+    return ledger() | {
+        "stock_changes": table("stock_changes", {"warehouse": "gxo", "document_id": "R1", "line": 1, "kind": "receipt", "facility": "LON", "sku": "85123A", "unit": "EA",
+                                                 "change": 30, "reason": "", "occurred_at": at[1], "sequence": 2, "entered_at": at[1]}),
+        "stock_updates": table("stock_updates", told | {"effect_id": "s1", "quantity": 10, "confirmed_at": at[0] + timedelta(minutes=2)},
+                               told | {"effect_id": "s2", "quantity": 35, "confirmed_at": at[2] + timedelta(minutes=2)})}
 
 
 def asked_line(reference: str, number: int, quantity: int, advised: int) -> dict[str, Any]:

@@ -21,10 +21,11 @@ from connectors.snapshots.publish import publish
 from connectors.snapshots.query import query
 from connectors.snapshots.snapshots import Snapshots
 from connectors.snapshots.tables import LEDGER_TABLES
-from tests.snapshots.rows import NOW, items, ledger, table
+from tests.snapshots.rows import NOW, items, ledger, stock, table
 
 ROOT = Path(__file__).resolve().parents[2]
 CLOCK = ManualClock(NOW)
+VIEWS = "SELECT view_name FROM dictionary WHERE column_name = '' AND type = 'view'"
 README = Path(publishing.__file__).with_name("README.md")
 
 
@@ -129,7 +130,7 @@ def test_a_full_disk_leaves_the_old_one_and_says_so(tmp_path: Path) -> None:
 
 
 def test_published_twice_is_the_same(tmp_path: Path) -> None:
-    views = [view for (view,) in _rows(publish(ledger(), tmp_path, CLOCK), "SELECT DISTINCT view_name FROM dictionary")]
+    views = [view for (view,) in _rows(publish(ledger(), tmp_path, CLOCK), VIEWS)]
     first = {view: _rows(tmp_path / "analytics.duckdb", f"FROM {view} ORDER BY ALL") for view in views}
     publish(ledger(), tmp_path, CLOCK)
     assert first == {view: _rows(tmp_path / "analytics.duckdb", f"FROM {view} ORDER BY ALL") for view in views}
@@ -137,13 +138,17 @@ def test_published_twice_is_the_same(tmp_path: Path) -> None:
 
 def test_every_view_and_every_column_says_what_it_means(tmp_path: Path) -> None:
     path = publish({}, tmp_path, CLOCK)
-    views = dict(_rows(path, "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"))
+    views = dict(_rows(path, "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal AND schema_name = 'main'"))
+    macros = dict(_rows(path, "SELECT function_name, comment FROM duckdb_functions() WHERE function_type = 'table_macro' AND NOT internal"))
     columns = _rows(path, "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE schema_name = 'main' AND NOT internal")
     assert set(views) >= {"orders", "order_lines", "fulfilment_requests", "dispatches", "exceptions", "exceptions_open", "order_timeline", "feeds",
-                          "effects", "items", "mappings", "order_status", "dictionary"}
-    assert all(views.values()) and all(comment for *_, comment in columns)
+                          "effects", "items", "mappings", "order_status", "dictionary", "stock_positions", "stock_history", "stock_changes", "stock_told", "stock_shown",
+                          "returns", "rmas", "refunds", "payments", "drift", "reconciliation", "hints", "alerts", "journal"}
+    assert all(views.values()) and all(macros.values()) and all(comment for *_, comment in columns) and set(macros) == {"stock_as_of"}
     listed = _rows(path, "SELECT view_name, column_name, meaning FROM dictionary")
-    assert sorted(listed) == sorted([*((view, "", comment) for view, comment in views.items()), *columns])
+    described = [("stock_as_of", name) for name, *_ in _rows(path, "DESCRIBE FROM stock_as_of(now())")]
+    assert sorted(row for row in listed if not (row[0] in macros and row[1])) == sorted([*((view, "", comment) for view, comment in (views | macros).items()), *columns])
+    assert [(view, column) for view, column, _ in listed if view in macros and column] == described
 
 
 def test_a_view_without_a_meaning_is_not_published() -> None:
@@ -156,7 +161,7 @@ def test_a_view_without_a_meaning_is_not_published() -> None:
 def test_no_view_shows_a_personal_column_and_no_payload(tmp_path: Path) -> None:
     shown = {(view, column) for view, column in _rows(publish({}, tmp_path, CLOCK), "SELECT view_name, column_name FROM dictionary")}
     assert {(view, column) for view, column in shown if column in PERSONAL | {"payload", "evidence"}} == {
-        ("order_lines", "name"), ("inbox", "name"), ("channels", "name")}  # names of products, files and channels
+        ("order_lines", "name"), ("inbox", "name"), ("channels", "name"), ("locations", "name")}  # names of products, files, channels and places
 
 
 @pytest.mark.parametrize(("tables", "why"), [
@@ -178,7 +183,7 @@ def test_what_was_not_declared_is_not_published_and_the_old_one_stays(tmp_path: 
 def test_no_frames_one_frame_and_empty_frames_all_make_a_catalogue(tmp_path: Path) -> None:
     for tables in ({}, {"orders": pd.DataFrame()}, {name: table(name) for name in LEDGER_TABLES}, {"orders": ledger()["orders"]}):
         path = publish(tables, tmp_path, CLOCK)
-        for (view,) in _rows(path, "SELECT DISTINCT view_name FROM dictionary"):
+        for (view,) in _rows(path, VIEWS):
             _rows(path, f"FROM {view}")
 
 
@@ -231,13 +236,13 @@ def test_a_hundred_thousand_rows_are_published_in_seconds(tmp_path: Path) -> Non
 
 def test_the_readme_s_queries_give_what_it_shows(tmp_path: Path) -> None:
     shown = re.findall(r"```sql\n(.*?)```\n\n```text\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    path = publish(ledger(), tmp_path, CLOCK)
-    assert len(shown) == 3
+    path = publish(stock(tmp_path), tmp_path, CLOCK)
+    assert len(shown) == 5
     for sql, answer in shown:
         assert query(sql, path).to_string(index=False).split() == answer.split(), query(sql, path).to_string(index=False)
 
 
 def test_the_readme_names_every_view(tmp_path: Path) -> None:
     path = publish({}, tmp_path, CLOCK)
-    told = set(re.findall(r"^\| `(\w+)` \|", README.read_text(encoding="utf-8"), re.MULTILINE))
-    assert told == {view for (view,) in _rows(path, "SELECT DISTINCT view_name FROM dictionary")}
+    told = re.findall(r"^\| `(\w+)` \| (.*) \|$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert told == _rows(path, "SELECT view_name, meaning FROM dictionary WHERE column_name = '' ORDER BY 1")

@@ -15,6 +15,7 @@ from connectors.snapshots.errors import QueryRefused
 from connectors.snapshots.publish import publish
 from connectors.snapshots.query import query
 from connectors.snapshots.snapshots import Snapshots
+from contracts.stock import StockLevels
 from tests.snapshots.rows import NOW, items, ledger
 
 CANARY = "canary-3f9a"
@@ -104,6 +105,25 @@ ATTACKS = {
     "tables behind the views": "SELECT * FROM ledger.orders",
     "the system's tables": "SELECT * FROM information_schema.tables",
     "a parameter": "SELECT ?",
+    "a file through the macro": "SELECT * FROM stock_as_of((SELECT content FROM read_text('/etc/passwd')))",
+    "a file through the macro's parameter": "SELECT * FROM stock_as_of(\"at\" := (SELECT content FROM read_text('/etc/passwd')))",
+    "a macro of that name elsewhere": "SELECT * FROM system.main.stock_as_of(now())",
+    "a macro in a schema behind the views": "SELECT * FROM ledger.stock_as_of(now())",
+    "a harmless name in another place": "SELECT * FROM kept.range(3)",
+    "the macro as a scalar": "SELECT stock_as_of(now())",
+    "the macro as a table": "SELECT * FROM stock_as_of",
+    "a table behind the macro": "SELECT * FROM kept.warehouse_stock",
+    "intervals by the whole name": "SELECT * FROM analytics.kept.warehouse_stock",
+    "a view behind the views": "SELECT * FROM catalogue.known_records",
+    "the last catalogue": "SELECT * FROM old.kept.warehouse_stock",
+    "change the macro": "CREATE OR REPLACE MACRO stock_as_of(\"at\") AS TABLE SELECT * FROM read_text('/etc/passwd')",
+    "drop the macro": "DROP MACRO TABLE stock_as_of",
+    "comment on the macro": "COMMENT ON MACRO TABLE stock_as_of IS 'x'",
+    "copy the stock": "COPY (FROM stock_as_of(now())) TO '{folder}/stock.csv'",
+    "insert into the journal": "INSERT INTO ledger.journal DEFAULT VALUES",
+    "a file in the time that is asked for": "FROM stock_history WHERE valid_from < (SELECT max(size) FROM read_blob('{path}'))",
+    "a file joined to the timeline": "FROM order_timeline, LATERAL (SELECT * FROM read_text('/etc/' || what))",
+    "many positions at once": "SELECT list(a.sku || b.sku) FROM stock_positions a, stock_positions b, range(100000000)",
     "too long": "SELECT 1 -- " + "x" * 100_001,
     "a very deep expression": "SELECT " + "(" * 20_000 + "1" + ")" * 20_000,
     "20 GB in one value": "SELECT range(1000000000)",
@@ -124,7 +144,10 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("catalogue")
     for name in ("private.txt", "private.csv"):
         (folder / name).write_text(CANARY)
-    Snapshots(folder, ManualClock(NOW)).keep("items", "gxo", NOW, items("A"), "k")
+    snapshots = Snapshots(folder, ManualClock(NOW))
+    snapshots.keep("items", "gxo", NOW, items("A"), "k")
+    snapshots.keep("stock_positions", "gxo--LON", NOW, StockLevels.frame([{
+        "warehouse": "gxo", "facility": "LON", "sku": sku, "unit": "EA", "available": 5, "on_hand": 5, "on_hold": 0, "as_of": NOW, "sequence": 1} for sku in "AB"]), "k")
     return publish(ledger(), folder, ManualClock(NOW))
 
 
@@ -191,6 +214,10 @@ def test_naming_the_snapshots_folder_would_let_a_query_write_there(tmp_path: Pat
     "SELECT unnest([1, 2]), x FROM generate_series(1, 3) t(x)",
     "SELECT stands, count(*) FROM order_status GROUP BY ALL HAVING count(*) > 0 ORDER BY 2",
     "SELECT * FROM orders UNION BY NAME SELECT * FROM orders", "SELECT row_number() OVER (ORDER BY order_id) FROM orders",
+    "SELECT * FROM stock_as_of('2026-01-15 14:05')", "FROM main.stock_as_of(TIMESTAMP '2026-01-15 14:05')", "FROM analytics.main.Stock_As_Of(now())",
+    "SELECT * FROM stock_as_of((SELECT max(valid_from) FROM stock_history))", "SELECT h.sku FROM stock_history h JOIN stock_positions p USING (sku)",
+    "SELECT * FROM stock_history WHERE TIMESTAMPTZ '2026-01-15 14:05' BETWEEN valid_from AND coalesce(valid_to, now()) ", "FROM stock_changes WHERE sku = 'A'",
+    "WITH was AS (FROM stock_as_of('2026-01-15 09:00')) SELECT count(*) FROM was", "DESCRIBE FROM stock_as_of(now())", "FROM feeds",
     "SELECT * FROM dictionary", "SELECT ';' AS x", "SELECT 'read_text(''/etc/passwd'')'"])
 def test_what_analysts_do_is_answered(path: Path, sql: str) -> None:
     assert len(query(sql, path))
@@ -243,6 +270,18 @@ def test_a_mistake_is_explained_in_words(path: Path) -> None:
         query("SELECT colour FROM orders", path)
     with pytest.raises(QueryRefused, match="SELECT \\* FROM dictionary"):
         query("SELECT * FROM customers", path)
+
+
+@pytest.mark.parametrize(("sql", "helps"), [
+    ("SELECT * FROM ordres", "did you mean 'orders'"), ("FROM stock_hist", "did you mean 'stock_history'"), ("FROM stockchanges", "did you mean 'stock_changes'"),
+    ("FROM stock_asof(now())", "did you mean 'stock_as_of'"), ("SELECT tracking FROM dispatches", "'tracking_number' is in dispatches"),
+    ("SELECT valid_form FROM stock_history", "'valid_from' is in mappings, stock_as_of, stock_history"),
+    ("SELECT d.sku_ FROM dispatches d", "'sku' is in"), ("SELECT zzzzqqq FROM orders", "No view has a column of that name"),
+    ("SELECT amount FROM refunds", "'amount_minor' is in payments, refunds"), ("SELECT fo(1)", "Did you mean"),
+])
+def test_a_name_that_does_not_exist_is_answered_with_the_nearest(path: Path, sql: str, helps: str) -> None:
+    with pytest.raises(QueryRefused, match=helps):
+        query(sql, path)
 
 
 def test_the_process_that_answers_has_nothing_of_ours(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,18 @@ def test_the_newest_is_by_when_it_was_true_in_whatever_order_it_came(kept: Snaps
             assert kept.as_of("items", "gxo", at)["sku"].tolist() == [f"S{hour}"]
 
 
+def test_what_is_not_needed_from_a_moment_on_is_all_that_came_before_the_one_that_held_then(kept: Snapshots) -> None:
+    for hour in (3, 1, 2):
+        kept.keep("items", "gxo", NOW + hour * HOUR, items(f"S{hour}"), f"k{hour}")
+    assert kept.before("items", "gxo", NOW) == [] and kept.before("items", "gxo", NOW + HOUR) == []
+    gone = kept.before("items", "gxo", NOW + 2.5 * HOUR)
+    assert [one.as_of for one in gone] == [NOW + HOUR]
+    for one in (*gone, *gone):
+        kept.forget(one)
+    assert [one.as_of for one in kept.kept("items", "gxo")] == [NOW + 2 * HOUR, NOW + 3 * HOUR]
+    assert kept.as_of("items", "gxo", NOW + 2.5 * HOUR)["sku"].tolist() == ["S2"]
+
+
 def test_a_frame_comes_back_as_its_contract_has_it(kept: Snapshots) -> None:
     said = Orders.frame([{column: "x" for column in Orders.columns()} | {
         "placed_at": NOW, "modified_at": NOW, "total_minor": 2**53 + 1, "shipping_minor": 0, "tax_minor": 0, "discount_minor": -1,

@@ -12,6 +12,8 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the tables."""
+    op.add_column('order_book', sa.Column('changed_at', sa.DateTime(timezone=True), nullable=True))
+    op.create_index('ix_order_book_changed', 'order_book', ['connection', 'changed_at'], unique=False)
     op.create_table('stock_feed',
     sa.Column('warehouse', sa.Text(), nullable=False),
     sa.Column('facility', sa.Text(), nullable=False),
@@ -71,6 +73,7 @@ def upgrade() -> None:
     )
     op.create_index('ix_stock_desired_corrected', 'stock_desired', ['connection', 'is_corrected'], unique=False)
     op.create_index('ix_stock_desired_effect', 'stock_desired', ['effect_id'], unique=False)
+    op.create_index('ix_stock_desired_withheld', 'stock_desired', ['connection', 'withheld'], unique=False)
     op.create_index('ix_stock_desired_owed', 'stock_desired', ['connection', 'is_owed'], unique=False)
 
     op.create_table('stock_mark',
@@ -207,6 +210,10 @@ def upgrade() -> None:
     sa.Column('connection', sa.Text(), nullable=False),
     sa.Column('period', sa.String(length=20), nullable=False),
     sa.Column('order_id', sa.Text(), nullable=False),
+    sa.Column('placed_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('status', sa.String(length=30), nullable=False),
+    sa.Column('is_carried_in', sa.Boolean(), nullable=False),
+    sa.Column('is_carried_out', sa.Boolean(), nullable=False),
     sa.Column('verdict', sa.String(length=40), nullable=False),
     sa.Column('currency', sa.String(length=3), nullable=False),
     sa.Column('ordered_minor', sa.BigInteger(), nullable=False),
@@ -214,7 +221,11 @@ def upgrade() -> None:
     sa.Column('dispatched_minor', sa.BigInteger(), nullable=False),
     sa.Column('refunded_minor', sa.BigInteger(), nullable=False),
     sa.Column('returned_minor', sa.BigInteger(), nullable=False),
+    sa.Column('deducted_minor', sa.BigInteger(), nullable=False),
+    sa.Column('balance_minor', sa.BigInteger(), nullable=False),
     sa.Column('difference_minor', sa.BigInteger(), nullable=False),
+    sa.Column('explained_minor', sa.BigInteger(), nullable=False),
+    sa.Column('differences', sa.JSON(), nullable=False),
     sa.Column('detail', sa.Text(), nullable=False),
     sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
     sa.UniqueConstraint('connection', 'period', 'order_id', name='uq_reconciliation_connection_period_order_id'),
@@ -235,9 +246,13 @@ def upgrade() -> None:
     op.create_table('alert',
     sa.Column('exception_id', sa.Text(), nullable=False),
     sa.Column('stage', sa.String(length=20), nullable=False),
-    sa.Column('sent_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('alert_id', sa.String(length=36), nullable=False),
+    sa.Column('promised_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('told_at', sa.DateTime(timezone=True), nullable=True),
+    sa.CheckConstraint("stage IN ('opened', 'due')", name=op.f('ck_alert_stage')),
     sa.PrimaryKeyConstraint('exception_id', 'stage', name='pk_alert')
     )
+    op.create_index('ix_alert_untold', 'alert', ['told_at', 'alert_id'], unique=False)
 
     op.create_table('journal',
     sa.Column('sequence', sa.Integer(), autoincrement=True, nullable=False),
