@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from connectors.house import read_profile
 from connectors.kit.errors import WharfingerError
 from contracts.exceptions import TYPES
 from contracts.mappings import TABLES

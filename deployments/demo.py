@@ -16,7 +16,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from connectors.bigcommerce.sandbox import BigCommerceSandbox
 from connectors.house import PROFILE, House, read_profile
-from connectors.kit.clock import Clock, SystemClock
+from connectors.kit.clock import SystemClock
 from connectors.kit.errors import WharfingerError
 from connectors.kit.sandbox import serve
 from connectors.ledger.vault import new_master_key

@@ -6,7 +6,7 @@ as goods is decided here from the file and the demo's own list, not with the flo
 
 import fnmatch
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any

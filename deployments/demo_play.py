@@ -170,7 +170,7 @@ def meddle(up: Stage) -> dict[tuple[str, str], str]:
         up.storefront.edit_shipment(shipment["id"], tracking_number="TYPED-BY-HAND")
         planted["tracking", str(shipment["order_id"])] = "manual_edit"
     for shipment in shipped[-1:]:
-        up.storefront.edit_order(shipment["order_id"], status_id=9)
+        up.storefront.edit_order(shipment["order_id"], status_id=11)
         planted["order", str(shipment["order_id"])] = "manual_edit"
     run(up, ORDERS)
     run(up, DRIFT)

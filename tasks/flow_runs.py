@@ -99,10 +99,10 @@ def ask_for_runs(opened: House, flow: str, parameter: str, value: str, soon_seco
 
     A run that waits for its turn, or is due within moments, is enough: another is not asked for. [] without a Prefect server. Raises NotNow.
     """
-    if not _has_server():
+    if not has_server():
         return []
     asked = []
-    with _server(f"asking for a run of {flow}") as client:
+    with server(f"asking for a run of {flow}") as client:
         found = client.read_deployments(flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])), limit=PAGE,
                                         deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=[OURS])))
         for deployment in (one for one in found if one.parameters.get(parameter) == value and not one.paused):

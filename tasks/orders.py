@@ -16,7 +16,7 @@ from connectors.ledger.ledger import Row, Tx
 from connectors.ports import FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, OrderPage, Window
 from contracts.base import WHY
 from contracts.exceptions import Finding
-from contracts.orders import OrderLines, Orders, Recipients, ShipGroups
+from contracts.orders import OrderLines, Orders, ShipGroups
 from tasks.opened import CHUNK, RETRY, house
 from tasks.rules.eligibility import sort_orders
 from tasks.rules.fulfilment import content_hash, difference, plan_orders

@@ -92,7 +92,6 @@ def _sample() -> Effect:
         shipped_at="2026-01-15T15:05:00+00:00", lines=[ConfirmedLine(line_id="2", quantity=2)])
     return Effect(effect_id=f"{DISPATCH_CONFIRMATION}:{NAME}:101:A41:P1", kind=DISPATCH_CONFIRMATION, target=NAME, business_key=f"{NAME}:101:A41:P1",
                   payload=payload.model_dump())
-    sandbox.refund_by_hand(104, {5: 1}, reason=f"{CANARY} rang")
 
 
 def _stock() -> Effect:
@@ -116,6 +115,7 @@ def _seed(sandbox: BigCommerceSandbox, clock: Clock) -> None:
         sandbox.place_order([{"sku": f"SKU-{n + 1}", "name": f"Thing {n + 1}", "quantity": 5, "price": "12.50", "tax_rate": "0.2"}], [HOME],
                             billing={**HOME, "company": ""}, customer_message=f"{CANARY} has a dog")
         clock.sleep(1)
+    sandbox.refund_by_hand(104, {5: 1}, reason=f"{CANARY} rang")  # what a person types there must not travel
     # order 101 was partly shipped by somebody in the control panel, so that there is something to show
     handed = DispatchConfirmation.model_validate({**_sample().payload, "tracking_number": "BYHAND", "lines": [{"line_id": "2", "quantity": 1}]})
     sandbox.ship(101, mapping.shipment_request(handed, "").model_dump(exclude_none=True) | {"comments": "by hand"})

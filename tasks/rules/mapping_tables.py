@@ -10,7 +10,7 @@ import pandas as pd
 from contracts.base import WHY
 from contracts.items import Items
 from contracts.mappings import TABLES
-from tasks.rules.waits import ITEMS, PATTERNS, folded, parse, touches
+from tasks.rules.waits import PATTERNS, folded, parse, touches
 
 FORMULA = "=+-@\t\r\n\0＝＋－＠"  # what a spreadsheet takes for the start of a formula, full-width forms included
 _BEFORE_FORMULA = " '\"\u00a0\u3000"

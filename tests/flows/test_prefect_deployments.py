@@ -20,7 +20,7 @@ from connectors.kit.errors import BadConfiguration, NotNow
 from contracts.exceptions import REMEDIES
 from contracts.mappings import TABLES
 from deployments.prefect_server import prefect_server, server_settings
-from deployments.serve import FILE, ROUTE, Route, deployments, entries, keep_paused
+from deployments.serve import FILE, Route, deployments, entries, keep_paused
 from tasks.flow_runs import OURS
 
 LISTED = {

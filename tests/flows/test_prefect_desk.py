@@ -117,6 +117,7 @@ class Person:
     def opens_an_empty_form(self) -> None:
         """Deployments, 'resolve exceptions', Run, Custom run."""
         self.page.goto(f"{self.site.server.ui_url}/deployments")
+        self.page.get_by_placeholder(re.compile("search", re.IGNORECASE)).first.fill("resolve exceptions")
         self.page.get_by_role("link", name="resolve exceptions").first.click()
         self.page.get_by_role("button", name="Run", exact=True).click()
         self.page.get_by_text("Custom run").click()

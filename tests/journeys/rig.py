@@ -490,6 +490,8 @@ def _units(lines: dict[str, dict[str, Any]]) -> Iterable[tuple[str, int, int]]:
 
 def _profile(home: Path, accounts: tuple[str, ...], partner: dict[str, Any], ledger_url: str) -> str:
     text = PROFILE.read_text().replace("{bigcommerce}", "https://bigcommerce.invalid").replace("{home}", str(home))
+    assert "cycles_seconds = 10\n" in text and "verify_seconds = 20\n" in text  # the demo's haste is not the journeys'
+    text = text.replace("cycles_seconds = 10\n", "").replace("verify_seconds = 20\n", "verify_seconds = 60\n")
     assert "quiet_seconds = 3" in text and "lease_seconds = 60" in text
     text = text.replace("quiet_seconds = 3\n", f"quiet_seconds = {QUIET}\n").replace('store_hash = "demo"', 'store_hash = "hash0"\npage_size = 5')
     text = text.replace(f"sqlite:///{home}/ledger.db", ledger_url) if ledger_url else text

@@ -5,7 +5,7 @@ import pytest
 from connectors.kit.errors import BadConfiguration
 from deployments.demo_world import FORGOTTEN_CARRIER, FORGOTTEN_METHOD, tables
 from tasks import mappings
-from tests.journeys.rig import ADA, Rig, some_items, tables_for
+from tests.journeys.rig import ADA, some_items, tables_for
 
 COURIER = {**ADA, "shipping_method": FORGOTTEN_METHOD}
 
