@@ -44,7 +44,7 @@ def demo(
     from deployments.demo_orders import generated, period, read_file
 
     played = period(read_file(orders) if orders else generated(), days)
-    told.print(f"{played.counts['orders']} orders in {played.counts['rows']} rows; {played.counts['returns']} returns and "
+    told.print(f"{played.counts['orders']} orders and {played.counts['returns']} returns in {played.counts['rows']} rows; "
                f"{played.counts['bookkeeping']} bookkeeping invoices are counted, not played")
     if not played.orders:
         raise typer.BadParameter("there is no order in the file")
