@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.demo_checks import CHECKS
 from deployments.demo_orders import generated
+from deployments.demo_outcome import CHECKS
 
 SEED = random.SystemRandom().randrange(10_000)
 
@@ -70,11 +70,14 @@ def test_a_period_ends_with_every_check_at_zero_though_the_worker_is_killed_twic
     generated(days=2, orders_a_day=20, seed=SEED).to_csv(orders, index=False)
     result, told = _demo(tmp_path / "home", orders, kills=2)
     assert result["worker_restarts"] >= 1, "no kill hit a worker: this run proved nothing about kills"
-    assert set(result["checks"]) == {check.__name__ for check in CHECKS} and len(CHECKS) >= 10
+    assert set(result["checks"]) == {check.__name__ for check in CHECKS} | {"planted_drift_is_found_and_named"} and len(CHECKS) >= 28
     assert all(found["violated"] == 0 for found in result["checks"].values()), f"seed {SEED}: {result['checks']}"
     assert result["checks"]["each_order_at_the_warehouse_once_or_held"]["checked"] > 10
     counted = result["orders"]
     assert counted["eligible"] == counted["sent"] + counted["held"] + counted["cancelled_before_sending"]
+    assert result["inventory"]["sent"] >= result["inventory"]["observed"] > 0 and result["drift"]["found"] >= 3 and result["drift"]["by_cause"]
+    assert result["reconciliation"]["orders"] == result["orders"]["read"] and result["reconciliation"]["difference_minor"] == 0
+    assert result["returns"]["received"] >= result["returns"]["refunded"] + result["returns"]["held"]
     assert counted["sent"] and counted["non_stock_lines"] and result["dispatches"]["confirmed"] and result["exceptions"]["open"] is not None
     assert result["dispatches"]["advised"] == result["dispatches"]["confirmed"] + result["dispatches"]["held"]
     assert re.search(r"http://127\.0\.0\.1:\d+", result["prefect_ui"]) and Path(result["analytics"]).is_file()
