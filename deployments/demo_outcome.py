@@ -65,7 +65,8 @@ def _returns(e: Evidence) -> dict[str, int]:
     lines = list(e.house.ledger.table("return_line").itertuples())
     refunds = {row.effect_id for row in e.effects if row.kind == "refund" and row.state == "CONFIRMED"}
     refunded = sum(row.refund_effect in refunds for row in lines)
-    return {"received": len(lines), "refunded": refunded, "held": sum(row.state in ("unmatched", "unexpected", "due") for row in lines)}
+    waiting = sum(row.state in ("unmatched", "unexpected", "due") and row.refund_effect not in refunds for row in lines)
+    return {"received": len(lines), "refunded": refunded, "held": waiting}
 
 
 def _reconciliation(e: Evidence) -> dict[str, Any]:
