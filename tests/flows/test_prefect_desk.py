@@ -291,6 +291,7 @@ def test_an_alert_leaves_the_house_once_through_an_automation_made_from_the_prof
 
 def test_the_lists_are_refreshed_in_their_place_and_what_holds_no_more_is_taken_down(site: Site, busy: tuple[Rig, dict[str, int]]) -> None:
     rig, order = busy
+    _await_peace(site)
     refresh(rig.house)
     before = _sheets(site)
     key = timeline_key("bigcommerce-uk", str(order["strange carrier"]))
@@ -303,6 +304,16 @@ def test_the_lists_are_refreshed_in_their_place_and_what_holds_no_more_is_taken_
     assert key not in after and {name: one.latest_id for name, one in after.items()} == {name: before[name].latest_id for name in after}
     wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[desk_key(role) for role in ROLES]))
     assert len(site.client.read_artifacts(artifact_filter=wanted)) == len(ROLES), "the lists pile up"
+
+
+def _await_peace(site: Site) -> None:
+    """A run that an earlier test asked for may still be hanging its sheets: seen once, on a loaded machine."""
+    clock = SystemClock()
+    for _ in range(20):
+        before = {name: one.latest_id for name, one in _sheets(site).items()}
+        clock.sleep(3)
+        if before == {name: one.latest_id for name, one in _sheets(site).items()}:
+            return
 
 
 def _sheets(site: Site) -> dict[str, Any]:
