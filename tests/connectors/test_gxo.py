@@ -23,7 +23,7 @@ from connectors.ports import (
     ACKNOWLEDGEMENT, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, RECEIPT_NOTICE, RETURN_NOTICE, Effect, Inbound, Message, Warehouse,
 )
 from contracts.dispatches import Dispatches
-from tests.connectors.x12_kit import PARTNER, profile, recipient, request
+from tests.connectors.x12_kit import PARTNER, profile, recipient, request, take_in
 
 SKUS, FACILITIES = {"SKU-A", "SKU-B"}, {"WH01"}
 ITEMS = "sku,description,active,unit,barcode,hs_code,origin,customs_value,customs_currency\n"
@@ -52,15 +52,7 @@ class Site:
         return effect
 
     def take_in(self) -> list[Message]:
-        """Everything that lies ready, filed away; a file that cannot be read is a message that says so."""
-        messages: list[Message] = []
-        for inbound in self.port.inbound():
-            try:
-                messages += self.port.read(inbound)
-            except BadDocument as error:
-                messages.append(Message(inbound.name, "unreadable", errors=[error.got]))
-            self.port.file_away(inbound)
-        return messages
+        return take_in(self.port)
 
     def day(self, hours: float = 8) -> list[Message]:
         """Step and take in until nothing moves."""

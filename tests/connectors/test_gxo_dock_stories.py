@@ -11,13 +11,12 @@ import pytest
 from connectors.gxo.sandbox import GxoSandbox
 from connectors.gxo.warehouse import Gxo, Settings, connect
 from connectors.kit.clock import ManualClock
-from connectors.kit.errors import BadDocument
 from connectors.kit.files import FilesSettings
 from connectors.kit.sandbox import FEED_SILENT, FIGURES_ABSURD, ROWS_LOST, SKU_STRANGE, Faults
 from connectors.ports import FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, RECEIPT_NOTICE, RETURN_NOTICE, Effect, Message
 from contracts.effects import NoticeLine, ReceiptNotice, ReturnNotice
 from contracts.stock import StockChanges, StockLevels
-from tests.connectors.x12_kit import profile, recipient, request
+from tests.connectors.x12_kit import profile, recipient, request, take_in
 
 STOCK = {"WH01": {"SKU-A": 30, "SKU-B": 10}}
 
@@ -42,14 +41,7 @@ class Site:
         self.send(kind, request(reference=reference, **changes), reference)
 
     def take_in(self) -> list[Message]:
-        messages: list[Message] = []
-        for inbound in self.port.inbound():
-            try:
-                messages += self.port.read(inbound)
-            except BadDocument as error:
-                messages.append(Message(inbound.name, "unreadable", errors=[error.got]))
-            self.port.file_away(inbound)
-        return messages
+        return take_in(self.port)
 
     def run(self, minutes: int = 1) -> list[Message]:
         messages: list[Message] = []

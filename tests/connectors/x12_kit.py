@@ -6,7 +6,9 @@ from typing import Any
 
 from connectors.gxo.profile import Profile
 from connectors.gxo.x12_write import Envelope, Row, write
+from connectors.kit.errors import BadDocument
 from connectors.kit.rehearsal import canary_recipient
+from connectors.ports import Message, Warehouse
 from contracts.effects import FulfilmentRequest, RequestLine
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "connectors" / "gxo" / "examples"
@@ -54,3 +56,15 @@ def request(**changes: Any) -> FulfilmentRequest:
 
 def recipient(**changes: str) -> dict[str, str]:
     return canary_recipient("bc-uk", "100", "1") | changes
+
+
+def take_in(port: Warehouse) -> list[Message]:
+    """Everything that lies ready, filed away; a file that cannot be read is a message that says so."""
+    messages: list[Message] = []
+    for inbound in port.inbound():
+        try:
+            messages += port.read(inbound)
+        except BadDocument as error:
+            messages.append(Message(inbound.name, "unreadable", errors=[error.got]))
+        port.file_away(inbound)
+    return messages
