@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 from alembic import command
@@ -81,11 +81,7 @@ class Database:
                 yield tx
                 committing = True
         except (DBAPIError, sa.exc.TimeoutError) as error:
-            named = _named(error, in_doubt=committing and self.is_postgres)
-            _without_row(error)
-            if named is None:
-                raise
-            raise named from error
+            _raise(error, in_doubt=committing and self.is_postgres)
         finally:
             self._here.depth = 0
 
@@ -102,11 +98,7 @@ class Database:
                     tx.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 yield tx
         except (DBAPIError, sa.exc.TimeoutError) as error:
-            named = _named(error, in_doubt=False)
-            _without_row(error)
-            if named is None:
-                raise
-            raise named from error
+            _raise(error, in_doubt=False)
         finally:
             self._here.depth = 0
 
@@ -234,6 +226,15 @@ def _without_row(error: Exception) -> None:
     for part in (error, getattr(error, "orig", None)):
         if part is not None and part.args and isinstance(part.args[0], str):
             part.args = (part.args[0].partition("\n")[0], *part.args[1:])
+
+
+def _raise(error: DBAPIError | sa.exc.TimeoutError, in_doubt: bool) -> NoReturn:
+    """As one of ours, or as it is; either way without the row that it was about."""
+    named = _named(error, in_doubt)
+    _without_row(error)
+    if named is None:
+        raise error
+    raise named from error
 
 
 def _named(error: DBAPIError | sa.exc.TimeoutError, in_doubt: bool) -> WharfingerError | None:
