@@ -61,12 +61,13 @@ def _inventory(e: Evidence) -> dict[str, int]:
 
 
 def _returns(e: Evidence) -> dict[str, int]:
-    """Lines that came back; those that were refunded; those that wait for a person."""
+    """Lines that came back: refunded, held for a person (a refund that was refused or declined too), or closed without one (worth nothing by rule)."""
     lines = list(e.house.ledger.table("return_line").itertuples())
     refunds = {row.effect_id for row in e.effects if row.kind == "refund" and row.state == "CONFIRMED"}
-    refunded = sum(row.refund_effect in refunds for row in lines)
-    waiting = sum(row.state in ("unmatched", "unexpected", "due") and row.refund_effect not in refunds for row in lines)
-    return {"received": len(lines), "refunded": refunded, "held": waiting}
+    others = [row for row in lines if row.refund_effect not in refunds]
+    held = sum(row.state in ("unmatched", "unexpected", "due") or bool(row.refund_effect) for row in others)
+    closed = sum(bool(row.dues) and all(piece["closed"] for piece in row.dues) for row in others)
+    return {"received": len(lines), "refunded": len(lines) - len(others), "held": held, "closed": closed}
 
 
 def _reconciliation(e: Evidence) -> dict[str, Any]:
