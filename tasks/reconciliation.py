@@ -220,9 +220,12 @@ def _native(frame: Any) -> list[dict[str, Any]]:
 
 
 def _day(text: str) -> datetime:
-    if not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-        raise ValueError(f"{text!r} is no day as in '2026-01-05'")
-    return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    try:
+        if re.fullmatch(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}", text):
+            return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        pass  # a day that its month does not have
+    raise ValueError(f"{text!r} is no day as in '2026-01-05'")
 
 
 @task(name="see payments and refunds", task_run_name="see payments and refunds at {storefront}", **RETRY)

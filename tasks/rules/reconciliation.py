@@ -8,6 +8,7 @@ A difference that is younger than `Patience` allows is no difference yet: the or
 exception on somebody's desk accounts for it, or when a person has decided exactly this one; decided, it is closed and not carried out.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -97,9 +98,9 @@ class Reconciliation:
 
 def month(name: str) -> Period:
     """'2026-01' as a period. Raises ValueError."""
-    since = datetime.strptime(name, "%Y-%m").replace(tzinfo=UTC)
-    if name != f"{since:%Y-%m}":
+    if not re.fullmatch(r"[12][0-9]{3}-(0[1-9]|1[0-2])", name):
         raise ValueError(f"{name!r} is not a month as in '2026-01'")
+    since = datetime.strptime(name, "%Y-%m").replace(tzinfo=UTC)
     return Period(name, since, (since + timedelta(days=31)).replace(day=1))
 
 

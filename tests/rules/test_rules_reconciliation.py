@@ -261,8 +261,8 @@ def test_no_order_is_an_empty_statement() -> None:
 def test_periods_are_named_and_nothing_else_is_one() -> None:
     assert (month("2026-12").since.isoformat(), month("2026-12").until.isoformat()) == ("2026-12-01T00:00:00+00:00", "2027-01-01T00:00:00+00:00")
     assert between(JANUARY.since, FEBRUARY.since).name == "20260101-20260201"
-    for wrong in ("2026-13", "2026-1", "26-01", "2026-01-01", "../../x", ""):
-        with pytest.raises(ValueError):
+    for wrong in ("2026-13", "2026-00", "2026-1", "26-01", "2026-01-01", "../../x", ""):
+        with pytest.raises(ValueError, match="is not a month as in '2026-01'"):
             month(wrong)
     for first, until in ((FEBRUARY.since, JANUARY.since), (JANUARY.since, JANUARY.since), (PLACED, AFTERWARDS)):
         with pytest.raises(ValueError):
