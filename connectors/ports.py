@@ -190,6 +190,24 @@ class Storefront(Delivers, Protocol):
         """Register what is missing, switch on what was switched off, and say what was found: [{topic, was: 'active' | 'off' | 'missing' | 'elsewhere'}]."""
 
 
+@dataclass(frozen=True)
+class SettlementDocument:
+    """One settlement file exactly as the marketplace gave it (decompressed). name: its document's id there; made_at: when it was made."""
+
+    name: str
+    kind: str
+    body: bytes
+    made_at: datetime
+
+
+@runtime_checkable
+class Settles(Protocol):
+    """A storefront that pays out: a marketplace. Its statements can only be listed, and are gone after a while."""
+
+    def settlement_documents(self, window: Window) -> Iterator[SettlementDocument]:
+        """Every statement made in the window, oldest first; one may come twice, none is left out. Raises NotNow, NotAllowed, BadDocument."""
+
+
 @runtime_checkable
 class Warehouse(Delivers, Protocol):
     """The system that ships."""
