@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from connectors.amazon.channels import channels, ship_options
 from connectors.amazon.client import Client, said
-from connectors.amazon.documents import Documents
 from connectors.amazon.limits import RATES
 from connectors.amazon.login import Login, refused
 from connectors.amazon.mapping import PROGRAMS, Reading
@@ -88,8 +87,7 @@ def connect(name: str, settings: Settings, clock: Clock, transport: httpx.BaseTr
     rates = RATES | {operation: Rate(*rate) for operation, rate in settings.rates.items()}
     account = f"amazon {settings.seller_id} {MARKETPLACES[settings.marketplace_ids[0]].region} {settings.client_id}"
     client = Client(http, login, shared_buckets(account, clock, rates, settings.wait_seconds_max), clock)
-    documents = Documents(name, settings.endpoint, clock, settings.timeout_seconds, transport)
-    return Amazon(name, settings, client, documents, clock)
+    return Amazon(name, settings, client, clock)
 
 
 class Amazon:
@@ -100,7 +98,7 @@ class Amazon:
 
     kinds = (DISPATCH_CONFIRMATION,)
 
-    def __init__(self, name: str, settings: Settings, client: Client, documents: Documents, clock: Clock) -> None:
+    def __init__(self, name: str, settings: Settings, client: Client, clock: Clock) -> None:
         self.name, self.account = name, settings.seller_id
         self.quiet_seconds, self.verify_seconds = settings.quiet_seconds, settings.verify_seconds
         self._client, self._marketplaces = client, settings.marketplace_ids
