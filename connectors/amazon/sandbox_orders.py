@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 
 from connectors.amazon.carriers import OTHER, known
-from connectors.amazon.sandbox_answers import No, Route, Struck, body_of, invalid, listed, moment_of, whole_number
+from connectors.amazon.sandbox_answers import No, Route, Struck, body_of, invalid, listed, moment, moment_of, whole_number
 from connectors.amazon.sandbox_book import OrderBook
-from connectors.amazon.wire import read_moment, write_moment
+from connectors.amazon.wire import write_moment
 from connectors.kit.clock import Clock
 
 YOUNGEST, TOKEN_LIFE = timedelta(minutes=2), timedelta(hours=24)
@@ -134,7 +134,7 @@ class OrdersApi:
         was = order["packages"].get(number, {}).get("shape", {})
         order["packages"][number] = {"items": items, "at": now, "shape": {
             "packageReferenceId": number, "createdTime": was.get("createdTime", write_moment(now)), "packageStatus": {"status": "SHIPPED"}, "carrier": carrier,
-            "shipTime": write_moment(read_moment(detail["shipDate"])), "shippingService": detail.get("shippingMethod", ""),
+            "shipTime": write_moment(moment(detail["shipDate"])), "shippingService": detail.get("shippingMethod", ""),
             "trackingNumber": detail["trackingNumber"], "packageItems": items}}
         self.book.settle_status(order_id)
         self.book.touch(order_id)
@@ -201,7 +201,7 @@ def _check(detail: dict[str, Any]) -> None:
         if not isinstance(detail.get(name), str) or not detail[name]:
             raise invalid(f"{name} is missing or is no string.")
     try:
-        read_moment(detail["shipDate"])
+        moment(detail["shipDate"])
     except ValueError:
         raise No(400, "Invalid Input", "Invalid Input", "shipDate") from None
     if detail["carrierCode"] == OTHER and not detail.get("carrierName"):
