@@ -12,9 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from connectors.amazon.reports import Calls, read
+from connectors.amazon.checked import read
+from connectors.amazon.client import Client
+from connectors.amazon.wire import write_moment
 from connectors.amazon.wire_finances import DEFERRED, DEFERRED_RELEASED, ORDER_ID, RELEASED, Breakdown, Item, Transaction, TransactionsPage
-from connectors.amazon.wire_reports import written
 from connectors.kit.clock import Clock
 from connectors.kit.errors import BadDocument, Refused
 from connectors.ports import Window
@@ -43,7 +44,7 @@ class Finances:
     item ids of an order: a transaction names no lines. Raises Refused when there is no such order.
     """
 
-    def __init__(self, name: str, client: Calls, clock: Clock, marketplaces: tuple[str, ...], lines_of: Callable[[str], Mapping[str, list[str]]]) -> None:
+    def __init__(self, name: str, client: Client, clock: Clock, marketplaces: tuple[str, ...], lines_of: Callable[[str], Mapping[str, list[str]]]) -> None:
         self._name, self._client, self._clock, self._marketplaces, self._lines_of = name, client, clock, frozenset(marketplaces), lines_of
         self._lines: dict[str, Mapping[str, list[str]]] = {}
 
@@ -54,7 +55,7 @@ class Finances:
         since, until = window.since, min(window.until, latest)
         while since < until:
             before = min(since + SPAN, until)
-            found += self._listed({"postedAfter": written(since), "postedBefore": written(before + timedelta(seconds=1))})
+            found += self._listed({"postedAfter": write_moment(since), "postedBefore": write_moment(before + timedelta(seconds=1))})
             since = before
         posted = (one for one in once(found) if window.since <= one.postedDate < window.until)
         return Refunds.frame(row for one in posted if GIVEN_BACK.search(one.transactionType) for row in refund_rows(self._name, one, self._line_ids(one)))

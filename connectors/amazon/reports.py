@@ -6,10 +6,11 @@ under several report ids, and statements of overlapping periods are those of dif
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-from pydantic import ValidationError
-
+from connectors.amazon.checked import read
+from connectors.amazon.client import Client
+from connectors.amazon.wire import in_path, write_moment
 from connectors.amazon.wire_reports import (
     CANCELLED,
     DONE,
@@ -17,13 +18,11 @@ from connectors.amazon.wire_reports import (
     PAGE_MAX,
     V1_SETTLEMENT,
     V2_SETTLEMENT,
-    Read,
     Report,
     ReportDocument,
     ReportMade,
     ReportsPage,
     ReportWanted,
-    written,
 )
 from connectors.kit.clock import Clock
 from connectors.kit.errors import BadDocument, NotNow, Refused
@@ -36,21 +35,13 @@ CLOCKS_APART = timedelta(minutes=5)
 PAGES_MAX = 1000
 LINKS_MAX = 3  # how often a document is given a new link when the last one would not open
 SETTLEMENTS = (V2_SETTLEMENT, V1_SETTLEMENT)
-M = TypeVar("M", bound=Read)
 SILENT_SECONDS = 21 * 86_400.0  # a statement comes about every fourteen days, also one over nothing
-
-
-class Calls(Protocol):
-    """What we need of the account's client."""
-
-    def read(self, operation: str, path: str, params: dict[str, Any] | None = None, *, method: str = "GET", body: bytes | None = None) -> Any:
-        """A call that changes nothing."""
 
 
 class Reports:
     """The reports of one account. `fetch` opens a link: (link, compression) -> body."""
 
-    def __init__(self, name: str, client: Calls, clock: Clock, fetch: Callable[[str, str], bytes], page_size: int = PAGE_MAX, poll_seconds: float = 10) -> None:
+    def __init__(self, name: str, client: Client, clock: Clock, fetch: Callable[[str, str], bytes], page_size: int = PAGE_MAX, poll_seconds: float = 10) -> None:
         self._name, self._client, self._clock, self._fetch = name, client, clock, fetch
         self._page_size, self._poll_seconds = page_size, poll_seconds
         self._settlement_types = SETTLEMENTS
@@ -79,7 +70,7 @@ class Reports:
     def listed(self, types: tuple[str, ...], since: datetime) -> Iterator[Report]:
         """Every report of these types made since, once. Raises NotNow, NotAllowed, Refused, ReadFailed, BadDocument."""
         params: dict[str, Any] = {"reportTypes": ",".join(types), "pageSize": self._page_size,
-                                  "createdSince": written(max(since, self._clock.now() - KEPT + CLOCKS_APART))}
+                                  "createdSince": write_moment(max(since, self._clock.now() - KEPT + CLOCKS_APART))}
         tokens: set[str] = set()
         known: set[str] = set()
         for _ in range(PAGES_MAX):
@@ -98,7 +89,7 @@ class Reports:
 
     def ask(self, kind: str, marketplaces: tuple[str, ...], since: datetime, until: datetime) -> str:
         """Ask for a report over a period. Its id. Asked twice there are two of them, which costs nothing but a place in the queue: so it is a read."""
-        wanted = ReportWanted(reportType=kind, marketplaceIds=list(marketplaces), dataStartTime=written(since), dataEndTime=written(until))
+        wanted = ReportWanted(reportType=kind, marketplaceIds=list(marketplaces), dataStartTime=write_moment(since), dataEndTime=write_moment(until))
         answer = self._client.read("createReport", f"{PATH}/reports", method="POST", body=wanted.model_dump_json().encode())
         return read(ReportMade, answer, "/reports").reportId
 
@@ -106,7 +97,7 @@ class Reports:
         """The report once it is done or cancelled (then there was nothing to report). Raises NotNow when it takes longer, Refused when it failed."""
         doing, began = f"{self._name}: waiting for report {report_id}", self._clock.now()
         while True:
-            report = read(Report, self._client.read("getReport", f"{PATH}/reports/{_id(report_id)}"), "/reports/{id}")
+            report = read(Report, self._client.read("getReport", f"{PATH}/reports/{in_path(report_id)}"), "/reports/{id}")
             if report.processingStatus == FATAL:
                 raise Refused(doing, "Amazon could not make it (FATAL)", "Ask for it again later, or over a shorter period.")
             if not report.is_waited_for:
@@ -121,7 +112,7 @@ class Reports:
         if report.processingStatus == CANCELLED:
             return b""
         for tried in range(1, LINKS_MAX + 1):
-            told = read(ReportDocument, self._client.read("getReportDocument", f"{PATH}/documents/{_id(report.reportDocumentId)}"), "/documents/{id}")
+            told = read(ReportDocument, self._client.read("getReportDocument", f"{PATH}/documents/{in_path(report.reportDocumentId)}"), "/documents/{id}")
             try:
                 return self._fetch(told.url, told.compressionAlgorithm or "")
             except LinkExpired:
@@ -139,19 +130,3 @@ class Reports:
         found = list(self.listed(SETTLEMENTS[:1], window.since))
         self._settlement_types = SETTLEMENTS[:1]
         return found
-
-
-def read(model: type[M], answer: Any, path: str) -> M:
-    """One answer as its model. Raises BadDocument that names fields, never values."""
-    try:
-        return model.model_validate(answer)
-    except ValidationError as error:
-        fields = dict.fromkeys(".".join(str(part) for part in one["loc"] if not isinstance(part, int)) or "it" for one in error.errors())
-        raise BadDocument(f"reading {path}", f"{', '.join(list(fields)[:5])} is not as described") from None
-
-
-def _id(text: str) -> str:
-    """An id that may stand in a path. Raises BadDocument."""
-    if not text or len(text) > 200 or not all(letter.isascii() and (letter.isalnum() or letter in "._-") for letter in text) or ".." in text:
-        raise BadDocument("naming a report in a path", f"{text[:40]!r} is no id of one")
-    return text

@@ -3,37 +3,20 @@
 A transaction's `breakdowns` is a list, or an object that holds the list (both are in the official description); many lists may be null.
 """
 
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from connectors.amazon.wire_reports import Moment, Read, Text
+from connectors.amazon.wire import Amount, Moment, Read, Text
 
 DEFERRED, RELEASED, DEFERRED_RELEASED = "DEFERRED", "RELEASED", "DEFERRED_RELEASED"
 ORDER_ID, DEFERRED_TRANSACTION_ID, SETTLEMENT_ID = "ORDER_ID", "DEFERRED_TRANSACTION_ID", "SETTLEMENT_ID"
-DEPTH_MAX = 20  # the description nests breakdowns without end
-
-
-def _decimal(value: Any) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
-        raise ValueError("not an amount")
-    try:
-        amount = Decimal(value)
-    except InvalidOperation:
-        raise ValueError("not an amount") from None
-    if not amount.is_finite() or abs(amount) >= Decimal(10) ** 15:
-        raise ValueError("not a usable amount")
-    return amount
 
 
 def _listed(value: Any) -> Any:
     if isinstance(value, dict):
         value = value.get("breakdowns")
     return [] if value is None else value
-
-
-Amount = Annotated[Decimal, BeforeValidator(_decimal)]
 
 
 class Money(Read):

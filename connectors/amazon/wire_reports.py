@@ -1,43 +1,16 @@
 """What travels of reports (2021-06-30), in Amazon's own field names. Unknown fields pass: some are added every year."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
+
+from connectors.amazon.wire import Moment, Read, Sent, Text
 
 V2_SETTLEMENT = "GET_V2_SETTLEMENT_REPORT_DATA_FLAT_FILE_V2"
 V1_SETTLEMENT = "GET_V2_SETTLEMENT_REPORT_DATA_FLAT_FILE"
 RETURNS = "GET_FLAT_FILE_RETURNS_DATA_BY_RETURN_DATE"
 PAGE_MAX = 100
 IN_QUEUE, IN_PROGRESS, DONE, CANCELLED, FATAL = "IN_QUEUE", "IN_PROGRESS", "DONE", "CANCELLED", "FATAL"
-
-
-def _text(value: Any) -> Any:
-    return "" if value is None else value
-
-
-def _moment(value: Any) -> datetime:
-    if not isinstance(value, str):
-        raise ValueError("not a moment")
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError("a moment without a zone")
-    return moment.astimezone(UTC)
-
-
-Text = Annotated[str, BeforeValidator(_text)]
-Moment = Annotated[datetime, BeforeValidator(_moment)]
-
-
-def written(moment: datetime) -> str:
-    """The one form that every date of these APIs takes: ISO 8601, UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class Read(BaseModel):
-    """Base of what we read."""
-
-    model_config = ConfigDict(extra="ignore", strict=True, hide_input_in_errors=True)
 
 
 class Report(Read):
@@ -79,10 +52,8 @@ class ReportDocument(Read):
     compressionAlgorithm: Literal["GZIP", ""] | None = None
 
 
-class ReportWanted(BaseModel):
+class ReportWanted(Sent):
     """What createReport is asked for (CreateReportSpecification)."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     reportType: str
     marketplaceIds: list[str] = Field(min_length=1, max_length=25)
