@@ -1,15 +1,23 @@
 """Amazon's reports: listed by token alone, waited for, fetched through links that live five minutes; statements and returns among them."""
 
+import gzip
+import json
 from datetime import timedelta
 
 import httpx
 import pytest
 
-from connectors.amazon.wire_reports import RETURNS, V1_SETTLEMENT, V2_SETTLEMENT
+from connectors.amazon.finances import payment_row
+from connectors.amazon.sandbox import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
+from connectors.amazon.sandbox_settlement import FORMS, written
+from connectors.amazon.wire_finances import Transaction, TransactionsPage
+from connectors.amazon.wire_reports import RETURNS, V1_SETTLEMENT, V2_SETTLEMENT, Report, ReportDocument, ReportMade, ReportsPage
 from connectors.kit import sandbox as faults
 from connectors.kit.errors import BadDocument, NotAllowed, NotNow, Refused, WharfingerError
+from connectors.kit.http import parse
 from connectors.ports import AuthorisesReturns, Settles, Window
 from contracts.returns import AuthorisedReturns
+from tests.connectors import amazon_spec
 from tests.connectors.amazon_rig import DE, GB, Rig
 
 DAY = 86_400
@@ -260,3 +268,61 @@ def test_a_row_that_cannot_be_read_is_told_with_its_column_and_the_others_are_re
     frame, unreadable = rig.connect().authorised_returns(rig.window())
     assert frame["order_id"].tolist() == ["026-1"]
     assert [one["why"] for one in unreadable] == ["Return quantity is no number of units", "Return request date is no date", "Refunded Amount is no amount", "no Order ID"]
+
+
+def test_the_official_sdk_lists_and_downloads_a_statement_and_the_returns(rig: Rig) -> None:
+    """Unmodified, over a port, as Amazon's own guide does it: list, document, link, unpack; ask, wait, fetch."""
+    spapi = pytest.importorskip("spapi", reason="the official SDK is among the developers' packages")
+    order = rig.sell()
+    rig.clock.sleep(DAY)
+    statement = rig.sandbox.close_settlement()
+    rig.sandbox.reports.returns.send_back(order, "MUG-1")
+    rig.clock.sleep(60)
+    with faults.serve(rig.sandbox, rig.clock) as root:
+        config = spapi.SPAPIConfig(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, refresh_token=REFRESH_TOKEN)
+        client = spapi.SPAPIClient(config, oauth_endpoint=f"{root}/auth/o2/token", endpoint=root)
+        reports, finances = spapi.ReportsApi(client.api_client), spapi.FinancesV2024Api(client.api_client)
+        listed = reports.get_reports(report_types=[V2_SETTLEMENT], processing_statuses=["DONE"], page_size=5)
+        body = fetched(reports.get_report_document(listed.reports[0].report_document_id))
+        assert len(listed.reports) == 1 and body == written(statement, FORMS["GB"]) and listed.next_token is None
+        asked = reports.create_report({"reportType": RETURNS, "marketplaceIds": [GB], "dataStartTime": "2026-01-15T00:00:00Z", "dataEndTime": "2026-01-16T09:03:00Z"})
+        assert reports.get_report(asked.report_id).processing_status == "IN_QUEUE"
+        rig.clock.sleep(60)
+        made = reports.get_report(asked.report_id)
+        assert made.processing_status == "DONE" and order in fetched(reports.get_report_document(made.report_document_id)).decode()
+        told = finances.list_transactions(posted_after="2026-01-15T00:00:00Z").payload
+        while not told.transactions:
+            told = finances.list_transactions(posted_after="2026-01-15T00:00:00Z", next_token=told.next_token).payload
+        assert told.transactions[0].transaction_type == "Shipment"
+        with pytest.raises(spapi.ApiException, match="400"):
+            reports.create_report({"reportType": V2_SETTLEMENT, "marketplaceIds": [GB]})
+
+
+def fetched(document: object) -> bytes:
+    """What is behind a link, as anybody would fetch it."""
+    body = httpx.get(document.url, trust_env=False).content
+    return gzip.decompress(body) if document.compression_algorithm == "GZIP" else body
+
+
+@pytest.mark.skipif(bool(amazon_spec.MISSING), reason=amazon_spec.MISSING or "there")
+@pytest.mark.parametrize("case", [] if amazon_spec.MISSING else amazon_spec.cases("getReports", "createReport", "getReport", "getReportDocument", "listTransactions"),
+                         ids=lambda case: f"{case['operationId']} {case['status']}")
+def test_every_official_case_of_these_operations_decodes(rig: Rig, case: dict) -> None:
+    body = json.dumps(case["response"]).encode()
+    if case["status"] < 300:
+        model = {"getReports": ReportsPage, "createReport": ReportMade, "getReport": Report, "getReportDocument": ReportDocument, "listTransactions": TransactionsPage}
+        assert model[case["operationId"]].model_validate(parse(body))
+        return
+    inner = rig.overheard._inner
+    rig.overheard._inner = httpx.MockTransport(lambda request: httpx.Response(case["status"], content=body) if "auth" not in request.url.path else
+                                               inner.handle_request(request))
+    with pytest.raises(Refused, match="HTTP 400"):
+        rig.connect()._client.read(case["operationId"], "/anything")
+
+
+@pytest.mark.skipif(bool(amazon_spec.MISSING), reason=amazon_spec.MISSING or "there")
+def test_the_official_example_of_a_transaction_is_read_with_what_its_buyer_paid() -> None:
+    models = parse((amazon_spec.SPECS / "amazon/models/finances_2024-06-19.json").read_bytes())
+    transaction = Transaction.model_validate(models["definitions"]["Transaction"]["example"])
+    row = payment_row("amz", "8129762527551", transaction)
+    assert (row["kind"], row["amount_minor"], row["currency"], row["is_settled"]) == ("purchase", 1000, "USD", True)
