@@ -77,7 +77,7 @@ class ReportsApi:
         here = "/reports/2021-06-30"
         return [Route("GET", f"{here}/reports", "getReports", self.list_reports), Route("POST", f"{here}/reports", "createReport", self.post_report),
                 Route("GET", f"{here}/reports/([^/]+)", "getReport", self.get_report), Route("DELETE", f"{here}/reports/([^/]+)", "cancelReport", self.delete_report),
-                Route("GET", f"{here}/documents/([^/]+)", "getReportDocument", self.get_document), Route("GET", "/report-documents/([^/]+)", "", self.open_link)]
+                Route("GET", f"{here}/documents/([^/]+)", "getReportDocument", self.get_document), Route("GET", "/documents/reports/([^/]+)", "", self.open_link)]
 
     def step(self) -> None:
         """Nothing: how far a report is, the clock says when it is asked for."""
@@ -135,7 +135,7 @@ class ReportsApi:
         self.links_given += 1
         root = str(request.url).partition("/reports/2021-06-30/")[0]
         until = int((self._clock.now() + LINK_LIVES).timestamp())
-        link = f"{root}/report-documents/{document_id}?expires={until}&signature={_signature(document_id, until)}"
+        link = f"{root}/documents/reports/{document_id}?expires={until}&signature={_signature(document_id, until)}"
         return httpx.Response(200, json={"reportDocumentId": document_id, "url": link, **({"compressionAlgorithm": "GZIP"} if self.is_packed else {})})
 
     def open_link(self, request: httpx.Request, document_id: str) -> httpx.Response:

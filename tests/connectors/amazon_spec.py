@@ -1,11 +1,10 @@
 """Requests and responses held against Amazon's official descriptions (Swagger 2.0), in plain Python (jsonschema), without a server.
 
-The descriptions lie beside the project and are never copied into it.
+The descriptions and the official cases lie beside the project and are never copied into it.
 """
 
 import json
 import re
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,101 +14,124 @@ from jsonschema import Draft4Validator, FormatChecker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
+from connectors.amazon.wire import read_moment
+
 SPECS = Path(__file__).resolve().parents[2] / "../shared/specs"
 MODELS = tuple(SPECS / f"amazon/models/{name}.json" for name in (
-    "orders_2026-01-01", "ordersV0", "listingsItems_2021-08-01", "feeds_2021-06-30", "reports_2021-06-30", "finances_2024-06-19", "sellers"))
+    "orders_2026-01-01", "ordersV0", "sellers", "listingsItems_2021-08-01", "feeds_2021-06-30", "reports_2021-06-30", "finances_2024-06-19"))
 CASES = SPECS / "conformance/amazon_core_cases.json"
-MISSING = "" if all(path.exists() for path in (*MODELS, CASES)) else "the vendor's descriptions are not beside the project (../shared/specs)"
+MISSING = "" if all(path.exists() for path in (*MODELS, CASES)) else "Amazon's descriptions are not beside the project (../shared/specs)"
+OUTSIDE = ("/auth/", "/documents/")  # Login with Amazon and presigned documents: no model describes them
 FORMATS = FormatChecker(formats=())
+
+
+@FORMATS.checks("date-time", raises=ValueError)
+def _is_moment(value: Any) -> bool:
+    return not isinstance(value, str) or bool(read_moment(value))
 
 
 class Violation(AssertionError):
     """Something that the description does not allow."""
 
 
-@FORMATS.checks("date-time", raises=ValueError)
-def _is_moment(value: object) -> bool:
-    return not isinstance(value, str) or ("T" in value and datetime.fromisoformat(value).tzinfo is not None)
+def cases(*operations: str) -> list[dict[str, Any]]:
+    """The official cases of these operations, those of the deprecated v0 reads left out; none where they are not beside the project."""
+    if MISSING:
+        return []
+    return [case for case in json.loads(CASES.read_text()) if case["operationId"] in operations and not case["deprecated"]]
 
 
-class Description:
-    """One model."""
+class Model:
+    """One Swagger 2.0 document."""
 
     def __init__(self, path: Path) -> None:
-        self.name, self._document = path.name, json.loads(path.read_text())
-        self._registry = Registry().with_resource("urn:d", Resource.from_contents(self._document, default_specification=DRAFT4))
-        self.operations = [(method.upper(), re.compile(re.sub(r"\\{[^}]*\\}", "([^/]+)", re.escape(template))), [*item.get("parameters", []), *operation.get("parameters", [])],
-                            operation["responses"]) for template, item in self._document["paths"].items() for method, operation in item.items() if method != "parameters"]
+        self._document = json.loads(path.read_text())
+        self._registry = Registry().with_resource("urn:m", Resource.from_contents(self._document, default_specification=DRAFT4))
+        self.name = path.name
+        self._paths = [(re.compile(re.sub(r"\\{[^}]+\\}", "[^/]+", re.escape(p))), p) for p in self._document["paths"]]
 
-    def wrong(self, schema: dict[str, Any], value: Any) -> list[str]:
-        """What of a value is not as described."""
-        told = {"$ref": "urn:d" + schema["$ref"]} if set(schema) == {"$ref"} else {**schema, "definitions": self._document["definitions"]}
-        return [f"{list(error.absolute_path)}: {error.message[:150]}" for error in Draft4Validator(told, registry=self._registry, format_checker=FORMATS).iter_errors(value)]
+    def operation(self, request: httpx.Request, path: str) -> dict[str, Any] | None:
+        """What the model says of this request; None when it has no such path. A deprecated operation is a violation: we call none."""
+        found = next((text for pattern, text in sorted(self._paths, key=lambda one: "{" in one[1]) if pattern.fullmatch(path)), None)
+        operation = self._document["paths"][found].get(request.method.lower()) if found else None
+        if operation and operation.get("deprecated"):
+            raise Violation(f"{request.method} {path} is deprecated")
+        return operation
 
-    def find(self, method: str, path: str) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
-        """(parameters, responses) of the operation that has this path."""
-        return next(((parameters, responses) for verb, pattern, parameters, responses in self.operations if verb == method and pattern.fullmatch(path)), None)
+    def check_request(self, operation: dict[str, Any], request: httpx.Request, path: str) -> None:
+        """Query and body of a request. Raises Violation."""
+        parameters = operation.get("parameters", [])
+        query = {p["name"]: p for p in parameters if p["in"] == "query"}
+        for name, value in request.url.params.multi_items():
+            if name not in query:
+                raise Violation(f"{request.method} {path}: the model has no parameter {name!r}")
+            self._check(query[name], _typed(value, query[name]), f"{request.method} {path}: {name}")
+        missing = [name for name, p in query.items() if p.get("required") and name not in request.url.params]
+        if missing or "x-amz-access-token" not in request.headers:
+            raise Violation(f"{request.method} {path}: {missing or 'the access token'} is missing")
+        body = next((p for p in parameters if p["in"] == "body"), None)
+        if body:
+            self._check(body["schema"], json.loads(request.content), f"{request.method} {path}: body")
+        elif request.content:
+            raise Violation(f"{request.method} {path}: a body where there is none")
 
-    def request(self, request: httpx.Request, parameters: list[dict[str, Any]]) -> list[str]:
-        """What of a request is not as described."""
-        resolved = [self._document["parameters"][one["$ref"].rpartition("/")[2]] if "$ref" in one else one for one in parameters]
-        query = {one["name"]: one for one in resolved if one["in"] == "query"}
-        given = dict(request.url.params.multi_items())
-        found = [f"unknown parameter {name}" for name in set(given) - set(query)]
-        found += [f"parameter {name} is missing" for name, one in query.items() if one.get("required") and name not in given]
-        found += [f"{name}: {wrong}" for name, value in given.items() if name in query for wrong in self.wrong(_plain(query[name]), _typed(query[name], value))]
-        body = next((one for one in resolved if one["in"] == "body"), None)
-        return found + (self.wrong(body["schema"], json.loads(request.content)) if body else ["a body that is not described"] if request.content else [])
+    def check_response(self, operation: dict[str, Any], doing: str, status: int, body: Any) -> None:
+        """Status and body of an answer. Raises Violation. 404 and 405 of a path that is not there are not the operation's."""
+        answer = operation["responses"].get(str(status))
+        if answer is None:
+            if status < 400:
+                raise Violation(f"{doing}: the model has no status {status}")
+            return
+        if status == 204:
+            if body is not None:
+                raise Violation(f"{doing}: a body with a 204")
+            return
+        if "schema" in answer:
+            self._check(answer["schema"], body, f"{doing} -> {status}")
 
-    def response(self, response: httpx.Response, responses: dict[str, Any]) -> list[str]:
-        """What of an answer is not as described."""
-        told = responses.get(str(response.status_code))
-        if told is None:
-            return [f"status {response.status_code} is not described"]
-        return self.wrong(told["schema"], json.loads(response.content)) if "schema" in told and response.content else []
-
-
-def _plain(parameter: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in parameter.items() if name not in ("name", "in", "description", "required", "collectionFormat", "default")}
-
-
-def _typed(parameter: dict[str, Any], value: str) -> Any:
-    if parameter.get("type") == "array":
-        return value.split(",")
-    return int(value) if parameter.get("type") == "integer" and value.isdigit() else {"true": True, "false": False}.get(value, value) if parameter.get("type") == "boolean" else value
-
-
-@cache
-def amazon() -> tuple[Description, ...]:
-    """Every model that we use."""
-    return tuple(Description(path) for path in MODELS)
-
-
-def cases(*operations: str) -> list[dict[str, Any]]:
-    """The official sandbox cases of these operations; money as Decimal is the reader's business."""
-    return [one for one in json.loads(CASES.read_text()) if one["operationId"] in operations]
+    def _check(self, schema: dict[str, Any], value: Any, doing: str) -> None:
+        given = {key: part for key, part in schema.items() if key not in ("name", "in", "required", "description", "collectionFormat")} \
+            if "in" in schema else {"$ref": f"urn:m{schema['$ref']}"} if "$ref" in schema else schema
+        errors = list(Draft4Validator(given, registry=self._registry, format_checker=FORMATS).iter_errors(value))
+        if errors:
+            raise Violation("; ".join(f"{doing}: {'.'.join(map(str, e.absolute_path))}: {e.message[:200]}" for e in errors[:3]))
 
 
 class Checked(httpx.BaseTransport):
-    """Lets everything through, and holds it against the descriptions: raises Violation. `seen`: 'METHOD path' of what was held against one.
+    """A transport that holds what passes against the models, and counts it by operation and status. A path that no model has is a violation."""
 
-    An answer that bears no request id of Amazon's comes from a proxy in between (the kit's faults), and is nobody's to describe.
-    """
-
-    def __init__(self, inner: httpx.BaseTransport) -> None:
-        self._inner, self.seen = inner, []
+    def __init__(self, inner: httpx.BaseTransport, root: str = "") -> None:
+        self._inner, self._root = inner, root
+        self.seen: dict[str, int] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.read()
-        path = request.url.raw_path.split(b"?")[0].decode()
-        description, found = next(((one, found) for one in amazon() if (found := one.find(request.method, path))), (None, None))
+        path = request.url.raw_path.split(b"?")[0].decode().removeprefix(self._root)
+        if path.startswith(OUTSIDE):
+            return self._inner.handle_request(request)
+        model, operation = next(((one, found) for one in models() if (found := one.operation(request, path))), (None, None))
+        if model is None or operation is None:
+            raise Violation(f"{request.method} {path}: no model has it")
+        model.check_request(operation, request, path)
         response = self._inner.handle_request(request)
-        if description is None:
-            return response
-        self.seen.append(f"{request.method} {path}")
-        is_json = "x-amzn-requestid" in response.headers
-        wrong = [] if response.status_code >= 400 else description.request(request, found[0])
-        wrong += description.response(response, found[1]) if is_json else []
-        if wrong:
-            raise Violation(f"{description.name}: {request.method} {path} -> {response.status_code}: {'; '.join(wrong[:5])}")
+        response.read()
+        if response.headers.get("content-type") != "text/html":  # a fault's answer is no API's
+            model.check_response(operation, f"{request.method} {path}", response.status_code, json.loads(response.content) if response.content else None)
+        key = f"{operation['operationId']} {response.status_code}"
+        self.seen[key] = self.seen.get(key, 0) + 1
         return response
+
+
+@cache
+def models() -> tuple[Model, ...]:
+    """Every model that the connector touches."""
+    return tuple(Model(path) for path in MODELS)
+
+
+def _typed(text: str, schema: dict[str, Any]) -> Any:
+    """A query value as the type that its parameter declares."""
+    kind = schema.get("type")
+    if kind == "array":
+        return [_typed(part, schema["items"]) for part in text.split(",")]
+    if kind in ("integer", "number") and re.fullmatch(r"-?\d+", text):
+        return int(text)
+    return text == "true" if kind == "boolean" and text in ("true", "false") else text

@@ -19,7 +19,7 @@ from connectors.ports import Window
 from contracts.money import to_minor
 from contracts.returns import Payments, Refunds
 from tests.connectors import amazon_spec
-from tests.connectors.amazon_rig import CA, DE, FR, GB, JP, US, Rig
+from tests.connectors.amazon_money_rig import CA, DE, FR, GB, JP, US, Rig
 
 DAY = 86_400
 CATALOGUE = Path(__file__).resolve().parents[2] / "../shared/data/settlement_catalogue.csv"
@@ -275,14 +275,14 @@ def test_other_marketplaces_of_the_account_are_left_to_their_own_connection() ->
 
 
 def test_a_token_that_goes_round_in_circles_is_found_out(rig: Rig) -> None:
-    inner = rig.overheard._inner
+    inner = rig.overheard.inner
 
     def circling(request: httpx.Request) -> httpx.Response:
         if "transactions" in request.url.path:
             return httpx.Response(200, json={"payload": {"nextToken": "again", "transactions": []}})
         return inner.handle_request(request)
 
-    rig.overheard._inner = httpx.MockTransport(circling)
+    rig.overheard.inner = httpx.MockTransport(circling)
     rig.clock.sleep(600)
     with pytest.raises(BadDocument, match="circles"):
         rig.connect().refunds(Window(rig.began, rig.clock.now()))

@@ -18,7 +18,7 @@ from connectors.kit.http import parse
 from connectors.ports import AuthorisesReturns, Settles, Window
 from contracts.returns import AuthorisedReturns
 from tests.connectors import amazon_spec
-from tests.connectors.amazon_rig import DE, GB, Rig
+from tests.connectors.amazon_money_rig import DE, GB, Rig
 
 DAY = 86_400
 
@@ -132,14 +132,14 @@ def test_a_link_that_has_expired_is_asked_for_anew_and_not_for_ever(rig: Rig) ->
     statements(rig, 1)
     slow = iter([301, 0, 301, 301, 301])
     port = rig.connect()
-    inner = rig.overheard._inner
+    inner = rig.overheard.inner
 
     def dawdling(request: httpx.Request) -> httpx.Response:
-        if "report-documents" in request.url.path:
+        if "documents/reports" in request.url.path:
             rig.clock.sleep(next(slow))
         return inner.handle_request(request)
 
-    rig.overheard._inner = httpx.MockTransport(dawdling)
+    rig.overheard.inner = httpx.MockTransport(dawdling)
     assert len(list(port.settlement_documents(rig.window()))) == 1 and rig.sandbox.reports.links_given == 2
     with pytest.raises(NotNow, match="new link"):
         list(port.settlement_documents(rig.window()))
@@ -148,7 +148,7 @@ def test_a_link_that_has_expired_is_asked_for_anew_and_not_for_ever(rig: Rig) ->
 
 def test_a_link_to_a_host_that_is_not_allowed_is_refused_and_told(rig: Rig) -> None:
     statements(rig, 1)
-    inner = rig.overheard._inner
+    inner = rig.overheard.inner
 
     def evil(request: httpx.Request) -> httpx.Response:
         response = inner.handle_request(request)
@@ -156,7 +156,7 @@ def test_a_link_to_a_host_that_is_not_allowed_is_refused_and_told(rig: Rig) -> N
             return response
         return httpx.Response(200, json={"reportDocumentId": "x", "url": "http://169.254.169.254/latest"})
 
-    rig.overheard._inner = httpx.MockTransport(evil)
+    rig.overheard.inner = httpx.MockTransport(evil)
     with pytest.raises(NotAllowed, match="document_hosts|not https"):
         list(rig.connect().settlement_documents(rig.window()))
     assert not [call for call in rig.calls if "latest" in call]
@@ -165,7 +165,7 @@ def test_a_link_to_a_host_that_is_not_allowed_is_refused_and_told(rig: Rig) -> N
 def test_no_token_of_ours_goes_with_a_link(rig: Rig) -> None:
     statements(rig, 1)
     list(rig.connect().settlement_documents(rig.window()))
-    fetched = [one for one in rig.overheard.requests if "report-documents" in one.url.path]
+    fetched = [one for one in rig.overheard.requests if "documents/reports" in one.url.path]
     assert len(fetched) == 1 and "x-amz-access-token" not in fetched[0].headers
 
 
@@ -178,7 +178,7 @@ def test_unpacked_documents_come_as_they_are(rig: Rig) -> None:
 
 @pytest.mark.parametrize("fault", [faults.CONNECT_REFUSED, faults.TIMEOUT_BEFORE, faults.TIMEOUT_AFTER, faults.ERROR_BEFORE, faults.ERROR_AFTER, faults.GARBLED,
                                    faults.THROTTLED, faults.TOKEN_EXPIRED])
-@pytest.mark.parametrize("call", ["GET */reports", "GET */documents/*", "GET /report-documents/*"])
+@pytest.mark.parametrize("call", ["GET */reports", "GET */documents/*", "GET /documents/reports/*"])
 @pytest.mark.parametrize("is_packed", [True, False], ids=["packed", "plain"])
 def test_a_stumble_costs_no_statement(rig: Rig, fault: str, call: str, is_packed: bool) -> None:
     made = statements(rig, 3)
@@ -313,8 +313,8 @@ def test_every_official_case_of_these_operations_decodes(rig: Rig, case: dict) -
         model = {"getReports": ReportsPage, "createReport": ReportMade, "getReport": Report, "getReportDocument": ReportDocument, "listTransactions": TransactionsPage}
         assert model[case["operationId"]].model_validate(parse(body))
         return
-    inner = rig.overheard._inner
-    rig.overheard._inner = httpx.MockTransport(lambda request: httpx.Response(case["status"], content=body) if "auth" not in request.url.path else
+    inner = rig.overheard.inner
+    rig.overheard.inner = httpx.MockTransport(lambda request: httpx.Response(case["status"], content=body) if "auth" not in request.url.path else
                                                inner.handle_request(request))
     with pytest.raises(Refused, match="HTTP 400"):
         rig.connect()._client.read(case["operationId"], "/anything")
