@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx
 
-from connectors.amazon.sandbox_listings import Listings, No, iso
+from connectors.amazon.sandbox_answers import No, Route, body_of, invalid, listed, moment_of, whole_number
+from connectors.amazon.sandbox_shelf import Shelf, iso, problems
 from connectors.amazon.wire_feeds import FINAL, LISTINGS_FEED, MESSAGES_MAX, PENDING
 from connectors.kit.clock import Clock
 
@@ -21,11 +22,15 @@ STATUSES = (*PENDING, *FINAL)
 GONE = ("POST_PRODUCT_DATA", "POST_INVENTORY_AVAILABILITY_DATA", "POST_PRODUCT_PRICING_DATA", "POST_FLAT_FILE_INVLOADER_DATA")  # ended on 2025-07-31
 
 
-class Feeds:
-    """Documents and feeds. `cut_short`: how the next feeds end instead of DONE ('FATAL', 'CANCELLED'), oldest first."""
+FEEDS = "/feeds/2021-06-30"
 
-    def __init__(self, clock: Clock, listings: Listings, queue_seconds: float, processing_seconds: float, is_packed: bool = True) -> None:
-        self._clock, self._listings, self._is_packed = clock, listings, is_packed
+
+class FeedsApi:
+    """A part (sandbox_answers.Part). `cut_short`: how the next feeds end instead of DONE ('FATAL', 'CANCELLED'), oldest first. is_packed: reports are gzipped."""
+
+    def __init__(self, clock: Clock, shelf: Shelf, seller_id: str, marketplaces: tuple[str, ...], queue_seconds: float, processing_seconds: float) -> None:
+        self._clock, self._shelf, self._seller, self._marketplaces = clock, shelf, seller_id, marketplaces
+        self.is_packed = True
         self._queue, self._work = timedelta(seconds=queue_seconds), timedelta(seconds=processing_seconds)
         self.feeds: dict[str, dict[str, Any]] = {}
         self.cut_short: list[str] = []
@@ -33,7 +38,14 @@ class Feeds:
         self._addresses: dict[str, tuple[str, str, datetime]] = {}  # key of an address -> method, document, until when
         self._pages: dict[str, tuple[list[str], int]] = {}
 
-    def settle(self) -> None:
+    def routes(self) -> list[Route]:
+        """feeds 2021-06-30, and the addresses of its documents."""
+        return [Route("POST", f"{FEEDS}/documents", "createFeedDocument", self.post_document), Route("GET", f"{FEEDS}/documents/([^/]+)", "getFeedDocument", self.get_document),
+                Route("POST", f"{FEEDS}/feeds", "createFeed", self.post_feed), Route("GET", f"{FEEDS}/feeds", "getFeeds", self.list_feeds),
+                Route("GET", f"{FEEDS}/feeds/([^/]+)", "getFeed", self.get_feed), Route("DELETE", f"{FEEDS}/feeds/([^/]+)", "cancelFeed", self.cancel_feed),
+                Route("PUT", "/presigned/feeds/([^/]+)", "", self.presigned), Route("GET", "/presigned/feeds/([^/]+)", "", self.presigned)]
+
+    def step(self) -> None:
         """What is due: the oldest feed is processed first, and the next only when it is done."""
         for feed in self.feeds.values():
             if feed["status"] == "IN_QUEUE" and feed["starts_at"] <= self._clock.now():
@@ -43,16 +55,15 @@ class Feeds:
             if feed["status"] in PENDING:
                 return
 
-    def books(self) -> list[dict[str, Any]]:
-        """Every feed so far: {feed_id, type, status, at, messages, report}."""
-        return [{"feed_id": key, "type": one["type"], "status": one["status"], "at": one["created_at"], "messages": one["messages"], "report": one["report"]}
-                for key, one in self.feeds.items()]
+    def books(self) -> dict[str, Any]:
+        """feeds: every feed so far, with its messages and its report."""
+        return {"feeds": [{name: one[name] for name in ("feed_id", "type", "status", "created_at", "messages", "report")} for one in self.feeds.values()]}
 
     def post_document(self, request: httpx.Request) -> httpx.Response:
         """POST /feeds/2021-06-30/documents."""
-        kind = _object(request).get("contentType")
+        kind = body_of(request).get("contentType")
         if not isinstance(kind, str) or not kind:
-            raise No(400, "InvalidInput", "Invalid input", "contentType")
+            raise invalid("Invalid input", "contentType")
         document = self._document(kind)
         return httpx.Response(201, json={"feedDocumentId": document, "url": self._address(request, "PUT", document)})
 
@@ -66,12 +77,12 @@ class Feeds:
 
     def post_feed(self, request: httpx.Request) -> httpx.Response:
         """POST /feeds/2021-06-30/feeds: 202, and nothing has been looked at yet."""
-        body = _object(request)
+        body = body_of(request)
         kind, places, document = body.get("feedType"), body.get("marketplaceIds"), body.get("inputFeedDocumentId")
         if kind in GONE or not isinstance(kind, str) or not kind or not isinstance(places, list) or not 1 <= len(places) <= 25:
-            raise No(400, "InvalidInput", "Invalid input", "feedType or marketplaceIds")
-        if not set(places) <= set(self._listings.marketplace_ids) or document not in self._documents:
-            raise No(400, "InvalidInput", "Invalid input", "marketplaceIds or inputFeedDocumentId")
+            raise invalid("Invalid input", "feedType or marketplaceIds")
+        if not set(places) <= set(self._marketplaces) or document not in self._documents:
+            raise invalid("Invalid input", "marketplaceIds or inputFeedDocumentId")
         recent = [one for one in self.feeds.values() if one["type"] == LISTINGS_FEED and one["created_at"] > self._clock.now() - timedelta(seconds=SUBMISSION_SECONDS)]
         if kind == LISTINGS_FEED and len(recent) >= SUBMISSIONS:
             raise No(429, "QuotaExceeded", "You exceeded your quota for the requested resource.")
@@ -89,7 +100,7 @@ class Feeds:
         """DELETE /feeds/2021-06-30/feeds/{feedId}: only while it waits."""
         feed = self._feed(feed_id)
         if feed["status"] != "IN_QUEUE":
-            raise No(400, "InvalidInput", "Only a feed that is IN_QUEUE can be cancelled.")
+            raise invalid("Only a feed that is IN_QUEUE can be cancelled.")
         feed["status"] = "CANCELLED"
         return httpx.Response(200)
 
@@ -98,7 +109,7 @@ class Feeds:
         given = request.url.params
         if "nextToken" in given:
             if set(given) != {"nextToken"} or given["nextToken"] not in self._pages:
-                raise No(400, "InvalidInput", "Invalid input", "nextToken must be the only parameter")
+                raise invalid("Invalid input", "nextToken must be the only parameter")
             keys, size = self._pages[given["nextToken"]]
         else:
             keys, size = self._found(given)
@@ -123,15 +134,13 @@ class Feeds:
         return httpx.Response(200)
 
     def _found(self, given: httpx.QueryParams) -> tuple[list[str], int]:
-        kinds, statuses = given.get("feedTypes", ""), given.get("processingStatuses", "")
-        size = given.get("pageSize", str(PAGE))
-        if not kinds or not size.isdigit() or not 1 <= int(size) <= PAGE_MAX or not set(filter(None, statuses.split(","))) <= set(STATUSES):
-            raise No(400, "InvalidInput", "Invalid input", "feedTypes, processingStatuses or pageSize")
-        since = _moment(given.get("createdSince"), self._clock.now() - KEPT)
-        until, places = _moment(given.get("createdUntil"), self._clock.now()), set(filter(None, given.get("marketplaceIds", "").split(",")))
-        keys = [key for key, one in self.feeds.items() if one["type"] in kinds.split(",") and since <= one["created_at"] <= until
-                and (not statuses or one["status"] in statuses.split(",")) and (not places or places & set(one["places"]))]
-        return keys[::-1], int(size)
+        kinds, states, places, size = listed(given, "feedTypes"), listed(given, "processingStatuses"), listed(given, "marketplaceIds"), whole_number(given, "pageSize", PAGE, 1, PAGE_MAX)
+        if not kinds or not set(states) <= set(STATUSES):
+            raise invalid("Invalid input", "feedTypes or processingStatuses")
+        since, until = moment_of(given, "createdSince") or self._clock.now() - KEPT, moment_of(given, "createdUntil") or self._clock.now()
+        keys = [key for key, one in self.feeds.items() if one["type"] in kinds and since <= one["created_at"] <= until
+                and (not states or one["status"] in states) and (not places or set(places) & set(one["places"]))]
+        return keys[::-1], size
 
     def _feed(self, feed_id: str) -> dict[str, Any]:
         if feed_id not in self.feeds:
@@ -147,7 +156,8 @@ class Feeds:
         key = f"{len(self._addresses) + 1:08x}"
         self._addresses[key] = (method, document, self._clock.now() + timedelta(seconds=URL_SECONDS))
         port = f":{request.url.port}" if request.url.port else ""
-        return f"{request.url.scheme}://{request.url.host}{port}/presigned/feeds/{key}?X-Amz-Expires={URL_SECONDS}&X-Amz-Signature={key}"
+        prefix = request.url.path.partition(FEEDS)[0]
+        return f"{request.url.scheme}://{request.url.host}{port}{prefix}/presigned/feeds/{key}?X-Amz-Expires={URL_SECONDS}&X-Amz-Signature={key}"
 
     def _process(self, feed: dict[str, Any]) -> None:
         feed["status"] = ending = self.cut_short.pop(0) if self.cut_short else "DONE"
@@ -156,23 +166,23 @@ class Feeds:
         issues, taken = self._read(feed)
         if ending == "FATAL":
             taken = taken[:len(taken) // 2]  # some, none or all of it has been carried out
-        self._listings.accept(taken, f"feed {feed['feed_id']}", timedelta(0))
-        self._listings.settle()
+        self._shelf.accept(taken, f"feed {feed['feed_id']}", timedelta(0))
+        self._shelf.settle()
         if feed["status"] == "FATAL":
             return
         wrong = {issue["messageId"] for issue in issues if "messageId" in issue}
-        feed["report"] = {"header": {"sellerId": self._listings.seller_id, "version": "2.0", "feedId": feed["feed_id"]}, "issues": issues,
+        feed["report"] = {"header": {"sellerId": self._seller, "version": "2.0", "feedId": feed["feed_id"]}, "issues": issues,
                           "summary": {"errors": len(issues), "warnings": 0, "messagesProcessed": len(feed["messages"]), "messagesAccepted": len(taken),
                                       "messagesInvalid": len(wrong)}}
         body = json.dumps(feed["report"]).encode()
-        feed["result"] = self._document("application/json; charset=UTF-8", gzip.compress(body) if self._is_packed else body, self._is_packed)
+        feed["result"] = self._document("application/json; charset=UTF-8", gzip.compress(body) if self.is_packed else body, self.is_packed)
 
-    def _read(self, feed: dict[str, Any]) -> tuple[list[dict[str, Any]], list[tuple[str, list[str], list[dict[str, Any]]]]]:
+    def _read(self, feed: dict[str, Any]) -> tuple[list[dict[str, Any]], list[tuple[str, list[dict[str, Any]]]]]:
         """The issues of its messages, and what is taken of it. A document that cannot be read is FATAL."""
         try:
             sent = json.loads(self._documents[feed["document"]]["body"] or b"")
             messages = sent["messages"]
-            is_sound = sent["header"]["sellerId"] == self._listings.seller_id and sent["header"]["version"] == "2.0" and 1 <= len(messages) <= MESSAGES_MAX
+            is_sound = sent["header"]["sellerId"] == self._seller and sent["header"]["version"] == "2.0" and 1 <= len(messages) <= MESSAGES_MAX
         except (ValueError, KeyError, TypeError):
             is_sound = False
         if not is_sound or feed["type"] != LISTINGS_FEED:
@@ -185,17 +195,17 @@ class Feeds:
             seen.add(message.get("messageId"))
             issues += [{"messageId": message.get("messageId"), "sku": message.get("sku"), **issue} for issue in found]
             if not found:
-                taken.append((message["sku"], feed["places"], message["patches"]))
+                taken.append((message["sku"], message["patches"]))
         return issues, taken
 
     def _wrong(self, message: dict[str, Any], places: list[str], seen: set[Any]) -> Iterable[dict[str, Any]]:
         sku = message.get("sku")
         if message.get("messageId") in seen or message.get("operationType") != "PATCH" or not message.get("productType") or not message.get("patches"):
             yield {"code": "BAD_REQUEST", "severity": "ERROR", "message": "Invalid parameters provided."}
-        elif sku not in self._listings.listed:
+        elif sku not in self._shelf.listed:
             yield {"code": "13013", "severity": "ERROR", "message": "This SKU does not exist in the catalogue of this seller."}
         else:
-            for issue in self._listings.problems(sku, places, message["patches"]):
+            for issue in problems(self._shelf, sku, places, message["patches"]):
                 named = {"attributeName": issue["attributeNames"][0]} if issue["attributeNames"] else {}
                 yield {"code": issue["code"], "severity": issue["severity"], "message": issue["message"], **named}
 
@@ -208,22 +218,3 @@ def _shape(feed: dict[str, Any]) -> dict[str, Any]:
     if feed["status"] in FINAL:
         made["processingEndTime"] = iso(feed["ends_at"])
     return {**made, "resultFeedDocumentId": feed["result"]} if feed["result"] else made
-
-
-def _object(request: httpx.Request) -> dict[str, Any]:
-    try:
-        body = json.loads(request.content)
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        raise No(400, "InvalidInput", "Request has missing or invalid parameters and cannot be parsed.")
-    return body
-
-
-def _moment(text: str | None, otherwise: datetime) -> datetime:
-    if text is None:
-        return otherwise
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise No(400, "InvalidInput", "Invalid input", "a date") from None

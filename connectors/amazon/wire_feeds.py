@@ -2,9 +2,10 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from connectors.amazon.wire_listings import ERROR, Moment, Patch, Read, Sent, Text
+from connectors.amazon.wire import Moment, Read, Sent, Text
+from connectors.amazon.wire_listings import ERROR, Patch
 
 LISTINGS_FEED = "JSON_LISTINGS_FEED"
 CONTENT_TYPE = "application/json; charset=UTF-8"
@@ -120,10 +121,8 @@ class Message(Sent):
     patches: list[Patch] = Field(min_length=1, max_length=1)
 
 
-class ListingsFeed(BaseModel):
+class ListingsFeed(Sent):
     """A whole JSON_LISTINGS_FEED document."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     header: FeedHeader
     messages: list[Message] = Field(min_length=1, max_length=MESSAGES_MAX)

@@ -4,46 +4,17 @@ Read models take what we use and let unknown fields pass; what we send is exact.
 wipe the lead time and the restock date of the same channel, and a channel code of Amazon's own would make the listing fulfilled twice over.
 """
 
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
+
+from connectors.amazon.wire import Moment, Read, Sent, Text
 
 DEFAULT_CHANNEL = "DEFAULT"  # the merchant ships; every other code begins with AMAZON_, and Amazon ships
 AVAILABILITY = "/attributes/fulfillment_availability"
 QUANTITY_MAX = 2_147_483_647
 ANY_PRODUCT = "PRODUCT"  # Amazon's generic product type, for a listing that does not name its own
 ERROR = "ERROR"
-
-
-def _text(value: Any) -> Any:
-    """null is ''. Half a surrogate pair and NUL cannot be stored anywhere."""
-    if not isinstance(value, str):
-        return "" if value is None else value
-    return value.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _moment(value: Any) -> datetime:
-    """ISO 8601 with its zone -> UTC."""
-    if not isinstance(value, str):
-        raise ValueError("not a date")
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise ValueError("not a date") from None
-    if moment.tzinfo is None:
-        raise ValueError("a date without a zone")
-    return moment.astimezone(UTC)
-
-
-Text = Annotated[str, BeforeValidator(_text)]
-Moment = Annotated[datetime, BeforeValidator(_moment)]
-
-
-class Read(BaseModel):
-    """Base of what comes: unknown fields pass."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class Summary(Read):
@@ -61,7 +32,7 @@ class Availability(Read):
     """What one fulfilment channel of a listing has; Amazon's own channels show no quantity."""
 
     fulfillmentChannelCode: str
-    quantity: Annotated[int, Field(strict=True, ge=0)] | None = None
+    quantity: int | None = Field(None, ge=0)
 
 
 class ProductType(Read):
@@ -115,12 +86,6 @@ class Submission(Read):
     def refusal(self) -> str:
         """'' when it was accepted for processing; else why not, in Amazon's codes."""
         return "" if self.status == "ACCEPTED" else told(self.issues) or f"status {self.status}"
-
-
-class Sent(BaseModel):
-    """Base of what we send."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Quantity(Sent):
