@@ -4,7 +4,7 @@ Amazon makes a statement about every two weeks and keeps it for ninety days. The
 under several report ids, and statements of overlapping periods are those of different marketplaces: only the settlement id inside tells them apart.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,7 +26,7 @@ from connectors.amazon.wire_reports import (
 )
 from connectors.kit.clock import Clock
 from connectors.kit.errors import BadDocument, NotNow, Refused
-from connectors.kit.links import LinkExpired
+from connectors.kit.links import LinkExpired, Links
 from connectors.ports import SettlementDocument, Window
 
 PATH = "/reports/2021-06-30"
@@ -39,10 +39,10 @@ SILENT_SECONDS = 21 * 86_400.0  # a statement comes about every fourteen days, a
 
 
 class Reports:
-    """The reports of one account. `fetch` opens a link: (link, compression) -> body."""
+    """The reports of one account."""
 
-    def __init__(self, name: str, client: Client, clock: Clock, fetch: Callable[[str, str], bytes], page_size: int = PAGE_MAX, poll_seconds: float = 10) -> None:
-        self._name, self._client, self._clock, self._fetch = name, client, clock, fetch
+    def __init__(self, name: str, client: Client, clock: Clock, links: Links, page_size: int = PAGE_MAX, poll_seconds: float = 10) -> None:
+        self._name, self._client, self._clock, self._links = name, client, clock, links
         self._page_size, self._poll_seconds = page_size, poll_seconds
         self._settlement_types = SETTLEMENTS
 
@@ -114,7 +114,7 @@ class Reports:
         for tried in range(1, LINKS_MAX + 1):
             told = read(ReportDocument, self._client.read("getReportDocument", f"{PATH}/documents/{in_path(report.reportDocumentId)}"), "/documents/{id}")
             try:
-                return self._fetch(told.url, told.compressionAlgorithm or "")
+                return self._links.get(told.url, packed=told.compressionAlgorithm == "GZIP")
             except LinkExpired:
                 if tried == LINKS_MAX:
                     raise

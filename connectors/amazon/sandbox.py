@@ -18,9 +18,15 @@ import httpx
 from connectors.amazon.limits import RATES
 from connectors.amazon.marketplaces import MARKETPLACES
 from connectors.amazon.sandbox_answers import No, Part, Struck
+from connectors.amazon.sandbox_finances import Event, Money
 from connectors.amazon.sandbox_login import LoginDoor
 from connectors.amazon.sandbox_orders import OrdersApi
+from connectors.amazon.sandbox_reports import ReportsApi
 from connectors.amazon.sandbox_sellers import SellersApi
+from connectors.amazon.sandbox_settlement import Statement
+from connectors.amazon.sandbox_till import Till
+from connectors.amazon.sandbox_transactions import TransactionsApi
+from connectors.amazon.wire_reports import V2_SETTLEMENT
 from connectors.kit.buckets import Rate
 from connectors.kit.clock import Clock
 from connectors.kit.sandbox import PAGE_SHIFT, STALE_READ, Faults
@@ -45,7 +51,12 @@ class AmazonSandbox:
         self._served, self._refused = Counter(), Counter()
         self.login = LoginDoor(clock, client_id, client_secret, refresh_token)
         self.orders = OrdersApi(clock, self.marketplaces, self.struck, has_address_role)
-        self.parts: list[Part] = [self.login, self.orders, SellersApi(self.marketplaces)]
+        self.reports = ReportsApi(clock)
+        self.money = Money(clock, self._publish)
+        self.till = Till(self.orders.book, self.money)
+        self.orders.shipped = self.till.charge_shipped
+        self.transactions = TransactionsApi(clock, self.money, seller_id)
+        self.parts: list[Part] = [self.login, self.orders, SellersApi(self.marketplaces), self.reports, self.transactions]
         self._routes = [(route, re.compile(route.path)) for part in self.parts for route in part.routes()]
 
     def handle(self, request: httpx.Request) -> httpx.Response:
@@ -80,9 +91,24 @@ class AmazonSandbox:
         """The order is cancelled, whoever does it."""
         self.orders.cancel(order_id)
 
+    def ship_by_amazon(self, order_id: str) -> None:
+        """Amazon's own warehouse ships the order, whole."""
+        self.till.charge_whole(order_id)
+
+    def refund(self, order_id: str, quantities: dict[str, int] | None = None, **how: Any) -> Event:
+        """Amazon gives the buyer his money back, by order item id; none named: all that was charged. how: see sandbox_finances.Money.refund."""
+        return self.till.give_back(order_id, quantities, **how)
+
+    def close_settlement(self, marketplace: str = "", faulty: str = "") -> Statement:
+        """End a settlement period now; its statement is listed from now on. faulty: see sandbox_finances.Money.close_settlement."""
+        return self.money.close_settlement(marketplace or self.marketplaces[0], faulty)
+
     def end_tokens(self) -> None:
         """Every access token ends before its hour."""
         self.login.end_tokens()
+
+    def _publish(self, statement: Statement, body: bytes) -> None:
+        self.reports.publish(V2_SETTLEMENT, body, statement.since, statement.until, [statement.marketplace_id])
 
     def _started(self) -> None:
         """Which faults of ours struck this request: kit.sandbox has counted them, and left the doing to us."""

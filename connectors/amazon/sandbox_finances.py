@@ -137,7 +137,7 @@ class Money:
         shop, total = MARKETPLACES[marketplace_id], net - reserve
         dropped = next((place for place, (row, _) in enumerate(rows) if row.order_id), 0) if faulty == "row" else len(rows)
         shown = rows[:dropped] + rows[dropped + 1:]
-        statement = Statement(self._next_id, account.began, now, shop.name, shop.currency, tuple(shown), total + (1 if faulty == "total" else 0))
+        statement = Statement(self._next_id, account.began, now, marketplace_id, shop.name, shop.currency, tuple(shown), total + (1 if faulty == "total" else 0))
         account.began, account.reserve_minor, account.owed_minor = now, reserve, max(0, -total)
         account.statements.append(statement)
         self._statements += 1
@@ -145,7 +145,7 @@ class Money:
         return statement
 
     def settle(self) -> None:
-        """What is due by the clock: every marketplace that has moved money has its period ended once it is two weeks old."""
+        """What is due by the clock: every marketplace that has ever moved money has its period ended once it is two weeks old."""
         for marketplace_id in dict.fromkeys(event.marketplace_id for event in self.events):
             if self._clock.now() - self._account(marketplace_id).began >= EVERY:
                 self.close_settlement(marketplace_id)

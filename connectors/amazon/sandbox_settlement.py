@@ -62,6 +62,7 @@ class Statement:
     settlement_id: str
     since: datetime
     until: datetime
+    marketplace_id: str
     marketplace: str
     currency: str
     rows: tuple[tuple[Row, datetime], ...]
