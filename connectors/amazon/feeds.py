@@ -4,18 +4,18 @@ Nothing happens before createFeed; from then on every error is a doubt that carr
 feed. When even the number was lost, nothing is decided while any feed of ours is under way: none can then overwrite what is sent next.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from connectors.amazon.checked import read
 from connectors.amazon.client import Client
-from connectors.amazon.documents import Documents
 from connectors.amazon.wire import in_path, write_moment
 from connectors.amazon.wire_feeds import CONTENT_TYPE, LISTINGS_FEED, PENDING, CreateDocument, Created, CreateFeed, Document, Feed, FeedPage, Report, Uploadable
 from connectors.kit.clock import Clock
 from connectors.kit.errors import BadDocument, InDoubt, NotNow, WharfingerError
 from connectors.kit.http import ReadFailed, parse
+from connectors.kit.links import LinkExpired, Links
 
 FEEDS, DOCUMENTS = "/feeds/2021-06-30/feeds", "/feeds/2021-06-30/documents"
 PAGES_MAX = 20
@@ -24,24 +24,24 @@ SKEW = timedelta(minutes=15)  # their clock and ours may differ by so much
 
 @dataclass
 class Outcome:
-    """What became of feeds that are over. refused: messageId -> why. why_none: '' or why a feed was not carried out, or not wholly."""
+    """What became of feeds that are over. refused: messageId -> why. broken: '' or why it cannot be told of every message what became of it."""
 
     refused: dict[int, str] = field(default_factory=dict)
-    why_none: str = ""
+    broken: str = ""
 
 
 class Feeds:
     """Submissions in bulk. wait_seconds: how long a send waits for a feed; poll_seconds: how long between two looks at it."""
 
-    def __init__(self, name: str, client: Client, documents: Documents, clock: Clock, wait_seconds: float, poll_seconds: float) -> None:
-        self._name, self._client, self._documents, self._clock = name, client, documents, clock
+    def __init__(self, name: str, client: Client, links: Links, clock: Clock, wait_seconds: float, poll_seconds: float) -> None:
+        self._name, self._client, self._links, self._clock = name, client, links, clock
         self._wait, self._poll = timedelta(seconds=wait_seconds), poll_seconds
 
     def upload(self, body: bytes) -> str:
         """Put the document there; nothing is made of it yet. Its id. Raises DefiniteNo only."""
         try:
             made = read(Uploadable, self._client.write("createFeedDocument", "POST", DOCUMENTS, CreateDocument().model_dump_json().encode()), "a new feed document")
-            self._documents.put(made.url, body, CONTENT_TYPE)
+            self._links.put(made.url, body, CONTENT_TYPE)
         except (InDoubt, BadDocument) as error:
             raise NotNow(error.doing, error.got, "A document of which no feed was made changes nothing.") from None
         return made.feedDocumentId
@@ -54,21 +54,22 @@ class Feeds:
         except BadDocument as error:
             raise InDoubt(error.doing, error.got) from None
 
-    def outcome(self, feeds: list[str], sizes: dict[str, int] | None, since: datetime, until: datetime | None = None) -> Outcome:
-        """Wait for the feeds, no longer than until then, and read their reports. Raises InDoubt, with the feeds' numbers, while one is not over.
+    def outcome(self, known: dict[str, Any], since: datetime, until: datetime | None = None) -> Outcome:
+        """Wait for the feeds known['feeds'] (number -> how many messages it has), no longer than until then, and read their reports.
 
-        sizes: how many messages each had, where that is known. since: from when on no other feed of ours may still be under way.
+        Raises InDoubt, with `known` as its evidence, while one is not over, or another of ours, made since then, is still under way.
         """
+        feeds = known["feeds"]
         ends = self._clock.now() + self._wait if until is None else min(self._clock.now() + self._wait, until)
         found = Outcome()
         try:
             for feed in [self._over(one, ends) for one in feeds]:
-                self._read(feed, (sizes or {}).get(feed.feedId), found)
+                self._read(feed, feeds.get(feed.feedId, 0), found)
             self.none_pending(since)
         except InDoubt as error:
-            raise InDoubt(error.doing, error.got, wait_seconds=error.wait_seconds or self._poll, evidence={"feeds": feeds}) from None
+            raise InDoubt(error.doing, error.got, wait_seconds=error.wait_seconds or self._poll, evidence=known) from None
         except WharfingerError as error:
-            raise InDoubt(error.doing, error.got, error.remedy, error.wait_seconds or self._poll, {"feeds": feeds}) from None
+            raise InDoubt(error.doing, error.got, error.remedy, error.wait_seconds or self._poll, known) from None
         return found
 
     def none_pending(self, since: datetime) -> None:
@@ -97,9 +98,9 @@ class Feeds:
                 raise InDoubt(f"{self._name}: waiting for feed {feed_id}", f"it is {feed.processingStatus}", wait_seconds=self._poll)
             self._clock.sleep(self._poll)
 
-    def _read(self, feed: Feed, size: int | None, found: Outcome) -> None:
+    def _read(self, feed: Feed, size: int, found: Outcome) -> None:
         if feed.processingStatus != "DONE" or not feed.resultFeedDocumentId:
-            found.why_none = f"feed {feed.feedId} ended {feed.processingStatus}" + ("" if feed.processingStatus != "DONE" else " without a report")
+            found.broken = f"feed {feed.feedId} ended {feed.processingStatus}" + ("" if feed.processingStatus != "DONE" else " without a report")
             return
         report = self._report(feed)
         errors = [issue for issue in report.issues if issue.is_error]
@@ -108,16 +109,19 @@ class Feeds:
                 about = f" about {issue.attributeName}" if issue.attributeName else ""
                 found.refused.setdefault(issue.messageId, f"feed {feed.feedId}: issue {issue.code or 'without a code'}{about}")
         named = {issue.messageId for issue in errors if issue.messageId}
-        if any(not issue.messageId for issue in errors) or size is not None and report.summary.messagesAccepted + len(named) < size:
+        if any(not issue.messageId for issue in errors) or report.summary.messagesAccepted + len(named) < size:
             codes = ", ".join(sorted({issue.code for issue in errors if not issue.messageId and issue.code}))
-            found.why_none = f"feed {feed.feedId} took {report.summary.messagesAccepted} messages of {size if size is not None else 'those'} that it had" + (
+            found.broken = f"feed {feed.feedId} took {report.summary.messagesAccepted} of {size} messages, and names {len(named)} that it did not take" + (
                 f" (issue {codes} about the feed)" if codes else "")
 
     def _report(self, feed: Feed) -> Report:
         """Its processing report. Raises BadDocument when it is not this feed's."""
         at = f"{self._name}: reading the report of feed {feed.feedId}"
         document = read(Document, self._client.read("getFeedDocument", f"{DOCUMENTS}/{in_path(feed.resultFeedDocumentId)}"), "a feed document")
-        body = self._documents.get(document.url, document.compressionAlgorithm)
+        try:
+            body = self._links.get(document.url, bool(document.compressionAlgorithm))
+        except LinkExpired as error:
+            raise ReadFailed(at, error.got) from None
         try:
             report = read(Report, parse(body), "a processing report")
         except ValueError:
@@ -125,6 +129,3 @@ class Feeds:
         if report.header.feedId != feed.feedId:
             raise BadDocument(at, "it is another feed's")
         return report
-
-
-Still = Callable[[], None]  # raises NotNow when the claim's time is over, and nothing may be sent any more

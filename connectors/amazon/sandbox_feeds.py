@@ -1,6 +1,6 @@
 """The stand-in's feeds (2021-06-30): a document uploaded to a presigned address, a feed made of it, processed one at a time, and a report.
 
-Feeds of one seller are processed in the order in which they were made; a JSON_LISTINGS_FEED may be submitted five times in five minutes.
+Feeds of one seller are processed in the order in which they were made.
 """
 
 import gzip
@@ -17,7 +17,6 @@ from connectors.amazon.wire_feeds import FINAL, LISTINGS_FEED, MESSAGES_MAX, PEN
 from connectors.kit.clock import Clock
 
 URL_SECONDS, PAGE, PAGE_MAX, KEPT = 300, 10, 100, timedelta(days=90)
-SUBMISSIONS, SUBMISSION_SECONDS = 5, 300
 STATUSES = (*PENDING, *FINAL)
 GONE = ("POST_PRODUCT_DATA", "POST_INVENTORY_AVAILABILITY_DATA", "POST_PRODUCT_PRICING_DATA", "POST_FLAT_FILE_INVLOADER_DATA")  # ended on 2025-07-31
 
@@ -83,9 +82,6 @@ class FeedsApi:
             raise invalid("Invalid input", "feedType or marketplaceIds")
         if not set(places) <= set(self._marketplaces) or document not in self._documents:
             raise invalid("Invalid input", "marketplaceIds or inputFeedDocumentId")
-        recent = [one for one in self.feeds.values() if one["type"] == LISTINGS_FEED and one["created_at"] > self._clock.now() - timedelta(seconds=SUBMISSION_SECONDS)]
-        if kind == LISTINGS_FEED and len(recent) >= SUBMISSIONS:
-            raise No(429, "QuotaExceeded", "You exceeded your quota for the requested resource.")
         key = str(50_000_000_000 + len(self.feeds) + 1)
         starts_at = max([self._clock.now() + self._queue, *(one["ends_at"] for one in self.feeds.values() if one["status"] in PENDING)])
         self.feeds[key] = {"feed_id": key, "type": kind, "places": places, "document": document, "created_at": self._clock.now(), "starts_at": starts_at,

@@ -4,9 +4,8 @@ SKU by SKU: what is not taken is named in the receipt, and the others stand. A l
 would be made of it. A 200 is not a yes (`status` is), and a feed that is DONE is not one either (its report is).
 """
 
-import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -25,6 +24,7 @@ from contracts.effects import StockItem, StockUpdate
 from contracts.stock import Locations, ShownStock
 
 SHOWN_ROWS = 500
+FEED_ATTEMPTS_MAX = 3  # then smaller groups, until they are few enough for patches
 LEASE_MARGIN = timedelta(seconds=20)  # what is left of a claim for writing down how it went
 NOT_LISTED = "it is not listed in any marketplace of this connection"
 
@@ -56,29 +56,30 @@ class Stock:
             raise NotNow(error.doing, error.got) from None
         refused = {item.sku: said for item in update.items if (said := _untouchable(listed.get(item.sku)))}
         items = [(number, item) for number, item in enumerate(update.items, 1) if item.sku not in refused]
-        if not items:
-            return self._receipt(effect, update, refused, {})
         if len(items) <= self._patches_max:
             return self._receipt(effect, update, refused | self._patch(effect, [item for _, item in items], listed), {})
-        feeds, sizes = self._submit(effect, items, listed)
-        until = effect.lease_until - LEASE_MARGIN if effect.lease_until else None
-        outcome = self._feeds.outcome(feeds, sizes, effect.sent_at or self._clock.now(), until)
-        if outcome.why_none:
-            raise self._unproven(effect, outcome.why_none, feeds)
-        return self._receipt(effect, update, refused | _by_sku(update, outcome.refused), {"feeds": feeds})
+        if effect.attempt > FEED_ATTEMPTS_MAX:
+            raise Refused(doing(self._name, effect), f"it was sent as a feed {effect.attempt - 1} times, and it could not be told what became of it",
+                          "It is sent in smaller groups.")
+        known = {"feeds": self._submit(effect, items, listed), "untouched": refused}
+        outcome = self._feeds.outcome(known, effect.sent_at or self._clock.now(), effect.lease_until - LEASE_MARGIN if effect.lease_until else None)
+        if outcome.broken:
+            raise InDoubt(doing(self._name, effect), outcome.broken, wait_seconds=self._quiet, evidence=known)
+        return self._receipt(effect, update, refused | _by_sku(update, outcome.refused), known["feeds"])
 
     def find(self, effect: Effect) -> Receipt | None:
         """What became of its feeds, where their numbers are known; else: do the listings show exactly these figures?"""
-        update, feeds = self._update(effect), effect.evidence.get("feeds", [])
+        update, feeds = self._update(effect), effect.evidence.get("feeds", {})
         since = effect.sent_at or self._clock.now()
         if feeds:
-            outcome = self._feeds.outcome(feeds, None, since, self._clock.now())
-            if not outcome.why_none:
-                named = _by_sku(update, outcome.refused)
-                return self._shown_receipt(update, named, feeds)
+            outcome = self._feeds.outcome(effect.evidence, since, self._clock.now())
+            if not outcome.broken:
+                return self._receipt(effect, update, effect.evidence.get("untouched", {}) | _by_sku(update, outcome.refused), feeds)
         elif len(update.items) > self._patches_max:
             self._feeds.none_pending(since)
-        return self._shown_receipt(update, {}, feeds, by_reading=True)
+        listed = self._catalogue.find(item.sku for item in update.items)
+        is_shown = all(item.sku in listed and listed[item.sku].is_ours and listed[item.sku].quantity == item.quantity for item in update.items)
+        return self._receipt(effect, update, {}, feeds) if is_shown else None
 
     def locations(self) -> pd.DataFrame:
         """Frame of contract Locations: one, the channel that the merchant ships from; Amazon counts its own by itself."""
@@ -138,50 +139,35 @@ class Stock:
                 refused[item.sku] = said
         return refused
 
-    def _submit(self, effect: Effect, items: list[tuple[int, StockItem]], listed: dict[str, Listing]) -> tuple[list[str], dict[str, int]]:
-        """A feed for each set of marketplaces: their numbers, and how many messages each has."""
+    def _submit(self, effect: Effect, items: list[tuple[int, StockItem]], listed: dict[str, Listing]) -> dict[str, int]:
+        """A feed for each set of marketplaces: its number, and how many messages it has."""
         groups: dict[tuple[str, ...], list[tuple[int, StockItem]]] = {}
         for number, item in items:
             groups.setdefault(listed[item.sku].marketplaces, []).append((number, item))
-        feeds: list[str] = []
-        sizes: dict[str, int] = {}
+        feeds: dict[str, int] = {}
         for marketplaces, group in groups.items():
             try:
                 document = self._feeds.upload(self._document([(number, item, self._product_type or listed[item.sku].product_type) for number, item in group]))
                 self._still_ours(effect)
-                feed = self._feeds.create(marketplaces, document)
-            except InDoubt as error:
-                raise InDoubt(error.doing, error.got, wait_seconds=self._quiet) from None  # a number is missing: all feeds under way are waited for
+                feeds[self._feeds.create(marketplaces, document)] = len(group)
             except DefiniteNo as error:
                 if not feeds:
                     raise
                 raise InDoubt(error.doing, error.got, wait_seconds=self._quiet) from None
-            feeds.append(feed)
-            sizes[feed] = len(group)
-        return feeds, sizes
+            except InDoubt as error:  # a number is missing: whatever feed is under way is waited for
+                raise InDoubt(error.doing, error.got, wait_seconds=self._quiet) from None
+        return feeds
 
     def _still_ours(self, effect: Effect) -> None:
         if effect.lease_until is not None and self._clock.now() >= effect.lease_until:
             raise NotNow(doing(self._name, effect), "it took longer than the claim lasts; nothing more was sent", "Give `ledger.lease_seconds` more, or smaller updates.")
 
-    def _unproven(self, effect: Effect, said: str, feeds: list[str]) -> InDoubt | Refused:
-        """A feed that was broken off may have been carried out in part: the figures are read back, and smaller groups come next."""
-        return InDoubt(doing(self._name, effect), said, wait_seconds=self._quiet, evidence={"feeds": feeds})
-
-    def _receipt(self, effect: Effect, update: StockUpdate, refused: dict[str, str], more: dict[str, Any]) -> Receipt:
+    def _receipt(self, effect: Effect, update: StockUpdate, refused: dict[str, str], feeds: dict[str, int]) -> Receipt:
         if refused and len(update.items) == 1:
             (sku, said), = refused.items()
             raise Refused(doing(self._name, effect), f"SKU {sku!r}: {said}", "Look at the listing in Seller Central.", records=(sku,))
-        return Receipt(_remote_id(update, more.get("feeds", [])), {**more, "told": len(update.items) - len(refused), **({"refused": refused} if refused else {})})
-
-    def _shown_receipt(self, update: StockUpdate, refused: dict[str, str], feeds: list[str], by_reading: bool = False) -> Receipt | None:
-        more: dict[str, Any] = {"feeds": feeds} if feeds else {}
-        if by_reading:
-            listed = self._catalogue.find(item.sku for item in update.items)
-            if any(item.sku not in listed or not listed[item.sku].is_ours or listed[item.sku].quantity != item.quantity for item in update.items):
-                return None
-            more["shown"] = len(update.items)
-        return Receipt(_remote_id(update, feeds), {**more, "told": len(update.items) - len(refused), **({"refused": refused} if refused else {})})
+        evidence: dict[str, Any] = {"told": len(update.items) - len(refused)} | ({"feeds": feeds} if feeds else {}) | ({"refused": refused} if refused else {})
+        return Receipt(f"{len(update.items)} SKUs" + (f" by feed {', '.join(feeds)}" if feeds else ""), evidence)
 
 
 def _untouchable(listing: Listing | None) -> str:
@@ -194,10 +180,3 @@ def _untouchable(listing: Listing | None) -> str:
 def _by_sku(update: StockUpdate, refused: dict[int, str]) -> dict[str, str]:
     """A message's number is the place of its SKU in the update."""
     return {update.items[number - 1].sku: said for number, said in refused.items() if 1 <= number <= len(update.items)}
-
-
-def _remote_id(update: StockUpdate, feeds: list[str]) -> str:
-    return f"{len(update.items)} SKUs" + (f" by feed {', '.join(feeds)}" if feeds else "")
-
-
-__all__ = ["Stock", "datetime", "json"]
