@@ -42,7 +42,7 @@ class FeedsApi:
         return [Route("POST", f"{FEEDS}/documents", "createFeedDocument", self.post_document), Route("GET", f"{FEEDS}/documents/([^/]+)", "getFeedDocument", self.get_document),
                 Route("POST", f"{FEEDS}/feeds", "createFeed", self.post_feed), Route("GET", f"{FEEDS}/feeds", "getFeeds", self.list_feeds),
                 Route("GET", f"{FEEDS}/feeds/([^/]+)", "getFeed", self.get_feed), Route("DELETE", f"{FEEDS}/feeds/([^/]+)", "cancelFeed", self.cancel_feed),
-                Route("PUT", "/presigned/feeds/([^/]+)", "", self.presigned), Route("GET", "/presigned/feeds/([^/]+)", "", self.presigned)]
+                Route("PUT", "/documents/feeds/([^/]+)", "", self.presigned), Route("GET", "/documents/feeds/([^/]+)", "", self.presigned)]
 
     def step(self) -> None:
         """What is due: the oldest feed is processed first, and the next only when it is done."""
@@ -153,7 +153,7 @@ class FeedsApi:
         self._addresses[key] = (method, document, self._clock.now() + timedelta(seconds=URL_SECONDS))
         port = f":{request.url.port}" if request.url.port else ""
         prefix = request.url.path.partition(FEEDS)[0]
-        return f"{request.url.scheme}://{request.url.host}{port}{prefix}/presigned/feeds/{key}?X-Amz-Expires={URL_SECONDS}&X-Amz-Signature={key}"
+        return f"{request.url.scheme}://{request.url.host}{port}{prefix}/documents/feeds/{key}?X-Amz-Expires={URL_SECONDS}&X-Amz-Signature={key}"
 
     def _process(self, feed: dict[str, Any]) -> None:
         feed["status"] = ending = self.cut_short.pop(0) if self.cut_short else "DONE"

@@ -81,9 +81,9 @@ class Stock:
         is_shown = all(item.sku in listed and listed[item.sku].is_ours and listed[item.sku].quantity == item.quantity for item in update.items)
         return self._receipt(effect, update, {}, feeds) if is_shown else None
 
-    def locations(self) -> pd.DataFrame:
+    def locations(self, is_active: bool) -> pd.DataFrame:
         """Frame of contract Locations: one, the channel that the merchant ships from; Amazon counts its own by itself."""
-        return Locations.frame([{"connection": self._name, "location": DEFAULT_CHANNEL, "name": "Shipped by the merchant", "is_active": True, "is_external": False}])
+        return Locations.frame([{"connection": self._name, "location": DEFAULT_CHANNEL, "name": "Shipped by the merchant", "is_active": is_active, "is_external": False}])
 
     def shown(self, location: str, skus: list[str] | None) -> Iterator[pd.DataFrame]:
         """Frames of contract ShownStock. `skus` None: every listing."""

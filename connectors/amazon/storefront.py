@@ -165,8 +165,8 @@ class Amazon:
         return self._catalogue.whole()
 
     def locations(self) -> pd.DataFrame:
-        """Frame of contract Locations: the merchant's own channel."""
-        return self._stock.locations()
+        """Frame of contract Locations: the merchant's own channel, active while the seller takes part in one of the marketplaces."""
+        return self._stock.locations(bool(self.channels()["is_active"].any()))
 
     def shown_stock(self, location: str, skus: list[str] | None = None) -> Iterator[pd.DataFrame]:
         """Frames of contract ShownStock. What was accepted a moment ago may not be in them yet."""
