@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,6 +30,7 @@ class OrdersApi:
         self._clock, self._struck, self._has_address_role = clock, struck, has_address_role
         self.book = OrderBook(clock, marketplaces)
         self.confirmations: list[dict[str, Any]] = []
+        self.shipped: Callable[[str], None] = lambda order_id: None  # told of every order of which a parcel was taken in
 
     def routes(self) -> list[Route]:
         """The three operations."""
@@ -138,6 +139,7 @@ class OrdersApi:
             "trackingNumber": detail["trackingNumber"], "packageItems": items}}
         self.book.settle_status(order_id)
         self.book.touch(order_id)
+        self.shipped(order_id)
 
     def _order(self, order_id: str) -> dict[str, Any]:
         if order_id not in self.book.orders:
