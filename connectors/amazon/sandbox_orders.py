@@ -30,6 +30,7 @@ class OrdersApi:
         self._clock, self._struck, self._has_address_role = clock, struck, has_address_role
         self.book = OrderBook(clock, marketplaces)
         self.confirmations: list[dict[str, Any]] = []
+        self.refuses: set[str] = set()  # data sets that it answers 400 to for the time being (selling-partner-api-models#5365)
         self.shipped: Callable[[str], None] = lambda order_id: None  # told of every order of which a parcel was taken in
 
     def routes(self) -> list[Route]:
@@ -180,7 +181,7 @@ class OrdersApi:
 
     def _shown(self, order_id: str, included: list[str]) -> dict[str, Any]:
         """The order as this application may see it: the data sets that it asks for, without what it has no role for."""
-        if not set(included) <= DATA_SETS:
+        if not set(included) <= DATA_SETS - self.refuses:
             raise invalid("includedData has a value that does not exist.")
         shaped = self.book.before.get(order_id) if self._struck.stale else None
         shaped = shaped or self.book.shape(order_id)

@@ -219,6 +219,13 @@ def test_one_order_that_cannot_be_read_costs_no_other():
     assert page.unreadable[0]["record"] == placed[1] and "orderItemId" in page.unreadable[0]["why"]
 
 
+def test_the_moment_until_when_it_must_have_left_is_amazons_own():
+    rig = Rig()
+    rig.place(ship_within_hours=30)
+    row = _only(rig)["orders"]
+    assert row["ship_by"] - row["placed_at"] == timedelta(hours=30)
+
+
 def test_each_marketplace_of_the_account_is_a_channel_and_other_marketplaces_are_not_read():
     rig = Rig(marketplaces=("A1F83G8C2ARO7P", DE))
     rig.place(2)
@@ -234,16 +241,9 @@ def test_a_400_to_a_query_that_is_always_made_like_this_is_an_error_and_no_empty
     """For a day the Far East answered 400 to includedData=FULFILLMENT (amzn/selling-partner-api-models#5365)."""
     rig = Rig()
     rig.place(12)
-    handle = rig.sandbox.orders.search
-    calls = []
-
-    def sometimes(request):
-        calls.append(request)
-        return handle(request) if len(calls) < 2 else rig.sandbox.orders.get_order(request, "no-such-order")
-
-    rig.sandbox._routes[1] = (type(rig.sandbox._routes[1][0])("GET", "/orders/2026-01-01/orders", "searchOrders", sometimes), rig.sandbox._routes[1][1])
     pages = rig.connect().orders(rig.window())
     assert len(next(pages).orders) == 5
+    rig.sandbox.orders.refuses = {"FULFILLMENT"}
     with pytest.raises(ReadFailed, match="query that is good"):
         next(pages)
 
