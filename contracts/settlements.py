@@ -34,7 +34,8 @@ class Settlements(Contract):
     has_deposit: Series[bool] = pa.Field(description="the file states what is paid; if not, deposit_minor is 0 and means nothing")
     deposit_minor: Series[int] = pa.Field(description="as the file states it; negative: owed to the marketplace")
     deposit_fine: Series[int] = pa.Field(gt=-FINES, lt=FINES, description="beyond the minor unit, in millionths of it, with the amount's sign; nearly always 0")
-    rows: Series[int] = pa.Field(ge=0, description="amounts")
+    rows: Series[int] = pa.Field(ge=0, description="lines of the file, without its head")
+    amounts: Series[int] = pa.Field(ge=0, description="rows of SettlementRows; a line of a wide file may have several")
     sum_minor: Series[int]
     sum_fine: Series[int] = pa.Field(gt=-FINES, lt=FINES)
     is_consistent: Series[bool] = pa.Field(description="the amounts are exactly the deposit, and every one of them could be read")
@@ -84,6 +85,7 @@ FINDINGS: dict[str, bool] = {
     "unexplained": True,
     "amount_unreadable": True,
     "row_unreadable": True,
+    "cut": True,  # the file ends in the middle of a line
     "currency_mixed": True,
     "retrocharge_not_zero": True,
     "reserve_broken": True,
