@@ -86,7 +86,6 @@ class ConnectionSettings(BaseModel):
     lost_skus_min: int = Field(20, ge=1)  # ... in a facility that had at least so many
     stock_calls_max: int = Field(50, ge=1)  # stock updates that one run may send
     patience_days: dict[Literal["ship", "pay", "refund", "come_back"], int] = Field({}, description="days before money without goods, or goods without money, is a difference")
-    settlement_silent_days: float = Field(21, gt=0, description="of a marketplace: how long no statement may come")
     settlement_kept_days: float = Field(90, gt=0, description="of a marketplace: how long a statement can be fetched there")
     stock_window_seconds: float = Field(0, ge=0)  # how long a sale may go unnoticed elsewhere; 0: reckoned from the feed
 

@@ -84,6 +84,8 @@ class DispatchConfirmation(Payload):
     tracking_number: str
     shipped_at: str = Field(description="ISO 8601, UTC")
     lines: list[ConfirmedLine]
+    channel: str = Field("", description="the order's channel, where the storefront must be told it")
+    package_number: int = Field(0, ge=0, description="the parcel's number within its order, allocated before the first send; 0: the storefront needs none")
 
 
 class OrderCompletion(Payload):

@@ -221,12 +221,12 @@ def _open_exceptions(opened: House, storefront: str) -> list[dict[str, Any]]:
 def _sources(opened: House, storefront: str, books: Books, period: Period) -> dict[str, str]:
     """What the figures were made from, and how far that was known."""
     with opened.ledger.transaction() as tx:
-        reached = {what: opened.ledger.watermarks.read(tx, f"{storefront} {what}") for what in ("orders", "payments", "settlements read")}
+        reached = {what: opened.ledger.watermarks.read(tx, f"{storefront} {what}") for what in ("orders", "payments", "settlements")}
         heads = opened.ledger.settlements.heads(tx, storefront)
     till = {what: f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "never" for what, moment in reached.items()}
     counts = {name: len(getattr(books, name)) for name in Books.CONTRACTS}
     if heads:
-        money = f"{len(heads)} settlements with {sum(head.rows for head in heads):,} amounts, as the marketplace listed them at {till['settlements read']}"
+        money = f"{len(heads)} settlements with {sum(head.amounts for head in heads):,} amounts, as the marketplace listed them at {till['settlements']}"
     else:
         money = f"{counts['payments']:,} movements of money and {counts['refunds']:,} lines of refunds, as the storefront showed them at {till['payments']}"
     return {

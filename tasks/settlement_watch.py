@@ -106,7 +106,7 @@ def _sides(head: Row) -> dict[str, Any]:
 
 def watch_silence(opened: House, storefront: str) -> bool:
     """Has no statement come for longer than one may take? An exception, settled when one comes."""
-    now, allowed = opened.clock.now(), timedelta(days=opened.settings(storefront).settlement_silent_days)
+    now, allowed = opened.clock.now(), timedelta(seconds=opened.storefront(storefront).statements_silent_after_seconds)
     with opened.ledger.transaction() as tx:
         heads = opened.ledger.settlements.heads(tx, storefront)
         since = max((head.ended_at or head.made_at for head in heads), default=None) or _watched_since(opened, tx, storefront)

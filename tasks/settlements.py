@@ -49,10 +49,13 @@ def take_in_settlements(opened: House, storefront: str) -> Counter:
     if port is None:
         return counts
     window = _window(opened, storefront)
-    for document in port.settlement_documents(window):
-        counts.update(_enter(opened, storefront, port, document, f"{storefront} settlements"))
-    with opened.ledger.transaction() as tx:
-        opened.ledger.watermarks.reach(tx, f"{storefront} settlements read", window.until)
+    try:
+        for document in port.settlement_documents(window):
+            counts.update(_enter(opened, storefront, port, document))
+        _reach(opened, storefront, window)
+    except BadDocument as problem:  # a statement that cannot be had: the watermark waits for it, everything else goes on
+        _tell_unreadable(opened, storefront, problem)
+        counts["unreadable"] += 1
     counts.update(_take_in_inbox(opened, storefront, port))
     counts["attributed again"] += attribute_again(opened, storefront)
     tell(opened, storefront)
@@ -94,22 +97,20 @@ def _window(opened: House, storefront: str) -> Window:
     oldest = now - timedelta(days=settings.settlement_kept_days)
     with opened.ledger.transaction() as tx:
         reached = opened.ledger.watermarks.read(tx, f"{storefront} settlements")
-        looked = opened.ledger.watermarks.read(tx, f"{storefront} settlements read")
-        if looked is not None and looked < oldest:
-            opened.ledger.exceptions.open(tx, [Finding("settlement_inconsistent", storefront, f"statements before {oldest:%Y-%m-%d}", f"settlement_inconsistent:gone {looked:%Y-%m-%d}", {
-                "why": f"nobody looked since {looked:%Y-%m-%d}, and the marketplace lists a statement for {settings.settlement_kept_days:g} days only",
-                "last_looked_at": looked.isoformat(), "listed_since": oldest.isoformat()})])
+        if reached is not None and reached < oldest:
+            opened.ledger.exceptions.open(tx, [Finding("settlement_inconsistent", storefront, f"statements before {oldest:%Y-%m-%d}", f"settlement_inconsistent:gone {reached:%Y-%m-%d}", {
+                "why": f"nobody looked since {reached:%Y-%m-%d}, and the marketplace lists a statement for {settings.settlement_kept_days:g} days only",
+                "last_looked_at": reached.isoformat(), "listed_since": oldest.isoformat()})])
     overlap = timedelta(seconds=settings.overlap_seconds)
     return Window(oldest if reached is None else max(reached - overlap, oldest), now)
 
 
-def _enter(opened: House, storefront: str, port: Settles, document: SettlementDocument, feed: str = "") -> Counter:
+def _enter(opened: House, storefront: str, port: Settles, document: SettlementDocument) -> Counter:
     """One document: its bytes and amounts first, then everything else in one transaction. A crash between the two is repaired by the next run."""
     digest = sha256(document.body)
     key = f"{storefront}:settlement:{digest}"
     with opened.ledger.transaction() as tx:
         if opened.ledger.inbox.seen(tx, key) is not None:
-            _reach(opened, tx, feed, document)
             return Counter({"known": 1})
     _keep_bytes(opened, storefront, digest, document.body)
     try:
@@ -126,13 +127,19 @@ def _enter(opened: House, storefront: str, port: Settles, document: SettlementDo
         if opened.ledger.inbox.seen(tx, key) is None:
             state = "quarantined" if error else "processed" if counts["entered"] else "duplicate"
             opened.ledger.inbox.enter(tx, Arrived(key, f"{storefront} settlements", document.name, "settlement", state, digest, error or ", ".join(f"{n} {what}" for what, n in counts.items())))
-        _reach(opened, tx, feed, document)
     return counts or Counter({"unreadable": 1})
 
 
-def _reach(opened: House, tx: Tx, feed: str, document: SettlementDocument) -> None:
-    if feed:
-        opened.ledger.watermarks.reach(tx, feed, document.made_at)
+def _reach(opened: House, storefront: str, window: Window) -> None:
+    """Everything that was made before the window's end is in the ledger; a statement that could be had again closes what was said of it."""
+    with opened.ledger.transaction() as tx:
+        opened.ledger.watermarks.reach(tx, f"{storefront} settlements", window.until)
+        opened.ledger.exceptions.settle(tx, storefront, "settlements", ["document_malformed"], (), ACTOR, "It could be fetched.")
+
+
+def _tell_unreadable(opened: House, storefront: str, problem: BadDocument) -> None:
+    with opened.ledger.transaction() as tx:
+        opened.ledger.exceptions.open(tx, [Finding("document_malformed", storefront, "settlements", "document_malformed:settlements", {"why": problem.got, "doing": problem.doing})])
 
 
 def _enter_settlement(opened: House, storefront: str, document: SettlementDocument, digest: str, head: dict[str, Any], read: SettlementRead) -> Counter:
@@ -147,7 +154,7 @@ def _enter_settlement(opened: House, storefront: str, document: SettlementDocume
         opened.snapshots.keep(KIND, storefront, at, KeptRows.frame().pipe(lambda empty: kept.astype(empty.dtypes.to_dict())), _key(settlement_id, content))
         derived = _derived(kept, storefront, types, at)
         findings = [{name: one[name] for name in ("kind", "fails", "row", "rows", "amount_minor", "currency", "detail")}
-                    for one in read.findings[read.findings["settlement_id"] == settlement_id].to_dict("records")]
+                    for one in read.findings[read.findings["settlement_id"].isin([settlement_id, ""])].to_dict("records")]
         with opened.ledger.transaction() as tx:
             opened.ledger.settlements.lock(tx, storefront)
             before = opened.ledger.settlements.head(tx, storefront, settlement_id)
@@ -171,7 +178,7 @@ def _again(opened: House, storefront: str, document: SettlementDocument, digest:
 
 
 def _head(storefront: str, head: dict[str, Any], document: SettlementDocument, digest: str, content: str, findings: list[dict[str, Any]]) -> dict[str, Any]:
-    same = ("settlement_id", "format", "currency", "marketplace", "has_deposit", "deposit_minor", "deposit_fine", "sum_minor", "sum_fine", "rows", "why")
+    same = ("settlement_id", "format", "currency", "marketplace", "has_deposit", "deposit_minor", "deposit_fine", "sum_minor", "sum_fine", "amounts", "why")
     return {name: head[name] for name in same} | {name: _moment(head[name]) for name in ("started_at", "ended_at", "deposit_at")} | {
         "connection": storefront, "state": CONSISTENT if head["is_consistent"] else INCONSISTENT, "document": document.name, "sha256": digest, "content_hash": content,
         "findings": findings, "made_at": document.made_at}

@@ -537,7 +537,7 @@ settlement = Table(
     Column("deposit_fine", Integer, nullable=False, default=0),
     Column("sum_minor", sa.BigInteger, nullable=False),
     Column("sum_fine", Integer, nullable=False, default=0),
-    Column("rows", Integer, nullable=False),
+    Column("amounts", Integer, nullable=False),
     Column("state", String(12), nullable=False),
     Column("why", Words, nullable=False, default=""),
     Column("document", Words, nullable=False),

@@ -86,7 +86,7 @@ def _month(currency: str, heads: list[Row], sums: Mapping[str, list[Row]], links
     for head in heads:
         divided = Counter()
         paid_on = _day(head)
-        for row in sums[head["settlement_id"]]:
+        for row in (row for row in sums[head["settlement_id"]] if row["currency"] == currency):  # what is in another one is no part of the sum, and is told as inconsistent
             day = min(row["posted_on"], paid_on)
             when = "before" if day < first else "within" if day < last else "after"
             divided[when] += row["amount_minor"]

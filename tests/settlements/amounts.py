@@ -67,7 +67,7 @@ class Statement:
         return Settlements.frame([{
             "settlement_id": self.settlement_id, "file": file, "format": self.format, "started_at": self.started_at, "ended_at": self.ended_at,
             "deposit_at": self.ended_at + timedelta(days=2), "currency": self.currency, "marketplace": "", "has_deposit": True, "deposit_minor": self.deposit, "deposit_fine": 0,
-            "rows": len(self._rows), "sum_minor": self.sum, "sum_fine": 0, "is_consistent": self.sum == self.deposit, "is_counted": True,
+            "rows": len(self._rows), "amounts": len(self._rows), "sum_minor": self.sum, "sum_fine": 0, "is_consistent": self.sum == self.deposit, "is_counted": True,
             "why": "" if self.sum == self.deposit else "its rows are not its deposit"}])
 
     def findings(self, file: str = "file") -> pd.DataFrame:

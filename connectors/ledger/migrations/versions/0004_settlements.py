@@ -26,7 +26,7 @@ def upgrade() -> None:
     sa.Column('deposit_fine', sa.Integer(), nullable=False),
     sa.Column('sum_minor', sa.BigInteger(), nullable=False),
     sa.Column('sum_fine', sa.Integer(), nullable=False),
-    sa.Column('rows', sa.Integer(), nullable=False),
+    sa.Column('amounts', sa.Integer(), nullable=False),
     sa.Column('state', sa.String(length=12), nullable=False),
     sa.Column('why', sa.Text(), nullable=False),
     sa.Column('document', sa.Text(), nullable=False),
