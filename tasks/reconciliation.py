@@ -20,6 +20,7 @@ from contracts.reconciliation import DIFFERENCES
 from contracts.returns import Payments
 from contracts.settled import MERCHANT
 from tasks.opened import CHUNK, RETRY, house
+from tasks.orders import order_row
 from tasks.refunds_seen import see_refunds
 from tasks.rules.lookup import Mappings
 from tasks import settled_books
@@ -102,7 +103,7 @@ def gather(opened: House, storefront: str, since: datetime, until: datetime) -> 
         paid, given_back = settled_books.money(opened, tx, storefront, concerned, shown) or (map(_fields, known.payments(tx, storefront, concerned)), shown)
         desk = known.on_desks(tx, storefront)
         return Books.of(
-            orders=(row.order | {name: datetime.fromisoformat(row.order[name]) for name in ("placed_at", "modified_at")} for row in entries),
+            orders=map(order_row, entries),
             lines=(line | {"is_shippable": line["is_shippable"] and not mappings.is_non_stock(storefront, line["sku"])} for row in entries for line in row.lines),
             payments=paid, refunds=given_back,
             dispatched=[*_dispatched(known.confirmations(tx, storefront, concerned, DISPATCH_CONFIRMATION)), *_over_shipped(opened, tx, storefront, desk)],

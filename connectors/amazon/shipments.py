@@ -31,12 +31,14 @@ class Shipments:
         """Confirm, once. A refusal is none when the parcel is there: an earlier call of ours had arrived."""
         order = order_id(effect.payload["order_id"], doing(self._name, effect))
         try:
-            self._client.write("confirmShipment", "POST", f"/orders/v0/orders/{in_path(order)}/shipmentConfirmation", body)
+            answer = self._client.write("confirmShipment", "POST", f"/orders/v0/orders/{in_path(order)}/shipmentConfirmation", body)
         except Refused:
             there = self.find(effect)
             if there is None:
                 raise
             return there
+        if answer is not None:
+            raise InDoubt(doing(self._name, effect), "a body came where 204 is promised")
         detail = self._request(effect).packageDetail
         return Receipt(detail.packageReferenceId, {"order_id": order, "tracking_number": detail.trackingNumber, "carrier": detail.carrierCode})
 
