@@ -58,6 +58,7 @@ REMEDIES: dict[str, str] = {
 # A type without DONE is one where goods or money would be forgotten if it were merely called done
 _REMEDIES_OF: dict[str, tuple[str, ...]] = {
     "carrier_unmapped": (ADD_MAPPING,),
+    "settlement_unknown_type": (ADD_MAPPING,),
     "blocked_effect": (IT_IS_THERE, SEND_AGAIN),
     "unacknowledged": (IT_IS_THERE, SEND_AGAIN),
     "rejected_by_warehouse": (RESEND, DONE),
@@ -152,8 +153,10 @@ TYPES: dict[str, ExceptionType] = {t.name: t for t in (
        "Look at the order in the storefront; enter the tracking by hand if need be.", "The read-back shows it, or a person resolves it."),
     _t("untracked_item", "ecommerce", "low", "day", "The storefront does not track this item's inventory; some bridges cannot confirm it.",
        "Switch inventory tracking on.", "The catalogue says it is tracked."),
-    _t("settlement_unknown_type", "finance", "high", "month-end", "A settlement row of a type we do not know.", "Classify it.", "A rule is added."),
-    _t("settlement_inconsistent", "finance", "high", "month-end", "A settlement's rows do not sum to its deposit.", "Ask the marketplace.", "A person resolves it."),
+    _t("settlement_unknown_type", "finance", "high", "month-end", "Amounts of a settlement are of a kind that no catalogue knows; they are in suspense.",
+       "Say what it is: add a row to settlement_types.csv.", "A rule is added; exactly these amounts are attributed.", "settlement_types"),
+    _t("settlement_inconsistent", "finance", "high", "month-end", "A settlement does not add up at its source: rows against deposit, reserve against the one before, or a statement is missing.",
+       "Compare with the marketplace's own page; a missing statement is put into the inbox.", "It adds up, or a person resolves it."),
     _t("paid_not_shipped", "finance", "medium", "month-end", "Paid for, and no dispatch.", "Look at the timeline.", "A dispatch arrives."),
     _t("shipped_not_paid", "finance", "medium", "month-end", "Dispatched, and not paid for.", "Look at the timeline.", "A payment arrives."),
     _t("cutoff_at_risk", "operations", "high", "cut-off", "The order will miss its collection.", "Ask the warehouse to pull it forward.", "It ships."),
