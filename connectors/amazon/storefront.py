@@ -20,7 +20,9 @@ from connectors.amazon.orders import OrderDesk
 from connectors.amazon.reports import SILENT_SECONDS, Reports
 from connectors.amazon.returns_report import ReturnsReport
 from connectors.amazon.shipments import Shipments
-from connectors.ports import DISPATCH_CONFIRMATION, STOCK_UPDATE, Effect, Hint, OrderPage, Receipt, SettlementDocument, SettlementRead, Storefront, Window
+from connectors.amazon.statements import read_settlement
+from connectors.amazon.stock import Stock
+from connectors.amazon.wire_feeds import MESSAGES_MAX
 from connectors.kit.buckets import Rate, shared_buckets
 from connectors.kit.clock import Clock
 from connectors.kit.errors import NotAllowed
@@ -28,7 +30,6 @@ from connectors.kit.http import Http
 from connectors.kit.links import BYTES_MAX, Links
 from connectors.kit.secret import Secret
 from connectors.ports import DISPATCH_CONFIRMATION, STOCK_UPDATE, Effect, Hint, OrderPage, Receipt, SettlementDocument, SettlementRead, Storefront, Window
-
 
 DOCUMENT_HOSTS = ("*.s3.amazonaws.com", "*.s3.*.amazonaws.com", "*.s3-*.amazonaws.com", "*.cloudfront.net")
 
