@@ -11,7 +11,7 @@ from connectors.amazon import mapping, mapping_shipment
 from connectors.amazon.checked import why
 from connectors.amazon.sandbox import CLIENT_ID, GB, SELLER, AmazonSandbox
 from connectors.amazon.storefront import Settings, connect
-from connectors.amazon.wire import Order, Package
+from connectors.amazon.wire_orders import Order, Package
 from connectors.kit.clock import Clock
 from connectors.kit.http import parse
 from connectors.kit.rehearsal import CANARY, PAGE_SIZE, Golden, Overheard, Rehearsal
