@@ -19,6 +19,7 @@ from contracts.exceptions import TYPES, Finding
 from contracts.reconciliation import DIFFERENCES
 from contracts.returns import Payments
 from tasks.opened import CHUNK, RETRY, house
+from tasks.orders import order_row
 from tasks.refunds_seen import see_refunds
 from tasks.rules.lookup import Mappings
 from tasks.rules.reconciliation import Books, Patience, Period, Reconciliation, between, cause, month, reconcile
@@ -94,7 +95,7 @@ def gather(opened: House, storefront: str, since: datetime, until: datetime) -> 
         entries = list(known.orders(tx, storefront, concerned))
         desk = known.on_desks(tx, storefront)
         return Books.of(
-            orders=(row.order | {name: datetime.fromisoformat(row.order[name]) for name in ("placed_at", "modified_at")} for row in entries),
+            orders=map(order_row, entries),
             lines=(line | {"is_shippable": line["is_shippable"] and not mappings.is_non_stock(storefront, line["sku"])} for row in entries for line in row.lines),
             payments=map(_fields, known.payments(tx, storefront, concerned)), refunds=map(_fields, known.refunds(tx, storefront, concerned)),
             dispatched=[*_dispatched(known.confirmations(tx, storefront, concerned, DISPATCH_CONFIRMATION)), *_over_shipped(opened, tx, storefront, desk)],

@@ -12,6 +12,10 @@ PLANNED, IN_FLIGHT, CONFIRMED, UNKNOWN = "PLANNED", "IN_FLIGHT", "CONFIRMED", "U
 REJECTED, BLOCKED, WITHDRAWN = "REJECTED", "BLOCKED", "WITHDRAWN"
 STATES = (PLANNED, IN_FLIGHT, CONFIRMED, UNKNOWN, REJECTED, BLOCKED, WITHDRAWN)
 
+WHENEVER = datetime(9999, 12, 31, tzinfo=UTC)  # an effect that nobody waits for by a given time: after all that have one
+
+PACKAGE_NUMBERS = "package numbers"  # the control number that numbers of packages begin after: none, until a backup was restored
+
 # every edge there is; the database enforces the same list (migrations/versions/0001)
 EDGES = frozenset({
     (PLANNED, IN_FLIGHT), (PLANNED, WITHDRAWN), (PLANNED, REJECTED),
@@ -82,6 +86,7 @@ effect = Table(
     Column("holder", Words, nullable=False, default=""),
     Column("planned_at", Utc, nullable=False),
     Column("not_before", Utc, nullable=False),
+    Column("due_by", Utc, nullable=False, default=WHENEVER),
     Column("sent_at", Utc),
     Column("lease_until", Utc),
     Column("doubted_at", Utc),
@@ -93,7 +98,7 @@ effect = Table(
     Column("error", Words, nullable=False, default=""),
     UniqueConstraint("kind", "target", "business_key"),
     sa.CheckConstraint(f"state IN ({', '.join(repr(s) for s in STATES)})", name="ck_effect_state"),
-    Index("ix_effect_due", "target", "state", "sequence"),
+    Index("ix_effect_due", "target", "state", "due_by", "sequence"),
     Index("ix_effect_order", "ordering_key", "target", "state"),
     Index("ix_effect_record", "connection", "record"),
     Index("ix_effect_number", "target", "number"),
@@ -186,6 +191,16 @@ held_dispatch = Table(
     Column("waits_on", Words, nullable=False),
     Column("payload", sa.JSON, nullable=False),
     Column("held_at", Utc, nullable=False),
+)
+
+package_number = Table(
+    "package_number", metadata,
+    Column("connection", Words, primary_key=True),
+    Column("order_id", Words, primary_key=True),
+    Column("package", Words, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("given_at", Utc, nullable=False),
+    UniqueConstraint("connection", "order_id", "number"),
 )
 
 exception = Table(
