@@ -42,6 +42,13 @@ class OrderDesk:
         path = f"{SEARCH}/{in_path(order_id(order, f'{self._name}: reading an order'))}"
         return read(OrderAnswer, self._client.read("getOrder", path, {"includedData": INCLUDED}), "getOrder").order
 
+    def line_ids(self, order: str) -> dict[str, list[str]]:
+        """SKU -> order item ids of one order. Raises Refused when there is none."""
+        found: dict[str, list[str]] = {}
+        for item in read(Order, self.row(order), "getOrder").orderItems:
+            found.setdefault(item.product.sellerSku, []).append(item.orderItemId)
+        return found
+
     def _search(self, since: datetime, until: datetime, token: str) -> OrdersAnswer:
         """One page. A 400 to a query that is always made like this says nothing about orders (selling-partner-api-models#5365)."""
         params = {"lastUpdatedAfter": write_moment(since), "lastUpdatedBefore": write_moment(until), "marketplaceIds": ",".join(self._marketplaces),

@@ -7,20 +7,31 @@ import httpx
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from connectors.amazon.catalogue import Catalogue
 from connectors.amazon.channels import channels, ship_options
 from connectors.amazon.client import Client, said
+from connectors.amazon.feeds import Feeds
+from connectors.amazon.finances import Finances
 from connectors.amazon.limits import RATES
 from connectors.amazon.login import Login, refused
 from connectors.amazon.mapping import PROGRAMS, Reading
 from connectors.amazon.marketplaces import ENDPOINTS, MARKETPLACES
 from connectors.amazon.orders import OrderDesk
+from connectors.amazon.reports import SILENT_SECONDS, Reports
+from connectors.amazon.returns_report import ReturnsReport
 from connectors.amazon.shipments import Shipments
+from connectors.amazon.stock import Stock
+from connectors.amazon.wire_feeds import MESSAGES_MAX
 from connectors.kit.buckets import Rate, shared_buckets
 from connectors.kit.clock import Clock
 from connectors.kit.errors import NotAllowed
 from connectors.kit.http import Http
+from connectors.kit.links import BYTES_MAX, Links
 from connectors.kit.secret import Secret
-from connectors.ports import DISPATCH_CONFIRMATION, Effect, Hint, OrderPage, Receipt, Storefront, Window
+from connectors.ports import DISPATCH_CONFIRMATION, STOCK_UPDATE, Effect, Hint, OrderPage, Receipt, SettlementDocument, Storefront, Window
+
+
+DOCUMENT_HOSTS = ("*.s3.amazonaws.com", "*.s3.*.amazonaws.com", "*.s3-*.amazonaws.com", "*.cloudfront.net")
 
 
 class Settings(BaseModel):
@@ -47,6 +58,17 @@ class Settings(BaseModel):
     verify_seconds: float = Field(1800, ge=0)
     timeout_seconds: float = Field(30, gt=0)
     wait_seconds_max: float = Field(60, ge=0, description="longest wait for the request budget of an operation")
+    document_hosts: tuple[str, ...] = Field(DOCUMENT_HOSTS, description="patterns of the hosts that documents may be fetched from, beside the API's own")
+    document_bytes_max: int = Field(BYTES_MAX, ge=1024, description="the largest document, as it comes and unpacked")
+    report_wait_seconds: float = Field(180, ge=0, description="how long one run waits for a report that it asked for; the next run takes it up")
+    report_poll_seconds: float = Field(10, ge=0.5)
+    update_items_max: int = Field(2000, ge=1, le=MESSAGES_MAX, description="SKUs of one stock update; more than 2,000 want a longer `ledger.lease_seconds`")
+    patch_items_max: int = Field(50, ge=0, le=500, description="so many SKUs are patched one by one, at five a second; more go as a feed")
+    listing_page_size: int = Field(20, ge=2, le=20)
+    product_type: str = Field("", max_length=100, description="the product type that figures are sent under; '' : each listing's own")
+    feed_wait_seconds: float = Field(60, ge=0, description="how long one send waits for its feed; the next run takes it up")
+    feed_poll_seconds: float = Field(15, ge=0.5)
+    stock_quiet_seconds: float = Field(120, ge=0, description="how long after a doubtful stock update the listings are trusted")
 
     @field_validator("rates")
     @classmethod
@@ -87,7 +109,9 @@ def connect(name: str, settings: Settings, clock: Clock, transport: httpx.BaseTr
     rates = RATES | {operation: Rate(*rate) for operation, rate in settings.rates.items()}
     account = f"amazon {settings.seller_id} {MARKETPLACES[settings.marketplace_ids[0]].region} {settings.client_id}"
     client = Client(http, login, shared_buckets(account, clock, rates, settings.wait_seconds_max), clock)
-    return Amazon(name, settings, client, clock)
+    hosts = (*settings.document_hosts, httpx.URL(settings.endpoint).host)
+    links = Links(name, clock, hosts, bytes_max=settings.document_bytes_max, timeout_seconds=settings.timeout_seconds, transport=transport)
+    return Amazon(name, settings, client, clock, links)
 
 
 class Amazon:
@@ -96,16 +120,25 @@ class Amazon:
     Each part is an object with its own verbs. What carries out a kind of effect (prepare, send, find) goes into `_carriers`; `kinds` follows.
     """
 
-    kinds = (DISPATCH_CONFIRMATION,)
+    kinds = (DISPATCH_CONFIRMATION, STOCK_UPDATE)
+    statements_silent_after_seconds = SILENT_SECONDS
 
-    def __init__(self, name: str, settings: Settings, client: Client, clock: Clock) -> None:
+    def __init__(self, name: str, settings: Settings, client: Client, clock: Clock, links: Links) -> None:
         self.name, self.account = name, settings.seller_id
         self.quiet_seconds, self.verify_seconds = settings.quiet_seconds, settings.verify_seconds
         self._client, self._marketplaces = client, settings.marketplace_ids
         reading = Reading(name, settings.organisation_from_company, settings.programs_shipped)
         self._orders = OrderDesk(name, client, clock, settings.marketplace_ids, settings.page_size, reading)
         self._shipments = Shipments(name, client, self._orders, settings.marketplace_ids, settings.carriers)
-        self._carriers: dict[str, Any] = {DISPATCH_CONFIRMATION: self._shipments}
+        self._reports = Reports(name, client, clock, links, settings.page_size, settings.report_poll_seconds)
+        self._returns = ReturnsReport(name, self._reports, clock, settings.marketplace_ids, settings.report_wait_seconds)
+        self._finances = Finances(name, client, clock, settings.marketplace_ids, self._orders.line_ids)
+        self.update_items_max = settings.update_items_max
+        self._catalogue = Catalogue(name, client, settings.seller_id, settings.marketplace_ids, settings.listing_page_size)
+        feeds = Feeds(name, client, links, clock, settings.feed_wait_seconds, settings.feed_poll_seconds)
+        self._stock = Stock(name, client, clock, self._catalogue, feeds, settings.seller_id, settings.update_items_max, settings.patch_items_max,
+                            settings.stock_quiet_seconds, settings.product_type)
+        self._carriers: dict[str, Any] = {DISPATCH_CONFIRMATION: self._shipments, STOCK_UPDATE: self._stock}
 
     def orders(self, window: Window) -> Iterator[OrderPage]:
         """Every merchant-fulfilled order modified in the window. Raises ReadFailed, NotNow, NotAllowed; what was yielded stands."""
@@ -122,6 +155,22 @@ class Amazon:
     def ship_options(self) -> pd.DataFrame:
         """Frame of contract ShipOptions: Amazon's service levels, in the country of each marketplace."""
         return ship_options(self.name, self._marketplaces)
+
+    def catalogue(self, skus: list[str]) -> pd.DataFrame:
+        """Frame of contract CatalogueItems for those of the SKUs that are listed, spelled exactly so; what Amazon ships is untracked."""
+        return self._catalogue.items(skus)
+
+    def whole_catalogue(self) -> pd.DataFrame:
+        """Frame of contract CatalogueItems: every SKU that is listed, but for those that only Amazon ships."""
+        return self._catalogue.whole()
+
+    def locations(self) -> pd.DataFrame:
+        """Frame of contract Locations: the merchant's own channel, active while the seller takes part in one of the marketplaces."""
+        return self._stock.locations(bool(self.channels()["is_active"].any()))
+
+    def shown_stock(self, location: str, skus: list[str] | None = None) -> Iterator[pd.DataFrame]:
+        """Frames of contract ShownStock. What was accepted a moment ago may not be in them yet."""
+        return self._stock.shown(location, skus)
 
     def numbers(self, kind: str) -> str:
         """No control numbers here."""
@@ -142,6 +191,22 @@ class Amazon:
     def shown_dispatches(self, order_id: str) -> list[dict[str, Any]]:
         """What Amazon now shows as shipped."""
         return self._shipments.shown(order_id)
+
+    def refunds(self, window: Window) -> pd.DataFrame:
+        """Frame of contract Refunds: what Amazon gave back in the window; never declined, and never made by us."""
+        return self._finances.refunds(window)
+
+    def payments(self, order_id: str) -> pd.DataFrame:
+        """Frame of contract Payments: settled once Amazon has released the money to the seller."""
+        return self._finances.payments(order_id)
+
+    def settlement_documents(self, window: Window) -> Iterator[SettlementDocument]:
+        """Every statement made in the window (of the last ninety days), oldest first."""
+        return self._reports.settlement_documents(window)
+
+    def authorised_returns(self, window: Window) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+        """Frame of contract AuthorisedReturns, and the rows that could not be read: [{record, why}]."""
+        return self._returns.authorised(window)
 
     def hint(self, headers: Mapping[str, str], body: bytes) -> Hint:
         """Amazon pushes to queues only, never to an address: whatever comes here is not from it. Raises NotAllowed."""
