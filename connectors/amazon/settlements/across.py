@@ -17,6 +17,7 @@ from connectors.kit.errors import BadDocument
 from contracts.settlements import FINES, LEVELS, UNKNOWN
 
 _RETROCHARGES = ("orderretrocharge", "refundretrocharge")
+_WITHHOLD = ("USD", "CAD", "EUR", "GBP", "AUD", "SEK", "PLN")  # settled where marketplaces withhold sales tax or VAT
 _SAME = ("transaction_type", "amount_type", "amount_description", "amount_minor", "amount_fine", "order_id", "adjustment_id", "order_item_id", "sku", "posted_at")
 Sums = dict[tuple[str, ...], tuple[int, int]]  # key -> rows, millionths of a minor unit
 
@@ -121,8 +122,8 @@ def _add_up(found: Together, file: FileRead, rows: pa.Table) -> None:
         explained = rows.filter(pc.invert(pc.or_(is_unknown, is_open)))
         _merge(found.unknown, rows.filter(is_unknown), ("transaction_type", "amount_type", "amount_description", "currency"))
         _merge(found.unexplained, rows.filter(pc.and_(is_open, pc.invert(is_unknown))), ("why", "transaction_type", "amount_type", "amount_description", "currency"))
-        _note_open(file, rows.filter(is_unknown), "unknown_triple", "the catalogue does not know {}")
-        _note_open(file, rows.filter(is_open), "unexplained", "{}: known what it is, and not whose")
+        _note_open(file, rows.filter(is_unknown), "unknown_triple", "the catalogue does not know {0}")
+        _note_open(file, rows.filter(is_open), "unexplained", "{0}: {1}, so it is known what it is, and not whose")
     _merge(found.levels, explained, ("level", "currency"))
     for currency in {head.currency for head in file.heads}:
         for level in LEVELS:
@@ -132,12 +133,13 @@ def _add_up(found: Together, file: FileRead, rows: pa.Table) -> None:
 
 def _note_open(file: FileRead, rows: pa.Table, kind: str, words: str) -> None:
     sums: Sums = {}
-    _merge(sums, rows, ("settlement_id", "transaction_type", "amount_type", "amount_description", "currency"))
+    names = ("settlement_id", "transaction_type", "amount_type", "amount_description", "why", "currency")
+    _merge(sums, rows, names)
     first: dict[tuple[str, ...], int] = {}
-    for row in rows.select(["settlement_id", "transaction_type", "amount_type", "amount_description", "currency", "row"]).slice(0, 10_000).to_pylist():
-        first.setdefault(tuple(row.values())[:5], row["row"])
+    for row in rows.select([*names, "row"]).slice(0, 10_000).to_pylist():
+        first.setdefault(tuple(row[name] for name in names), row["row"])
     for key, (count, units) in sums.items():
-        file.find(kind, words.format(" / ".join(key[1:4])), key[0], row=first.get(key, 0), rows=count, minor=_minor(units), currency=key[4])
+        file.find(kind, words.format(" / ".join(key[1:4]), key[4]), key[0], row=first.get(key, 0), rows=count, minor=_minor(units), currency=key[5])
 
 
 def _merge(into: Sums, rows: pa.Table, keys: tuple[str, ...]) -> None:
@@ -162,20 +164,24 @@ def sums(rows: pa.Table, keys: tuple[str, ...]) -> Sums:
 
 
 def _retrocharges(found: Together) -> None:
-    """Tax that is taken back from the buyer's side and withheld comes to nothing, an order; over all files, since the two may be settled apart."""
+    """Tax that is taken back from the buyer's side and withheld comes to nothing, an order; over all files, since the two may be settled apart.
+
+    Where the marketplace withholds no tax (Japan) there is only the one side, and that is no fault.
+    """
     nets: Sums = {}
+    withheld: set[str] = set(_WITHHOLD)
     where: dict[tuple[str, ...], FileRead] = {}
     for file in found.files:
         rows = found.counted(file)
         kinds = told(one(rows, "transaction_type"), lambda text: "yes" if squashed(text) in _RETROCHARGES else "")
         mine = rows.filter(pc.and_(pc.invert(blank(kinds)), pc.invert(blank(one(rows, "order_id")))))
         _merge(nets, mine, ("transaction_type", "order_id", "currency"))
-        for key in sums(mine, ("transaction_type", "order_id", "currency")):
-            where[key] = file
+        where |= dict.fromkeys(sums(mine, ("transaction_type", "order_id", "currency")), file)
+        withheld |= {key[1] for key in sums(mine, ("amount_type", "currency")) if squashed(key[0]) == "itemwithheldtax"}
     for key, (count, units) in sorted(nets.items()):
         if units:
-            where[key].find("retrocharge_not_zero", f"{key[0]} of order {key[1]}: tax charged back and tax withheld do not cancel each other out", rows=count,
-                            minor=_minor(units), currency=key[2])
+            kind = "retrocharge_not_zero" if key[2] in withheld else "retrocharge_one_sided"
+            where[key].find(kind, f"{key[0]} of order {key[1]}: tax charged back and tax withheld do not cancel each other out", rows=count, minor=_minor(units), currency=key[2])
 
 
 def _reserves(found: Together) -> None:

@@ -20,7 +20,7 @@ _MONTHS = {name: number for number, name in enumerate(("jan", "feb", "mar", "apr
 _TIME = r"(?:[T ,]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?\s*(?P<half>[AaPp]\.?[Mm]\.?)?)?\s*(?P<zone>[A-Za-z]{1,4}|)(?P<offset>[+-]\d{2}:?\d{2})?$"
 _ISO = re.compile(r"^(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})" + _TIME)
 _GERMAN = re.compile(r"^(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})" + _TIME)
-_EITHER = re.compile(r"^(?P<first>\d{1,2})[/-](?P<second_>\d{1,2})[/-](?P<year>\d{4})" + _TIME)
+_EITHER = re.compile(r"^(?P<first>\d{1,2})[/-](?P<second_>\d{1,2})[/-](?P<year>\d{4}|\d{2})(?!\d)" + _TIME)
 _NAMED = re.compile(r"^(?:(?P<day>\d{1,2})[ -](?P<name>[A-Za-z]{3})[a-z]*\.?|(?P<name2>[A-Za-z]{3})[a-z]*\.? (?P<day2>\d{1,2}),?)[ -](?P<year>\d{4})" + _TIME)
 # (what Arrow takes at once, how): all distinct texts of these forms, without a look at each
 _ISO_UTC = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:Z| UTC|\+00:00)$"
@@ -92,7 +92,8 @@ def _moment(parts: dict[str, str | None], day: int, month: int) -> datetime | No
     if parts["half"]:
         hour = hour % 12 + (12 if parts["half"][:1] in "pP" else 0)
     try:
-        return datetime(int(parts["year"]), month, day, hour, int(parts["minute"] or 0), int(parts["second"] or 0),
+        year = int(parts["year"])
+        return datetime(year + 2000 if year < 100 else year, month, day, hour, int(parts["minute"] or 0), int(parts["second"] or 0),
                         tzinfo=timezone(timedelta(minutes=minutes))).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
@@ -100,7 +101,7 @@ def _moment(parts: dict[str, str | None], day: int, month: int) -> datetime | No
 
 def either_way(texts: pa.Array) -> list[str]:
     """Those of the texts in which day and month cannot be told apart by their form."""
-    return texts.filter(pc.match_substring_regex(texts, r"^\s*\d{1,2}[/-]\d{1,2}[/-]\d{4}")).to_pylist()
+    return texts.filter(pc.match_substring_regex(texts, r"^\s*\d{1,2}[/-]\d{1,2}[/-]\d{2}")).to_pylist()
 
 
 def day_order(heads: Iterable[tuple[str, str, str]], texts: Iterable[str]) -> tuple[str, str]:

@@ -76,7 +76,7 @@ def _parsed(name: str, body: bytes | memoryview, text: Text, names: Sequence[str
     quote = '"' if text.is_quoted else False
     try:
         return pacsv.read_csv(
-            pa.py_buffer(body), read_options=pacsv.ReadOptions(column_names=list(names), block_size=8 << 20),
+            pa.py_buffer(body), read_options=pacsv.ReadOptions(column_names=list(names), block_size=2 << 20),
             parse_options=pacsv.ParseOptions(delimiter=text.separator, quote_char=quote, double_quote=text.is_quoted, newlines_in_values=text.is_quoted,
                                              ignore_empty_lines=False, invalid_row_handler=on_odd),
             convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, null_values=[]))
