@@ -1,7 +1,6 @@
 """A marketplace's settlements as the money in a storefront's books, and its month for the statement."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,29 +11,14 @@ from contracts.money import to_major
 from contracts.settled import MARKETPLACE
 from contracts.settlements import UNKNOWN
 from tasks.rules.marketplace_books import CHARGED, payments, refunds, strangers
-from tasks.rules.marketplace_month import CurrencyMonth, marketplace_month
+from tasks.rules.marketplace_month import marketplace_month
 from tasks.rules.reconciliation import Patience, Period, cause
 from tasks.rules.settlements import TEXTS
 from tasks.settlement_watch import chain
 from tasks.settlements import settles
+from tasks.statement.marketplace import MarketplaceMonth
 
 PATIENT = Patience(ship=3, pay=35, refund=14, come_back=45)  # a marketplace settles a fortnight's orders, some only after their delivery
-
-
-@dataclass(frozen=True)
-class MarketplaceMonth:
-    """What a statement says of a marketplace. journal: rows {settlement_id, account, category, level, currency, amount_minor}, the deposit against them included.
-
-    suspense: rows {kind, settlement_id, currency, rows, amount_minor}; open: orders shipped and not settled, {order_id, currency, amount_minor, shipped_at};
-    elsewhere: {currency, orders, charged_minor, net_minor} of orders that the marketplace shipped itself.
-    """
-
-    months: list[CurrencyMonth]
-    journal: list[dict[str, Any]]
-    suspense: list[dict[str, Any]]
-    open: list[dict[str, Any]]
-    elsewhere: list[dict[str, Any]]
-    settled_until: datetime | None
 
 
 def patience_of(opened: House, storefront: str, days: int | None) -> Patience:

@@ -49,6 +49,7 @@ def order_row(order: Order, reading: Reading) -> dict[str, Any]:
         "status_code": order.fulfillment.fulfillmentStatus if order.fulfillment else "",
         "fulfilled_by": fulfilled_by(order),
         "placed_at": order.createdTime,
+        "ship_by": order.fulfillment.shipByWindow.latestDateTime if order.fulfillment and order.fulfillment.shipByWindow else None,
         "modified_at": order.lastUpdatedTime,
         "currency": currency,
         "total_minor": total_minor(order, currency),
