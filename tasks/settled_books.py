@@ -109,8 +109,9 @@ def _elsewhere(items: list[Row], period: Period) -> list[dict[str, Any]]:
     return [one | {"orders": len(one["orders"])} for _, one in sorted(found.items())]
 
 
-def told(month: MarketplaceMonth) -> dict[str, Any]:
-    """For a program: amounts in major units, a currency each."""
-    return {one.currency: {"held_before": to_major(one.held_before, one.currency), "earned": to_major(one.total_earned, one.currency),
-                           "paid_out": to_major(one.total_paid, one.currency), "held_after": to_major(one.held_after, one.currency),
-                           "suspense": to_major(one.suspense, one.currency), "unexplained": to_major(one.unexplained, one.currency)} for one in month.months}
+def told(market: MarketplaceMonth) -> dict[str, Any]:
+    """For a program: amounts in major units by currency, and whether every one of them is explained."""
+    of_currency = {one.currency: {name: to_major(amount, one.currency) for name, amount in (
+        ("held_before", one.held_before), ("earned", one.total_earned), ("paid_out", one.total_paid), ("held_after", one.held_after), ("suspense", one.suspense),
+        ("unexplained", one.unexplained))} for one in market.months}
+    return {"is_explained": market.is_explained, "not_settled_yet": len(market.open), "currencies": of_currency}
