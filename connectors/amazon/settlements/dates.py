@@ -98,6 +98,11 @@ def _moment(parts: dict[str, str | None], day: int, month: int) -> datetime | No
         return None
 
 
+def either_way(texts: pa.Array) -> list[str]:
+    """Those of the texts in which day and month cannot be told apart by their form."""
+    return texts.filter(pc.match_substring_regex(texts, r"^\s*\d{1,2}[/-]\d{1,2}[/-]\d{4}")).to_pylist()
+
+
 def day_order(heads: Iterable[tuple[str, str, str]], texts: Iterable[str]) -> tuple[str, str]:
     """Where the day stands, and what was assumed to say so ('' when the dates themselves say it). heads: start, end and deposit of each settlement."""
     heads, texts = list(heads), list(texts)

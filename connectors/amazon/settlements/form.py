@@ -20,7 +20,7 @@ _UTF8_BOM, _UTF16 = b"\xef\xbb\xbf", {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "ut
 class Text:
     """A file as text: `body` begins after the header. first_line: the number of the file's line at which it begins. notes: what was put up with."""
 
-    body: bytes
+    body: memoryview
     header: tuple[str, ...]
     separator: str
     is_quoted: bool
@@ -58,8 +58,7 @@ def as_text(name: str, body: bytes, is_header: Callable[[list[str]], bool]) -> T
         separator, cells = _cells(words)
         if is_header(cells):
             start = _next(body, end)
-            body = body[start:] if start < len(body) else b""
-            return Text(body, tuple(cells), separator, '"' in words or separator in ",;", line + 1, is_cut, tuple(notes))
+            return Text(memoryview(body)[start:], tuple(cells), separator, '"' in words or separator in ",;", line + 1, is_cut, tuple(notes))
         if end >= len(body):
             break
         start = _next(body, end)

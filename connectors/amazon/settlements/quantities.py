@@ -27,9 +27,15 @@ def counted_once(column: pa.Array, texts: dict[str, pa.Array]) -> tuple[pa.Array
 
 
 def _is_first(is_item: pa.Array, texts: dict[str, pa.Array]) -> pa.Array:
-    """True on one row of every (transaction, order, item, shipment)."""
-    places = pc.indices_nonzero(is_item)
-    keys = {name: pc.take(texts[name], places) for name in ("transaction_type", "order_id", "order_item_id", "shipment_id")}
+    """True on one row of every (transaction, order, item, shipment). Files have an item's rows together, so only where they change is anything compared by value."""
+    keys = {name: texts[name] for name in ("transaction_type", "order_id", "order_item_id", "shipment_id")}
     keys["transaction_type"] = keys["transaction_type"].indices
-    firsts = pa.table(keys | {"place": places}).group_by(list(keys)).aggregate([("place", "min")]).column("place_min").combine_chunks()
-    return pc.is_in(pa.array(range(len(is_item)), places.type), value_set=firsts)
+    changes = is_item.slice(0, 1)
+    if len(is_item) > 1:
+        differs = pc.invert(is_item.slice(0, len(is_item) - 1))
+        for values in keys.values():
+            differs = pc.or_(differs, pc.not_equal(values.slice(1), values.slice(0, len(values) - 1)))
+        changes = pa.concat_arrays([changes, pc.and_(differs, is_item.slice(1))])
+    places = pc.indices_nonzero(changes)
+    firsts = pa.table({name: pc.take(values, places) for name, values in keys.items()} | {"place": places}).group_by(list(keys)).aggregate([("place", "min")])
+    return pc.replace_with_mask(changes, changes, pc.is_in(places, value_set=firsts.column("place_min").combine_chunks()))

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from connectors.amazon.settlements.attribution import attributed
 from connectors.amazon.settlements.columns import blank, constant, one, told, total
-from connectors.amazon.settlements.dates import Dates, day_order
+from connectors.amazon.settlements.dates import Dates, day_order, either_way
 from connectors.amazon.settlements.deposits import NO_CURRENCY, Counted, Head, count, date_heads, heads_of
 from connectors.amazon.settlements.form import as_text
 from connectors.amazon.settlements.layout import is_header, layout_of, unknown_columns
@@ -78,7 +78,7 @@ def _columns(found: FileRead, counted: Counted, currency: pa.Array) -> pa.Table:
 def _posted(found: FileRead) -> pa.Array:
     moments, days = one(found.rows, "posted-date-time"), one(found.rows, "posted-date")
     heads = [(head.started, head.ended, head.deposited) for head in found.heads]
-    order, assumed = day_order(heads, [*moments.dictionary.to_pylist(), *days.dictionary.to_pylist()])
+    order, assumed = day_order(heads, [*either_way(moments.dictionary), *either_way(days.dictionary)])
     dates = Dates(order, assumed)
     date_heads(found.heads, dates)
     posted = pc.take(dates.moments(moments.dictionary), moments.indices)

@@ -37,16 +37,16 @@ class Lines:
 
 def read_lines(name: str, text: Text, layout: str, names: Sequence[str]) -> Lines:
     """Every line of the file. Raises BadDocument for what cannot be read as a table at all."""
-    body, notes = text.body.rstrip(b"\r\n"), list(text.notes)
-    has_last_end = len(body) < len(text.body) or not body
+    body, notes = text.body[:_end(text.body)], list(text.notes)
+    has_last_end = len(body) < len(text.body) or not len(body)
     fits: list[bool] = []
-    table = _parsed(name, body, text, names, lambda row: fits.append(False) or "skip") if body else None
+    table = _parsed(name, body, text, names, lambda row: fits.append(False) or "skip") if len(body) else None
     odd: list[tuple[int, str]] = []
     filled = 0
     if fits or table is None:
-        body, lines, odd, filled = _mended(body, text, layout, names)
+        mended, lines, odd, filled = _mended(bytes(body), text, layout, names)
         notes += [f"{filled} lines end before their last columns"] if filled else []
-        table = _parsed(name, body, text, names, None) if body else pa.table({one: pa.array([], pa.string()) for one in names})
+        table = _parsed(name, mended, text, names, None) if mended else pa.table({one: pa.array([], pa.string()) for one in names})
         line_numbers = pa.array(lines, pa.int64())
     else:
         line_numbers = pa.array(range(text.first_line, text.first_line + table.num_rows), pa.int64())
@@ -60,19 +60,26 @@ def read_lines(name: str, text: Text, layout: str, names: Sequence[str]) -> Line
 
 def _ends_short(text: Text) -> bool:
     """Its last line, and only that, has fewer cells than the header."""
-    start = max(text.body.rfind(b"\n"), text.body.rfind(b"\r")) + 1
-    return text.body.count(text.separator.encode(), start) + 1 < len(text.header)
+    last = bytes(text.body[-65536:]).replace(b"\r", b"\n").rpartition(b"\n")[2]
+    return last.count(text.separator.encode()) + 1 < len(text.header)
 
 
-def _parsed(name: str, body: bytes, text: Text, names: Sequence[str], on_odd: object) -> pa.Table:
+def _end(body: memoryview) -> int:
+    """Where the last line ends, without the empty ones behind it."""
+    end = len(body)
+    while end and body[end - 1] in b"\r\n":
+        end -= 1
+    return end
+
+
+def _parsed(name: str, body: bytes | memoryview, text: Text, names: Sequence[str], on_odd: object) -> pa.Table:
     quote = '"' if text.is_quoted else False
     try:
         return pacsv.read_csv(
             pa.py_buffer(body), read_options=pacsv.ReadOptions(column_names=list(names), block_size=8 << 20),
             parse_options=pacsv.ParseOptions(delimiter=text.separator, quote_char=quote, double_quote=text.is_quoted, newlines_in_values=text.is_quoted,
                                              ignore_empty_lines=False, invalid_row_handler=on_odd),
-            convert_options=pacsv.ConvertOptions(column_types={one: pa.string() if one in MANY else _CODES for one in names}, strings_can_be_null=False,
-                                                 null_values=[], auto_dict_encode=False))
+            convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, null_values=[]))
     except pa.ArrowInvalid as error:
         raise BadDocument(f"reading {name}", f"it is no table ({str(error)[:120]})", "Download it again.") from None
 
@@ -108,17 +115,17 @@ def _is_summary(line: bytes, separator: bytes, names: Sequence[str]) -> bool:
 def _whole(table: pa.Table, layout: str) -> pa.Table:
     """Exactly the layout's columns, missing ones empty, each in one piece and trimmed."""
     wanted = V2_COLUMNS if layout == V2 else V1_COLUMNS
-    table = table.select([one for one in wanted if one in table.column_names]).unify_dictionaries().combine_chunks()
-    columns = {}
-    for one in wanted:
-        kind = pa.string() if one in MANY else _CODES
-        if one not in table.column_names:
-            columns[one] = _empty(kind, table.num_rows)
-            continue
-        piece = table.column(one)
-        piece = piece.chunk(0) if piece.num_chunks else pa.array([], kind)
-        columns[one] = _trimmed(piece if piece.type == kind else piece.cast(kind))
-    return pa.table(columns)
+    return pa.table({one: _column(table, one) for one in wanted})
+
+
+def _column(table: pa.Table, name: str) -> pa.Array:
+    if name not in table.column_names:
+        return _empty(pa.string() if name in MANY else _CODES, table.num_rows)
+    texts = table.column(name)
+    if name in MANY:
+        return pc.utf8_trim_whitespace(texts.combine_chunks())
+    found = texts.dictionary_encode()
+    return _trimmed(found.chunk(0) if found.num_chunks == 1 else found.combine_chunks())
 
 
 def _empty(kind: pa.DataType, rows: int) -> pa.Array:
@@ -127,9 +134,7 @@ def _empty(kind: pa.DataType, rows: int) -> pa.Array:
     return pa.repeat(pa.scalar(""), rows)
 
 
-def _trimmed(piece: pa.Array) -> pa.Array:
-    if not pa.types.is_dictionary(piece.type):
-        return pc.utf8_trim_whitespace(piece)
+def _trimmed(piece: pa.DictionaryArray) -> pa.DictionaryArray:
     texts = pc.utf8_trim_whitespace(piece.dictionary)
     if len(pc.unique(texts)) == len(texts):
         return pa.DictionaryArray.from_arrays(piece.indices, texts)

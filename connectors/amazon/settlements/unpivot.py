@@ -43,6 +43,8 @@ def amounts_of(lines: Lines) -> Amounts:
     heads = _heads(table, is_head, has_total)
     rows = chosen(table, pc.invert(pc.or_(is_head, is_empty)))
     counted = {item["values"]: item["counts"] for item in pc.value_counts(one(rows, "settlement-id")).to_pylist()}
+    if len(one(rows, "settlement-id").dictionary) > len(counted):  # ids of lines that are no rows
+        rows = rows.set_column(rows.column_names.index("settlement-id"), "settlement-id", one(rows, "settlement-id").cast(pa.string()).dictionary_encode())
     if lines.layout == V2:
         rows = rows.append_column(PART, number(1, rows.num_rows))
     else:
