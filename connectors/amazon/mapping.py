@@ -50,7 +50,6 @@ def order_row(order: Order, reading: Reading) -> dict[str, Any]:
         "status_code": order.fulfillment.fulfillmentStatus if order.fulfillment else "",
         "fulfilled_by": fulfilled_by(order),
         "placed_at": order.createdTime,
-        "ship_by": order.fulfillment.shipByWindow.latestDateTime if order.fulfillment and order.fulfillment.shipByWindow else None,
         "modified_at": order.lastUpdatedTime,
         "ship_by": ship_by(order),
         "currency": currency,
