@@ -45,7 +45,7 @@ _COLUMNS = {
     "settlement_sums": "connection settlement_id posted_on transaction_type amount_type amount_description category account level known_by fulfilment "
                        "is_explained:BOOLEAN currency rows:BIGINT amount_minor:BIGINT amount_fine:BIGINT",
     "settlement_items": "connection settlement_id order_id line_id sku fulfilment currency quantity:BIGINT principal_minor:BIGINT shipping_minor:BIGINT tax_minor:BIGINT "
-                        "promotion_minor:BIGINT withheld_minor:BIGINT fees_minor:BIGINT refunded_minor:BIGINT unknown_minor:BIGINT other_minor:BIGINT net_minor:BIGINT "
+                        "promotion_minor:BIGINT withheld_minor:BIGINT reclassed_minor:BIGINT fees_minor:BIGINT refunded_minor:BIGINT unknown_minor:BIGINT other_minor:BIGINT net_minor:BIGINT "
                         "net_fine:BIGINT first_posted_at:TIMESTAMPTZ last_posted_at:TIMESTAMPTZ refunded_at:TIMESTAMPTZ",
     "hints": "key connection topic record received_at:TIMESTAMPTZ taken_at:TIMESTAMPTZ",
     "alerts": "exception_id stage alert_id promised_at:TIMESTAMPTZ told_at:TIMESTAMPTZ",

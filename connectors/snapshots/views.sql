@@ -236,7 +236,7 @@ CREATE VIEW settlement_orders AS
 WITH settled AS (
     SELECT connection, order_id, currency, max(fulfilment) AS fulfilment, string_agg(DISTINCT settlement_id, ', ' ORDER BY settlement_id) AS settlements,
         sum(quantity)::BIGINT AS units_paid, sum(principal_minor)::BIGINT AS principal_minor, sum(shipping_minor)::BIGINT AS shipping_minor, sum(tax_minor)::BIGINT AS tax_minor,
-        sum(promotion_minor)::BIGINT AS promotion_minor, sum(withheld_minor)::BIGINT AS withheld_minor, sum(fees_minor)::BIGINT AS fees_minor,
+        sum(promotion_minor)::BIGINT AS promotion_minor, sum(withheld_minor)::BIGINT AS withheld_minor, sum(reclassed_minor)::BIGINT AS reclassed_minor, sum(fees_minor)::BIGINT AS fees_minor,
         sum(refunded_minor)::BIGINT AS refunded_minor, sum(unknown_minor)::BIGINT AS unknown_minor, sum(other_minor)::BIGINT AS other_minor, sum(net_minor)::BIGINT AS net_minor,
         min(first_posted_at) AS first_posted_at, max(refunded_at) AS refunded_at
     FROM ledger.settlement_items GROUP BY ALL

@@ -199,3 +199,16 @@ def test_a_storefront_that_is_no_marketplace_has_no_settlements(market):
     assert take_in_settlements(rig.house, next(iter(rig.shops))) == {}
     with pytest.raises(Exception, match="no marketplace"):
         take_in_files(rig.house, next(iter(rig.shops)), [])
+
+
+def test_a_retrocharge_whose_other_half_is_missing_is_named_until_it_comes(market):
+    rig = market()
+    _sold(rig, "026-1-1")
+    pair = rig.market.money.retrocharge("026-1-1", 37)
+    half = pair.rows.pop()
+    rig.settles()
+    (one,) = rig.on_desk("settlement_inconsistent")
+    assert (one.evidence["order_id"], one.evidence["amount"]) == ("026-1-1", "0.37 GBP")
+    rig.market.money._add("Retrocharge", rig.market.marketplaces[0], [half], "026-1-1")
+    rig.settles()
+    assert rig.desk() == []
