@@ -8,7 +8,6 @@ from pydantic import Field
 from tasks.deliver import deliver_all
 from tasks.dispatches import ANSWERS
 from tasks.inbound import take_in_from
-from tasks.marketplace_returns import see_authorised_returns_at
 from tasks.opened import house
 from tasks.reconciliation import reconcile_of, see_money_at
 from tasks.report import report
@@ -43,5 +42,4 @@ def settlement_reconciliation(
         seen = see_money_at(storefront, period, first, until)
         made = reconcile_of(storefront, warehouse, period, first, until, actor, dry_run, patience_days)
         report(f"differences {storefront} {warehouse}", made["differences"], f"What does not agree; the statement is {made['statement']}.")
-        see_authorised_returns_at(storefront)  # last: a marketplace may take minutes over it, and what it cannot make now fails this run and nothing else
         return made["summary"] | {"statement": made["statement"], "opened": made["opened"], "settled": made["settled"], "taken_in": taken_in, "settlements": settlements, "seen": seen}

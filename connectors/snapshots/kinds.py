@@ -9,7 +9,6 @@ from contracts.base import Contract
 from contracts.dispatches import Dispatches
 from contracts.items import CatalogueItems, Channels, Items
 from contracts.orders import OrderLines, Orders, Recipients, ShipGroups
-from contracts.returns import AuthorisedReturns
 from contracts.settled import KeptRows
 from contracts.stock import Locations, ShownStock, StockDecisions, StockLevels
 
@@ -43,7 +42,6 @@ KINDS: dict[str, Kind] = {
     "stock_decisions": Kind(StockDecisions),
     "shown_stock": Kind(ShownStock),
     "settlement_rows": Kind(KeptRows),
-    "authorised_returns": Kind(AuthorisedReturns, is_published=True),
 }
 
 DUCKDB_TYPES = {"string": "VARCHAR", "string[pyarrow]": "VARCHAR", "bool": "BOOLEAN", "int64": "BIGINT", "Int64": "BIGINT",
