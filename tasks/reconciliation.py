@@ -24,6 +24,7 @@ from tasks.orders import order_row
 from tasks.refunds_seen import see_refunds
 from tasks.rules.lookup import Mappings
 from tasks import settled_books
+from tasks.authorised_returns import told_of
 from tasks.rules.reconciliation import Books, Patience, Period, Reconciliation, between, cause, month, reconcile
 from tasks.settled_books import patience_of
 from tasks.settlements import settles
@@ -173,19 +174,21 @@ def reconcile_period(opened: House, storefront: str, warehouse: str, period: Per
     rows = _rows(found)
     with opened.ledger.transaction() as tx:
         opened.ledger.reconciliations.replace(tx, storefront, period.name, rows, actor, now, {"rows": len(rows), "csv_sha256": sha256(csv), "warehouse": warehouse})
-        findings = [*_findings(storefront, today), *_of_unknown_orders(opened, tx, storefront, as_of, patience)]
+        sent_back = told_of(opened, tx, storefront, (row["order_id"] for row in today.differences.to_dict("records") if row["name"] == "refunded_not_returned"))
+        findings = [*_findings(storefront, today, sent_back), *_of_unknown_orders(opened, tx, storefront, as_of, patience)]
         opened_now = opened.ledger.exceptions.open(tx, findings)
         settled = _settle(opened, tx, storefront, {(finding.type, finding.record, finding.cause) for finding in findings})
     return Outcome(found, told, opened_now, settled, str(page))
 
 
-def _findings(storefront: str, found: Reconciliation) -> Iterator[Finding]:
-    """One for each difference that nothing accounts for."""
+def _findings(storefront: str, found: Reconciliation, sent_back: dict[str, str]) -> Iterator[Finding]:
+    """One for each difference that nothing accounts for. sent_back: what a marketplace says of the return of an order."""
     for row in found.differences.to_dict("records"):
         if not row["explained_by"]:
             kind = row["name"] if row["name"] in OWN_TYPES else "reconciliation_difference"
             yield Finding(kind, storefront, row["order_id"], cause(row["name"], row["amount_minor"], row["currency"]),
-                          {"found_by": ACTOR, "difference": row["name"], "amount_minor": row["amount_minor"], "currency": row["currency"], "detail": row["detail"]})
+                          {"found_by": ACTOR, "difference": row["name"], "amount_minor": row["amount_minor"], "currency": row["currency"], "detail": row["detail"]} | (
+                              {"return": sent_back[row["order_id"]]} if row["name"] == "refunded_not_returned" and row["order_id"] in sent_back else {}))
 
 
 def _of_unknown_orders(opened: House, tx: Tx, storefront: str, as_of: datetime, patience: Patience) -> Iterator[Finding]:
