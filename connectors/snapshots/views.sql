@@ -208,6 +208,12 @@ FROM ledger.drift d, catalogue.published p;
 CREATE VIEW reconciliation AS SELECT * FROM ledger.reconciliation;
 
 -- settlements: what a marketplace says that it owes and pays. The amounts are snapshots, what they are is the ledger's word (settlement_types included)
+CREATE VIEW returns_authorised AS
+SELECT a.*, coalesce(b.units_back, 0) AS units_received
+FROM ledger.authorised_returns a
+LEFT JOIN (SELECT connection, order_id, sum(storefront_quantity)::BIGINT AS units_back FROM ledger.return_lines WHERE order_id <> '' GROUP BY ALL) b
+    ON b.connection = a.connection AND b.order_id = a.order_id;
+
 CREATE VIEW settlements AS
 SELECT s.* EXCLUDE (content_hash), s.sum_minor - s.deposit_minor AS difference_minor, s.state = 'consistent' AS is_consistent FROM ledger.settlements s;
 
