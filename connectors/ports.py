@@ -205,11 +205,23 @@ class SettlementDocument:
     made_at: datetime
 
 
+@dataclass(frozen=True)
+class SettlementRead:
+    """What is in a settlement document: frames of the contracts Settlements, SettlementRows and SettlementFindings."""
+
+    heads: pd.DataFrame
+    rows: pd.DataFrame
+    findings: pd.DataFrame
+
+
 @runtime_checkable
 class Settles(Protocol):
     """A storefront that pays out: a marketplace. Its statements can only be listed, and are gone after a while."""
 
     statements_silent_after_seconds: float  # how old the newest statement may become before the feed counts as silent: no statement is not an empty one
+
+    def read_settlement(self, document: SettlementDocument) -> SettlementRead:
+        """Every amount in it, attributed by the catalogue. Raises BadDocument when it is no settlement or cannot be read as one. Pure, no network."""
 
     def settlement_documents(self, window: Window) -> Iterator[SettlementDocument]:
         """Every statement made in the window, oldest first; one may come twice, none is left out. Raises NotNow, NotAllowed, BadDocument: what was

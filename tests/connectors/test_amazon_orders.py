@@ -191,6 +191,14 @@ def test_yen_have_no_minor_unit_and_a_fraction_of_a_penny_sets_the_order_aside()
     assert page.orders.empty and page.unreadable[0]["record"] == order and "finer than" in page.unreadable[0]["why"]
 
 
+def test_an_order_in_two_currencies_is_set_aside():
+    rig = Rig()
+    [order] = rig.place()
+    shape = rig.sandbox.orders.book.shape
+    rig.sandbox.orders.book.shape = lambda order_id: shape(order_id) | {"proceeds": {"grandTotal": {"amount": "15.30", "currencyCode": "EUR"}}}
+    assert rig.connect().order(order).unreadable == [{"record": order, "why": "proceeds: GBP in an order in EUR"}]
+
+
 def test_a_replacement_costs_nothing_and_a_sold_order_without_a_total_is_set_aside():
     rig = Rig()
     free, lost = rig.place(replaces="026-0000000-0000000")[0], rig.place()[0]

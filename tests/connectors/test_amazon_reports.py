@@ -264,10 +264,12 @@ def test_a_row_that_cannot_be_read_is_told_with_its_column_and_the_others_are_re
     back("026-3", "MUG-1", **{"Return request date": "yesterday"})
     back("026-4", "MUG-1", **{"Refunded Amount": "1,250"})
     back("", "MUG-1")
+    back("026-1", "MUG-1", **{"Amazon RMA ID": "D00000001RRMA"})
     rig.clock.sleep(60)
     frame, unreadable = rig.connect().authorised_returns(rig.window())
     assert frame["order_id"].tolist() == ["026-1"]
-    assert [one["why"] for one in unreadable] == ["Return quantity is no number of units", "Return request date is no date", "Refunded Amount is no amount", "no Order ID"]
+    assert [one["why"] for one in unreadable] == ["Return quantity is no number of units", "Return request date is no date", "Refunded Amount is no amount", "no Order ID",
+                                                      "the same return, order and SKU a second time in one file"]
 
 
 def test_the_official_sdk_lists_and_downloads_a_statement_and_the_returns(rig: Rig) -> None:
