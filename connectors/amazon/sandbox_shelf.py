@@ -19,6 +19,7 @@ class Shelf:
     """Listings and their figures. `writes`, `changes` and `oversold` are its record.
 
     processing_seconds: how long after it was accepted a patch is carried out. refused: SKU -> (code, message, attributes) of submissions that are not taken.
+    to_lose: so many of the next accepted submissions are never carried out.
     """
 
     def __init__(self, clock: Clock, marketplaces: Iterable[str], processing_seconds: float) -> None:
@@ -28,6 +29,7 @@ class Shelf:
         self.writes: list[dict[str, Any]] = []
         self.changes: list[dict[str, Any]] = []
         self.oversold: list[dict[str, Any]] = []
+        self.to_lose = 0
         self._pending: list[tuple[datetime, int, dict[str, Any]]] = []
         self._taken: dict[str, list[tuple[str, int]]] = {}
 
@@ -95,6 +97,9 @@ class Shelf:
         """Patches by SKU were taken: carried out after the delay (None: its own)."""
         write = {"at": self._clock.now(), "by": by, "items": json.loads(json.dumps(submissions)), "applied_at": None}
         self.writes.append(write)
+        if self.to_lose:
+            self.to_lose -= 1
+            return
         self._pending.append((self._clock.now() + (self._delay if delay is None else delay), len(self.writes), write))
 
     def _carry_out(self, sku: str, patch: dict[str, Any], by: str) -> None:
