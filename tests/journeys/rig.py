@@ -88,7 +88,8 @@ class WatchedTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """One request."""
-        return self._watch.around(f"{request.method} {request.url.path.partition('/v2')[2] or request.url.path.partition('/v3')[2]}", lambda: self._inner.handle_request(request))
+        path = request.url.path
+        return self._watch.around(f"{request.method} {path.partition('/v2')[2] or path.partition('/v3')[2] or path}", lambda: self._inner.handle_request(request))
 
 
 class WatchedDisk(LocalDisk):
