@@ -52,6 +52,7 @@ class Effect:
     number: the control number of this effect where the system needs one, else 0. document: the bytes frozen before the first
     send; the same bytes are sent every time. attempt: 1 for the first send. lease_until: from then on somebody else may take it over:
     a call that can be held back until then must not take effect any more. known_status: the status of the order in our book (contract Orders).
+    evidence: what an earlier doubt left behind (InDoubt.evidence): the far side's id of something that it was still working on.
     """
 
     effect_id: str
@@ -68,11 +69,15 @@ class Effect:
     document: bytes | None = None
     lease_until: datetime | None = None
     known_status: str = ""
+    evidence: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """Proof that the far side has it: its id there, and what we saw (no personal data)."""
+    """Proof that the far side has it: its id there, and what we saw (no personal data).
+
+    Of a stock update that is taken SKU by SKU, evidence['refused'] says which were not, and why: {SKU: reason}. All others have their figures.
+    """
 
     remote_id: str
     evidence: dict[str, Any] = field(default_factory=dict)

@@ -49,7 +49,7 @@ def reconcile(
         house.close()
     told = told_of(outcome)
     print(json.dumps(told, indent=2)) if as_json else _show(told, outcome)
-    if told["differences"]:
+    if told["differences"] or not told.get("marketplace", {"is_explained": True})["is_explained"]:
         raise typer.Exit(UNEXPLAINED)
 
 
@@ -59,6 +59,7 @@ def reconcile_now(house: House, storefront: str, warehouse: str, period: str = "
     from tasks import inbound
     from tasks.reconciliation import ACTOR, period_of, reconcile_period, see_money
     from tasks.runs import at_work
+    from tasks.settlements import take_in_settlements
 
     wanted = period_of(house, period, first, until)
     if dry_run:
@@ -66,6 +67,7 @@ def reconcile_now(house: House, storefront: str, warehouse: str, period: str = "
     with at_work(house, "settlement-reconciliation", warehouse):
         inbound.take_in(house, warehouse)
     with at_work(house, "settlement-reconciliation", f"money of {storefront}"):
+        take_in_settlements(house, storefront)
         see_money(house, storefront, wanted)
         return reconcile_period(house, storefront, warehouse, wanted, actor=actor or ACTOR, patience_days=patience_days)
 
@@ -88,5 +90,7 @@ def _show(told: dict[str, Any], outcome: Any) -> None:
         for row in rows:
             table.add_row(*row.values())
         out.print(table)
+    for currency, amounts in told.get("marketplace", {"currencies": {}})["currencies"].items():
+        out.print(f"settlements in {currency}: " + "  ".join(f"{name.replace('_', ' ')} {amount}" for name, amount in amounts.items()))
     if told["statement"]:
         out.print(f"statement: {told['statement']}")

@@ -163,11 +163,12 @@ def reconcile_period(opened: House, storefront: str, warehouse: str, period: Per
     as_of = now + timedelta(microseconds=1)  # what happens at this very moment has happened
     books = gather(opened, storefront, period.since, max(as_of, period.until))
     found = reconcile(books, period, as_of, patience)
+    market = settled_books.marketplace_statement(opened, storefront, period, found.rows.to_dict("records"))
+    told = summary(found) | ({"marketplace": settled_books.told(market)} if market else {})
     if dry_run:
-        return Outcome(found, summary(found))
+        return Outcome(found, told)
     today = found if now < period.until else reconcile(books, Period("today", period.since, as_of), as_of, patience)
-    statement = Statement(storefront, warehouse, period, found, _open_exceptions(opened, storefront), _sources(opened, storefront, books, period), now, actor,
-                          settled_books.marketplace_statement(opened, storefront, period, found.rows.to_dict("records")))
+    statement = Statement(storefront, warehouse, period, found, _open_exceptions(opened, storefront), _sources(opened, storefront, books, period), now, actor, market)
     page, csv = keep(opened.profile.home / "statements" / storefront / period.name, statement)
     rows = _rows(found)
     with opened.ledger.transaction() as tx:
@@ -175,7 +176,7 @@ def reconcile_period(opened: House, storefront: str, warehouse: str, period: Per
         findings = [*_findings(storefront, today), *_of_unknown_orders(opened, tx, storefront, as_of, patience)]
         opened_now = opened.ledger.exceptions.open(tx, findings)
         settled = _settle(opened, tx, storefront, {(finding.type, finding.record, finding.cause) for finding in findings})
-    return Outcome(found, summary(found), opened_now, settled, str(page))
+    return Outcome(found, told, opened_now, settled, str(page))
 
 
 def _findings(storefront: str, found: Reconciliation) -> Iterator[Finding]:

@@ -95,6 +95,9 @@ def _price(opened: House, tx: Tx, order: Order, ready: list[Ready], owed: Owed, 
     for document in sorted(documents, key=lambda document: (document != approved, documents.index(document))):
         left = _set_against_others(opened, tx, order, [one for one in ready if one.document == document], money)
         verdict = decide(entry.order, entry.lines, [_as_piece(one) for one in left], money, opened.settings(order[0]).refund_limit_minor, document == approved)
+        if isinstance(verdict, Refund) and REFUND not in opened.storefront(order[0]).kinds:
+            owed.counts["for the storefront to refund"] += 1  # a marketplace gives back by itself: what it then shows closes the piece; what it never does, the reconciliation names
+            continue
         if isinstance(verdict, Refund):
             _plan(opened, tx, order, document, left, verdict, owed)
             return document == documents[-1] and approved is None

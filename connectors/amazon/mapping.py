@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from connectors.amazon.marketplaces import MARKETPLACES
@@ -50,6 +51,7 @@ def order_row(order: Order, reading: Reading) -> dict[str, Any]:
         "fulfilled_by": fulfilled_by(order),
         "placed_at": order.createdTime,
         "modified_at": order.lastUpdatedTime,
+        "ship_by": ship_by(order),
         "currency": currency,
         "total_minor": total_minor(order, currency),
         "shipping_minor": sum(of_type(order, name, currency) + taxed(order, name, currency) for name in POSTAGE),
@@ -124,6 +126,11 @@ def fulfilled_by(order: Order) -> str:
     if said not in FULFILLED_BY:
         raise Unmappable("fulfillment.fulfilledBy: it is not said who fulfils this order")
     return FULFILLED_BY[said]
+
+
+def ship_by(order: Order) -> datetime | None:
+    """Until when the parcel must have left and be confirmed: a later confirmation is a late shipment, whatever ship date it bears."""
+    return order.fulfillment.shipByWindow.latestDateTime if order.fulfillment and order.fulfillment.shipByWindow else None
 
 
 def asks_to_cancel(item: Item) -> bool:

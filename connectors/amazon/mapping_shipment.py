@@ -55,7 +55,7 @@ def agrees(package: Package, request: PackageDetail) -> bool:
 
 
 def shown(package: Package) -> dict[str, Any]:
-    """A parcel as `shown_dispatches` gives it. Its reference is its number, which the ledger knows by order and parcel."""
-    return {"remote_id": package.packageReferenceId, "reference": package.packageReferenceId, "tracking_number": package.trackingNumber,
+    """A parcel as `shown_dispatches` gives it. Amazon keeps no reference of ours but the number, which is its id within the order."""
+    return {"remote_id": package.packageReferenceId, "reference": "", "tracking_number": package.trackingNumber,
             "provider": package.carrier, "tracking_carrier": package.carrier,
             "lines": [{"line_id": item.orderItemId, "quantity": item.quantity} for item in package.packageItems]}

@@ -16,8 +16,8 @@ from connectors.kit.clock import Clock
 from connectors.kit.http import parse
 from connectors.kit.rehearsal import CANARY, PAGE_SIZE, Golden, Overheard, Rehearsal
 from connectors.kit.sandbox import Transport
-from connectors.ports import DISPATCH_CONFIRMATION, Effect, Window
-from contracts.effects import ConfirmedLine, DispatchConfirmation
+from connectors.ports import DISPATCH_CONFIRMATION, STOCK_UPDATE, Effect, Window
+from contracts.effects import ConfirmedLine, DispatchConfirmation, StockItem, StockUpdate
 from contracts.orders import OrderLines, Orders, Recipients, ShipGroups
 
 NAME = "amazon-uk"
@@ -31,17 +31,20 @@ HOME = {"name": f"{CANARY} Name", "companyName": f"{CANARY} Ltd", "addressLine1"
 
 def rehearse(clock: Clock, folder: Path) -> Rehearsal:
     """A fresh account; all of it is in memory, so `folder` stays empty."""
-    sandbox = AmazonSandbox(clock, client_secret=SECRET, refresh_token=REFRESH)
+    # a request that commits late (F4) is carried out when the next one comes: a delay on top of that would never be over
+    sandbox = AmazonSandbox(clock, client_secret=SECRET, refresh_token=REFRESH, stock_seconds=0, rates={"searchListingsItems": None})
     overheard = Overheard(Transport(sandbox, clock))
-    given = {"seller_id": SELLER, "marketplace_ids": [GB], "client_id": CLIENT_ID, "base_url": "http://amazon", "login_url": "http://amazon", "page_size": PAGE_SIZE}
-    settings = Settings(**given, client_secret=SecretStr(SECRET), refresh_token=SecretStr(REFRESH))
+    given = {"seller_id": SELLER, "marketplace_ids": [GB], "client_id": CLIENT_ID, "base_url": "http://amazon", "login_url": "http://amazon", "page_size": PAGE_SIZE,
+             "listing_page_size": PAGE_SIZE}
+    settings = Settings(**given, rates={"searchListingsItems": (1000, 1000)}, client_secret=SecretStr(SECRET), refresh_token=SecretStr(REFRESH))
     effect = _sample()
     return Rehearsal(
         port=connect(NAME, settings, clock, overheard), sandbox=sandbox, settings=Settings, secrets={"AMAZON_SECRET": SECRET, "AMAZON_REFRESH": REFRESH},
         settings_example=given | {"client_secret": "env:AMAZON_SECRET", "refresh_token": "env:AMAZON_REFRESH"},
-        effects={effect.kind: effect}, once_if_twice=frozenset({DISPATCH_CONFIRMATION}), writes=WRITES,
+        effects={effect.kind: effect, STOCK_UPDATE: _stock()}, once_if_twice=frozenset({DISPATCH_CONFIRMATION, STOCK_UPDATE}), writes=WRITES,
         seed=partial(_seed, sandbox, clock), count=partial(_count, sandbox, effect), calls=overheard.calls,
-        paged={"orders": PLACED}, window=Window(clock.now() - timedelta(hours=1), clock.now() + timedelta(days=2)), order_id=effect.payload["order_id"])
+        paged={"orders": PLACED, "catalogue": PLACED, "shown_stock": PLACED}, location="DEFAULT", skus=[f"SKU-{n}" for n in range(1, PLACED + 1)],
+        window=Window(clock.now() - timedelta(hours=1), clock.now() + timedelta(days=2)), order_id=effect.payload["order_id"])
 
 
 def read_example(path: Path) -> dict[str, Golden]:
@@ -78,7 +81,14 @@ def _sample() -> Effect:
     return Effect(effect_id=f"{DISPATCH_CONFIRMATION}:{NAME}:{key}", kind=DISPATCH_CONFIRMATION, target=NAME, business_key=key, payload=payload.model_dump())
 
 
+def _stock() -> Effect:
+    """One SKU: a patch. What many become is a feed, whose first two writes change nothing; test_amazon_feeds.py has those."""
+    payload = StockUpdate(connection=NAME, location="DEFAULT", items=[StockItem(sku="SKU-2", quantity=40, as_of="2026-01-15T09:00:00+00:00", sequence=1)])
+    return Effect(effect_id=f"{STOCK_UPDATE}:{NAME}:DEFAULT:7", kind=STOCK_UPDATE, target=NAME, business_key="DEFAULT:7", payload=payload.model_dump())
+
+
 def _seed(sandbox: AmazonSandbox, clock: Clock) -> None:
+    sandbox.add_products({"sku": f"SKU-{n}", "name": f"Thing {n}", "quantity": 100} for n in range(1, PLACED + 1))
     for n in range(1, PLACED + 1):
         sandbox.place_order([{"sku": f"SKU-{n}", "title": f"Thing {n}", "quantity": 5, "price": "12.50", "gift_message": f"Love from {CANARY}"}], HOME,
                             buyer_name=f"{CANARY} Name", note=f"{CANARY} has a dog")
@@ -89,5 +99,7 @@ def _seed(sandbox: AmazonSandbox, clock: Clock) -> None:
 
 
 def _count(sandbox: AmazonSandbox, effect: Effect, kind: str) -> int:
+    if kind == STOCK_UPDATE:
+        return int(bool(sandbox.books()["stock_writes"]))
     packages = [package["shape"] for order in sandbox.books()["orders"].values() for package in order["packages"].values()]
     return sum(package["trackingNumber"] == effect.payload["tracking_number"] for package in packages)

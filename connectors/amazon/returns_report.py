@@ -5,6 +5,7 @@ Amazon makes it on demand, for sixty days at most, and cancels it when there is 
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,6 +28,7 @@ DATES = ("%d-%b-%Y", "%Y-%m-%d", "%m/%d/%Y %H:%M:%S", "%d-%b-%Y %H:%M:%S", "%Y-%
 DIRECT = {"order_id": "Order ID", "return_id": "Amazon RMA ID", "sku": "Merchant SKU", "status": "Return request status", "reason": "Return Reason",
           "resolution": "Resolution", "merchant_rma": "Merchant RMA ID", "tracking_number": "Tracking ID", "claim_id": "SafeT claim id",
           "claim_state": "SafeT claim state", "currency": "Currency code"}
+PLAIN, GROUPED = re.compile(r"-?[0-9]{1,12}([.,][0-9]{1,2})?"), re.compile(r"-?[0-9]{1,3}(,[0-9]{3})+\.[0-9]{1,2}")
 MONEY = {"refunded_minor": "Refunded Amount", "reimbursed_minor": "SafeT claim reimbursement amount"}
 
 
@@ -126,8 +128,11 @@ def _moment(text: str, column: str) -> datetime:
 
 
 def _money(text: str, currency: str, column: str) -> int:
-    """'12,50' and '12.50'; nothing is 0."""
-    told = text.replace(",", ".") if text.count(",") == 1 and "." not in text else text.replace(",", "")
+    """'12,50', '12.50' and '1,250.00'; nothing is 0. '1,250' may be either, so it is neither."""
+    if PLAIN.fullmatch(text):
+        told = text.replace(",", ".")
+    else:
+        told = text.replace(",", "") if GROUPED.fullmatch(text) else text and "?"
     try:
         return abs(to_minor(told, currency)) if told else 0
     except NotMoney:

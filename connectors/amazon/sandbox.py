@@ -18,7 +18,9 @@ import httpx
 from connectors.amazon.limits import RATES
 from connectors.amazon.marketplaces import MARKETPLACES
 from connectors.amazon.sandbox_answers import No, Part, Struck
+from connectors.amazon.sandbox_feeds import FeedsApi
 from connectors.amazon.sandbox_finances import Event, Money
+from connectors.amazon.sandbox_listings import ListingsApi
 from connectors.amazon.sandbox_login import LoginDoor
 from connectors.amazon.sandbox_orders import OrdersApi
 from connectors.amazon.sandbox_reports import ReportsApi
@@ -27,6 +29,7 @@ from connectors.amazon.sandbox_settlement import Statement
 from connectors.amazon.sandbox_till import Till
 from connectors.amazon.sandbox_transactions import TransactionsApi
 from connectors.amazon.wire_reports import V2_SETTLEMENT
+from connectors.amazon.sandbox_shelf import Shelf
 from connectors.kit.buckets import Rate
 from connectors.kit.clock import Clock
 from connectors.kit.sandbox import PAGE_SHIFT, STALE_READ, Faults
@@ -37,12 +40,14 @@ GB = "A1F83G8C2ARO7P"
 
 class AmazonSandbox:
     """One seller account. rates: other rates than the published ones, by operation; None for an operation: unlimited. prefix: what stands before
-    every path. has_address_role: False shows no delivery address and no buyer's e-mail, as to an application without the role.
+    every path. has_address_role: False shows no delivery address and no buyer's e-mail, as to an application without the role. stock_seconds: how long
+    after it was accepted a patch is carried out; feed_queue_seconds, feed_seconds: how long a feed waits, and is worked on.
     """
 
     def __init__(self, clock: Clock, seller_id: str = SELLER, marketplaces: Iterable[str] = (GB,), client_id: str = CLIENT_ID,
                  client_secret: str = CLIENT_SECRET, refresh_token: str = REFRESH_TOKEN, faults: Faults | None = None,
-                 rates: Mapping[str, Rate | None] | None = None, prefix: str = "", has_address_role: bool = True) -> None:
+                 rates: Mapping[str, Rate | None] | None = None, prefix: str = "", has_address_role: bool = True, stock_seconds: float = 15,
+                 feed_queue_seconds: float = 10, feed_seconds: float = 20) -> None:
         self.name, self.faults, self.seller_id, self.marketplaces = f"amazon {seller_id}", faults or Faults(), seller_id, tuple(marketplaces)
         if strange := set(self.marketplaces) - set(MARKETPLACES):
             raise ValueError(f"no such marketplace: {sorted(strange)}")
@@ -56,7 +61,10 @@ class AmazonSandbox:
         self.till = Till(self.orders.book, self.money)
         self.orders.shipped = self.till.charge_shipped
         self.transactions = TransactionsApi(clock, self.money, seller_id)
-        self.parts: list[Part] = [self.login, self.orders, SellersApi(self.marketplaces), self.reports, self.transactions]
+        self.shelf = Shelf(clock, self.marketplaces, stock_seconds)
+        self.feeds = FeedsApi(clock, self.shelf, seller_id, self.marketplaces, feed_queue_seconds, feed_seconds)
+        self.parts: list[Part] = [ListingsApi(self.shelf, seller_id, self.marketplaces, self.struck), self.feeds,
+                                  self.login, self.orders, SellersApi(self.marketplaces), self.reports, self.transactions]
         self._routes = [(route, re.compile(route.path)) for part in self.parts for route in part.routes()]
 
     def handle(self, request: httpx.Request) -> httpx.Response:
@@ -84,12 +92,25 @@ class AmazonSandbox:
 
     def place_order(self, items: Iterable[dict[str, Any]], address: dict[str, str] | None = None, *, order_id: str = "", placed_at: datetime | None = None,
                     **head: Any) -> str:
-        """A customer orders; see sandbox_orders.OrdersApi.place. Returns the order's id."""
-        return self.orders.place(items, address, order_id, placed_at, **head)
+        """A customer orders; see sandbox_orders.OrdersApi.place. What the merchant ships is no longer for sale. Returns the order's id."""
+        ordered = list(items)
+        placed = self.orders.place(ordered, address, order_id, placed_at, **head)
+        if head.get("fulfilled_by", "MERCHANT") == "MERCHANT":
+            self.shelf.sell(placed, [(item["sku"], int(item["quantity"])) for item in ordered])
+        return placed
+
+    def add_products(self, products: Iterable[dict[str, Any]]) -> None:
+        """Listings; see sandbox_shelf.Shelf.add. More that may happen to one (Amazon ships it from now on, a submission is refused) is the shelf's."""
+        self.shelf.add(products)
+
+    def set_stock_by_hand(self, sku: str, quantity: int) -> None:
+        """A person types a figure into Seller Central."""
+        self.shelf.set_by_hand(sku, quantity)
 
     def cancel_order(self, order_id: str) -> None:
         """The order is cancelled, whoever does it."""
         self.orders.cancel(order_id)
+        self.shelf.give_back(order_id)
 
     def ship_by_amazon(self, order_id: str) -> None:
         """Amazon's own warehouse ships the order, whole."""

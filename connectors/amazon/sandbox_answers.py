@@ -3,12 +3,11 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import httpx
 
-from connectors.amazon.wire import read_moment
 
 
 class No(Exception):
@@ -61,6 +60,14 @@ def invalid(message: str, details: str = "") -> No:
     return No(400, "InvalidInput", message, details)
 
 
+def moment(text: Any) -> datetime:
+    """An ISO 8601 date-time as Amazon takes it: one without a zone is UTC. Raises ValueError."""
+    if not isinstance(text, str) or "T" not in text:
+        raise ValueError("not a date-time")
+    found = datetime.fromisoformat(text)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
 def body_of(request: httpx.Request) -> dict[str, Any]:
     """The JSON object that was sent. Raises No."""
     try:
@@ -82,7 +89,7 @@ def moment_of(params: httpx.QueryParams, name: str) -> datetime | None:
     if name not in params:
         return None
     try:
-        return read_moment(params[name])
+        return moment(params[name])
     except ValueError:
         raise invalid(f"{name} is not an ISO 8601 date-time.") from None
 

@@ -71,7 +71,7 @@ class Money:
     """The books. publish: called with every statement's bytes. reserve_percent: how much of a statement Amazon keeps back until the next."""
 
     def __init__(self, clock: Clock, publish: Callable[[Statement, bytes], None], reserve_percent: int = 10, deferred_days: float = 0) -> None:
-        self._clock, self._publish, self._reserve_percent, self._deferred = clock, publish, reserve_percent, timedelta(days=deferred_days)
+        self._clock, self._publish, self._reserve_percent, self.deferred = clock, publish, reserve_percent, timedelta(days=deferred_days)
         self.events: list[Event] = []
         self._sold: dict[str, dict[str, Sold]] = {}
         self._accounts: dict[str, Account] = {}
@@ -86,7 +86,7 @@ class Money:
         for item in items:
             before = known.get(item.item_code)
             known[item.item_code] = item if before is None else _together(before, item)
-        return self._add("Shipment", marketplace_id, rows, order_id, self._deferred)
+        return self._add("Shipment", marketplace_id, rows, order_id, self.deferred)
 
     def refund(self, order_id: str, quantities: dict[str, int], kind: str = "Refund", goodwill_minor: int = 0) -> Event:
         """Amazon gives back what these units cost, by order item id. kind: Refund, or Chargeback and GuaranteeClaim, which people call otherwise."""

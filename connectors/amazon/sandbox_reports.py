@@ -44,12 +44,13 @@ class ReportsApi:
     """Reports of one account. queue_seconds, make_seconds: how long one that is asked for waits, and is made."""
 
     def __init__(self, clock: Clock, page_max: int = PAGE_MAX, queue_seconds: float = 20, make_seconds: float = 40, is_packed: bool = True) -> None:
-        self._clock, self._page_max, self._is_packed = clock, page_max, is_packed
+        self._clock, self._page_max, self.is_packed = clock, page_max, is_packed
         self._queue, self._make = timedelta(seconds=queue_seconds), timedelta(seconds=make_seconds)
         self._reports: dict[str, Made] = {}
         self._documents: dict[str, bytes] = {}
         self.returns = Returns(clock)
         self._fail_next = False
+        self.gone: tuple[str, ...] = ()  # types that Amazon has taken away
         self.links_given = 0
 
     def publish(self, kind: str, body: bytes, since: datetime, until: datetime, marketplaces: list[str], outcome: str = DONE) -> str:
@@ -76,7 +77,7 @@ class ReportsApi:
         here = "/reports/2021-06-30"
         return [Route("GET", f"{here}/reports", "getReports", self.list_reports), Route("POST", f"{here}/reports", "createReport", self.post_report),
                 Route("GET", f"{here}/reports/([^/]+)", "getReport", self.get_report), Route("DELETE", f"{here}/reports/([^/]+)", "cancelReport", self.delete_report),
-                Route("GET", f"{here}/documents/([^/]+)", "getReportDocument", self.get_document), Route("GET", "/report-documents/([^/]+)", "", self.open_link)]
+                Route("GET", f"{here}/documents/([^/]+)", "getReportDocument", self.get_document), Route("GET", "/documents/reports/([^/]+)", "", self.open_link)]
 
     def step(self) -> None:
         """Nothing: how far a report is, the clock says when it is asked for."""
@@ -134,8 +135,8 @@ class ReportsApi:
         self.links_given += 1
         root = str(request.url).partition("/reports/2021-06-30/")[0]
         until = int((self._clock.now() + LINK_LIVES).timestamp())
-        link = f"{root}/report-documents/{document_id}?expires={until}&signature={_signature(document_id, until)}"
-        return httpx.Response(200, json={"reportDocumentId": document_id, "url": link, **({"compressionAlgorithm": "GZIP"} if self._is_packed else {})})
+        link = f"{root}/documents/reports/{document_id}?expires={until}&signature={_signature(document_id, until)}"
+        return httpx.Response(200, json={"reportDocumentId": document_id, "url": link, **({"compressionAlgorithm": "GZIP"} if self.is_packed else {})})
 
     def open_link(self, request: httpx.Request, document_id: str) -> httpx.Response:
         """GET of such a link: no token, no character set; afterwards 403, as an object store says it."""
@@ -145,7 +146,7 @@ class ReportsApi:
         if not is_good or self._clock.now().timestamp() >= int(expires):
             return httpx.Response(403, headers={"content-type": "application/xml"}, content=b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>")
         body = self._documents[document_id]
-        return httpx.Response(200, headers={"content-type": "text/plain"}, content=gzip.compress(body, mtime=0) if self._is_packed else body)
+        return httpx.Response(200, headers={"content-type": "text/plain"}, content=gzip.compress(body, mtime=0) if self.is_packed else body)
 
     def books(self) -> dict[str, Any]:
         """Its own record: reports as they stand, the documents behind them, and every return that was asked for."""
@@ -155,6 +156,8 @@ class ReportsApi:
     def _fits(self, made: Made, asked: httpx.QueryParams) -> bool:
         if unknown := set(asked) - set(FILTERS):
             raise invalid(f"Unknown parameter {sorted(unknown)[0]}")
+        if set(listed(asked, "reportTypes")) & set(self.gone):
+            raise invalid("Invalid input", "reportTypes")
         statuses, places = listed(asked, "processingStatuses"), listed(asked, "marketplaceIds")
         if made.created_at < self._clock.now() - KEPT:
             return False

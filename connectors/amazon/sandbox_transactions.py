@@ -36,7 +36,7 @@ class TransactionsApi:
 
     def __init__(self, clock: Clock, money: Money, seller_id: str, page_max: int = 100, lag_seconds: float = 120, has_empty_pages: bool = True) -> None:
         self._clock, self._money, self._seller_id = clock, money, seller_id
-        self._page_max, self._lag, self._has_empty_pages = page_max, timedelta(seconds=lag_seconds), has_empty_pages
+        self.page_max, self._lag, self._has_empty_pages = page_max, timedelta(seconds=lag_seconds), has_empty_pages
 
     def routes(self) -> list[Route]:
         """Its operations."""
@@ -56,7 +56,7 @@ class TransactionsApi:
         token = asked.pop("nextToken", "")
         found = self._found(request.url.params)
         start = _offset(token, asked) if token else 0
-        pages = [found[place:place + self._page_max] for place in range(0, len(found), self._page_max)]
+        pages = [found[place:place + self.page_max] for place in range(0, len(found), self.page_max)]
         if self._has_empty_pages:
             pages = [page for full in pages for page in ([], full)]
         payload: dict[str, Any] = {"transactions": pages[start] if start < len(pages) else []}

@@ -32,11 +32,8 @@ class Shipments:
         order = order_id(effect.payload["order_id"], doing(self._name, effect))
         try:
             answer = self._client.write("confirmShipment", "POST", f"/orders/v0/orders/{in_path(order)}/shipmentConfirmation", body)
-        except Refused:
-            there = self.find(effect)
-            if there is None:
-                raise
-            return there
+        except Refused as refusal:
+            return self._there_already(effect, refusal)
         if answer is not None:
             raise InDoubt(doing(self._name, effect), "a body came where 204 is promised")
         detail = self._request(effect).packageDetail
@@ -56,6 +53,15 @@ class Shipments:
         """What Amazon now shows as shipped."""
         found = read(Order, self._orders.row(order), "getOrder")
         return [code_of(shown(package), self._listed(found.salesChannel.marketplaceId)) for package in found.packages]
+
+    def _there_already(self, effect: Effect, refusal: Refused) -> Receipt:
+        try:
+            there = self.find(effect)
+        except Refused:
+            raise refusal from None
+        if there is None:
+            raise refusal
+        return there
 
     def _must_add_up(self, effect: Effect, order: Order, ours: set[str]) -> None:
         """A list of parcels that holds less than the order counts as shipped is an old list."""

@@ -7,8 +7,10 @@ import httpx
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from connectors.amazon.catalogue import Catalogue
 from connectors.amazon.channels import channels, ship_options
 from connectors.amazon.client import Client, said
+from connectors.amazon.feeds import Feeds
 from connectors.amazon.finances import Finances
 from connectors.amazon.limits import RATES
 from connectors.amazon.login import Login, refused
@@ -19,13 +21,15 @@ from connectors.amazon.reports import SILENT_SECONDS, Reports
 from connectors.amazon.returns_report import ReturnsReport
 from connectors.amazon.shipments import Shipments
 from connectors.amazon.statements import read_settlement
+from connectors.amazon.stock import Stock
+from connectors.amazon.wire_feeds import MESSAGES_MAX
 from connectors.kit.buckets import Rate, shared_buckets
 from connectors.kit.clock import Clock
 from connectors.kit.errors import NotAllowed
 from connectors.kit.http import Http
 from connectors.kit.links import BYTES_MAX, Links
 from connectors.kit.secret import Secret
-from connectors.ports import DISPATCH_CONFIRMATION, Effect, Hint, OrderPage, Receipt, SettlementDocument, SettlementRead, Storefront, Window
+from connectors.ports import DISPATCH_CONFIRMATION, STOCK_UPDATE, Effect, Hint, OrderPage, Receipt, SettlementDocument, SettlementRead, Storefront, Window
 
 
 DOCUMENT_HOSTS = ("*.s3.amazonaws.com", "*.s3.*.amazonaws.com", "*.s3-*.amazonaws.com", "*.cloudfront.net")
@@ -59,6 +63,13 @@ class Settings(BaseModel):
     document_bytes_max: int = Field(BYTES_MAX, ge=1024, description="the largest document, as it comes and unpacked")
     report_wait_seconds: float = Field(180, ge=0, description="how long one run waits for a report that it asked for; the next run takes it up")
     report_poll_seconds: float = Field(10, ge=0.5)
+    update_items_max: int = Field(2000, ge=1, le=MESSAGES_MAX, description="SKUs of one stock update; more than 2,000 want a longer `ledger.lease_seconds`")
+    patch_items_max: int = Field(50, ge=0, le=500, description="so many SKUs are patched one by one, at five a second; more go as a feed")
+    listing_page_size: int = Field(20, ge=2, le=20)
+    product_type: str = Field("", max_length=100, description="the product type that figures are sent under; '' : each listing's own")
+    feed_wait_seconds: float = Field(60, ge=0, description="how long one send waits for its feed; the next run takes it up")
+    feed_poll_seconds: float = Field(15, ge=0.5)
+    stock_quiet_seconds: float = Field(120, ge=0, description="how long after a doubtful stock update the listings are trusted")
 
     @field_validator("rates")
     @classmethod
@@ -110,7 +121,7 @@ class Amazon:
     Each part is an object with its own verbs. What carries out a kind of effect (prepare, send, find) goes into `_carriers`; `kinds` follows.
     """
 
-    kinds = (DISPATCH_CONFIRMATION,)
+    kinds = (DISPATCH_CONFIRMATION, STOCK_UPDATE)
     statements_silent_after_seconds = SILENT_SECONDS
 
     def __init__(self, name: str, settings: Settings, client: Client, clock: Clock, links: Links) -> None:
@@ -123,7 +134,12 @@ class Amazon:
         self._reports = Reports(name, client, clock, links, settings.page_size, settings.report_poll_seconds)
         self._returns = ReturnsReport(name, self._reports, clock, settings.marketplace_ids, settings.report_wait_seconds)
         self._finances = Finances(name, client, clock, settings.marketplace_ids, self._orders.line_ids)
-        self._carriers: dict[str, Any] = {DISPATCH_CONFIRMATION: self._shipments}
+        self.update_items_max = settings.update_items_max
+        self._catalogue = Catalogue(name, client, settings.seller_id, settings.marketplace_ids, settings.listing_page_size)
+        feeds = Feeds(name, client, links, clock, settings.feed_wait_seconds, settings.feed_poll_seconds)
+        self._stock = Stock(name, client, clock, self._catalogue, feeds, settings.seller_id, settings.update_items_max, settings.patch_items_max,
+                            settings.stock_quiet_seconds, settings.product_type)
+        self._carriers: dict[str, Any] = {DISPATCH_CONFIRMATION: self._shipments, STOCK_UPDATE: self._stock}
 
     def orders(self, window: Window) -> Iterator[OrderPage]:
         """Every merchant-fulfilled order modified in the window. Raises ReadFailed, NotNow, NotAllowed; what was yielded stands."""
@@ -140,6 +156,22 @@ class Amazon:
     def ship_options(self) -> pd.DataFrame:
         """Frame of contract ShipOptions: Amazon's service levels, in the country of each marketplace."""
         return ship_options(self.name, self._marketplaces)
+
+    def catalogue(self, skus: list[str]) -> pd.DataFrame:
+        """Frame of contract CatalogueItems for those of the SKUs that are listed, spelled exactly so; what Amazon ships is untracked."""
+        return self._catalogue.items(skus)
+
+    def whole_catalogue(self) -> pd.DataFrame:
+        """Frame of contract CatalogueItems: every SKU that is listed, but for those that only Amazon ships."""
+        return self._catalogue.whole()
+
+    def locations(self) -> pd.DataFrame:
+        """Frame of contract Locations: the merchant's own channel, active while the seller takes part in one of the marketplaces."""
+        return self._stock.locations(bool(self.channels()["is_active"].any()))
+
+    def shown_stock(self, location: str, skus: list[str] | None = None) -> Iterator[pd.DataFrame]:
+        """Frames of contract ShownStock. What was accepted a moment ago may not be in them yet."""
+        return self._stock.shown(location, skus)
 
     def numbers(self, kind: str) -> str:
         """No control numbers here."""

@@ -86,6 +86,8 @@ class Links:
             response = self._session.send(self._session.build_request("GET", link, headers={"Accept-Encoding": "identity"}), stream=True)
             try:
                 _judge(doing, response, self._clock, writing=False)
+                if response.headers.get("content-type", "").lower().startswith("text/html"):
+                    raise ReadFailed(doing, f"HTTP {response.status_code} with a page of HTML")
                 pieces, size = [], 0
                 for piece in response.stream:
                     pieces.append(piece)

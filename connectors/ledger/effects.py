@@ -158,15 +158,17 @@ class Effects:
         _hit(claimed, tx.execute(_CONFIRM, {"id": claimed.effect_id, "known_fence": claimed.fence, "at": now, "their_id": receipt.remote_id,
                                             "seen": receipt.evidence, "by": now + timedelta(seconds=verify_seconds)}).rowcount)
 
-    def doubt(self, tx: Connection, claimed: Effect, error: str, quiet_seconds: float) -> None:
-        """Nobody knows. Nothing is sent again before a read-back, and none is made before the quiet period is over."""
+    def doubt(self, tx: Connection, claimed: Effect, error: str, quiet_seconds: float, evidence: dict[str, Any] | None = None) -> None:
+        """Nobody knows. Nothing is sent again before a read-back, and none is made before the quiet period is over. evidence: for that read-back."""
         now = self._clock.now()
         since = sa.func.coalesce(effect.c.doubted_at, sa.literal(now, effect.c.doubted_at.type))
-        self._change(tx, claimed, *IN_DOUBT, state=UNKNOWN, error=error, lease_until=None, doubted_at=since, not_before=now + timedelta(seconds=quiet_seconds))
+        known = {"evidence": evidence} if evidence else {}
+        self._change(tx, claimed, *IN_DOUBT, state=UNKNOWN, error=error, lease_until=None, doubted_at=since, not_before=now + timedelta(seconds=quiet_seconds),
+                     **known)
 
     def absent(self, tx: Connection, claimed: Effect) -> None:
         """Read back and surely not there: it may be sent again."""
-        self._change(tx, claimed, UNKNOWN, state=PLANNED, lease_until=None, doubted_at=None, not_before=self._clock.now())
+        self._change(tx, claimed, UNKNOWN, state=PLANNED, lease_until=None, doubted_at=None, not_before=self._clock.now(), evidence={})
 
     def not_now(self, tx: Connection, claimed: Effect, error: str, wait_seconds: float) -> None:
         """Certainly nothing happened: later again."""
@@ -291,4 +293,4 @@ def _hit(claimed: Effect, rows: int) -> None:
 
 def _effect(row: Row[Any], fence: int, attempt: int, sent_at: datetime) -> Effect:
     return Effect(effect_id=row.effect_id, kind=row.kind, target=row.target, business_key=row.business_key, payload=row.payload, attempt=attempt,
-                  fence=fence, number=row.number, planned_at=row.planned_at, sent_at=sent_at)
+                  fence=fence, number=row.number, planned_at=row.planned_at, sent_at=sent_at, evidence=row.evidence)

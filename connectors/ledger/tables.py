@@ -604,6 +604,7 @@ settlement_item = Table(
     Column("tax_minor", sa.BigInteger, nullable=False),
     Column("promotion_minor", sa.BigInteger, nullable=False),
     Column("withheld_minor", sa.BigInteger, nullable=False),
+    Column("reclassed_minor", sa.BigInteger, nullable=False),
     Column("fees_minor", sa.BigInteger, nullable=False),
     Column("refunded_minor", sa.BigInteger, nullable=False),
     Column("unknown_minor", sa.BigInteger, nullable=False),

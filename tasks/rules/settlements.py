@@ -78,7 +78,7 @@ def part_of(category: str, level: str, words: str) -> str:
     if category in GIVEN_BACK:
         return "refunded"
     if category in ("withheld_tax", "tax_reclass"):
-        return "withheld"
+        return "withheld" if category == "withheld_tax" else "reclassed"  # tax put from one side to the other: an order's come to nothing
     if category in ("fee", "fee_reversal", "fee_correction", "shipping_label", "tax_or_fee"):
         return "fees"
     return "promotion" if category == "promotion" else "other"

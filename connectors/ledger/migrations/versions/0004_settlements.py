@@ -79,6 +79,7 @@ def upgrade() -> None:
     sa.Column('tax_minor', sa.BigInteger(), nullable=False),
     sa.Column('promotion_minor', sa.BigInteger(), nullable=False),
     sa.Column('withheld_minor', sa.BigInteger(), nullable=False),
+    sa.Column('reclassed_minor', sa.BigInteger(), nullable=False),
     sa.Column('fees_minor', sa.BigInteger(), nullable=False),
     sa.Column('refunded_minor', sa.BigInteger(), nullable=False),
     sa.Column('unknown_minor', sa.BigInteger(), nullable=False),
