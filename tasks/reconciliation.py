@@ -92,7 +92,8 @@ def gather(opened: House, storefront: str, since: datetime, until: datetime) -> 
     with opened.ledger.transaction() as tx:
         known, mappings = opened.ledger.reconciliations, Mappings.of(opened.ledger.mappings.all_current(tx))
         concerned = known.concerned(tx, storefront, since, until)
-        entries = list(known.orders(tx, storefront, concerned))
+        # what a marketplace fulfils itself is no parcel of ours: its money is explained by the marketplace's own statements
+        entries = [row for row in known.orders(tx, storefront, concerned) if row.order.get("fulfilled_by") != "marketplace"]
         desk = known.on_desks(tx, storefront)
         return Books.of(
             orders=map(order_row, entries),
