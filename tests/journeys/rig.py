@@ -206,6 +206,9 @@ class Rig:
         return self.house.ledger
 
     def _opened(self) -> WatchedHouse:
+        # a process of its own: what an earlier one had spent of a request budget is not in its memory
+        self.our_clock, off_seconds = OurClock(self.clock), self.our_clock.off_seconds
+        self.our_clock.off_seconds = off_seconds
         ways: dict[str, Any] = {name: WatchedTransport(Transport(shop, self.clock), self.watch) for name, shop in (self.shops | self.markets).items()}
         self.transports = dict(ways)
         ways[WAREHOUSE] = Exchange(WatchedDisk(self.home / "partner", self.watch), self.our_clock, 0)
@@ -523,8 +526,8 @@ marketplace_ids = {places}
 client_id = "{CLIENT_ID}"
 client_secret = "file:{home}/market.secret"
 refresh_token = "file:{home}/market.refresh"
-base_url = "http://market.invalid"
-login_url = "http://market.invalid"
+base_url = "https://market.invalid"
+login_url = "https://market.invalid"
 page_size = 5
 quiet_seconds = {QUIET}
 verify_seconds = 60
