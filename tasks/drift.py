@@ -102,7 +102,7 @@ def _page(page: OrderPage, storefront: str, mappings: Mappings) -> dict[str, Sho
     for line in page.lines.to_dict("records"):
         lines.setdefault(line["order_id"], []).append(line)
     return {order["order_id"]: _shown(order, order["modified_at"].to_pydatetime(), lines.get(order["order_id"], []), storefront, mappings)
-            for order in page.orders.to_dict("records")}
+            for order in page.orders.to_dict("records") if order["fulfilled_by"] == "merchant"}
 
 
 def _shown(order: dict[str, Any], modified_at: datetime, lines: Iterable[dict[str, Any]], storefront: str, mappings: Mappings) -> Shown:
@@ -129,6 +129,8 @@ def _beliefs(opened: House, tx: Tx, storefront: str, warehouse: str, fresh: dict
     read_at, found = opened.ledger.watermarks.read(tx, f"{storefront} orders read"), {}
     for order_id in sorted(order_ids):
         entry, asked_of = book.get(order_id), tuple(asked.get(order_id, ()))
+        if entry and not asked_of and entry.order.get("fulfilled_by") == "marketplace":
+            continue
         if asked_of and asked_of[0].warehouse != warehouse:
             continue  # compared by the pair that its first request belongs to
         known_as = _shown(entry.order, entry.modified_at, entry.lines, storefront, mappings) if entry else None
