@@ -23,7 +23,7 @@ SOLD, GIVEN_BACK = ("revenue_or_tax",), ("refund", "goodwill", "a_to_z", "charge
 HELD = ("reserve",)  # no earnings: kept back for later, and given back
 
 # what an amount is of an order: the columns of the ledger's settlement_item
-PARTS = ("principal", "shipping", "tax", "promotion", "withheld", "fees", "refunded", "unknown", "other")
+PARTS = ("principal", "shipping", "tax", "promotion", "withheld", "reclassed", "fees", "refunded", "unknown", "other")
 ACCOUNT_OF_PART = {"principal": SALES, "shipping": POSTAGE, "tax": TAX}
 
 MARKETPLACE, MERCHANT = "marketplace", "merchant"

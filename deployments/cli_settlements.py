@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.amazon.settlements.across import Sums, Together, read_together
+from connectors.snapshots.rows import write_rows
 from contracts.money import MINOR_DIGITS
 from contracts.settlements import FINES, LEVELS, UNKNOWN
 from deployments.cli_parts import out, print_table, told
@@ -17,11 +18,13 @@ CLEAN, OPEN, UNREADABLE = 0, 1, 2  # exit codes
 _SUFFIXES = {"", ".txt", ".tsv", ".tab", ".csv", ".gz", ".zip"}  # what is taken out of a folder
 
 
-def reconcile_files(named: Iterable[str], as_json: bool) -> int:
-    """Read, print, and say how it went: the exit code."""
+def reconcile_files(named: Iterable[str], as_json: bool, into: Path | None = None) -> int:
+    """Read, print, and say how it went: the exit code. into: a DuckDB file that gets every amount with what it is about, as the table settlement_rows."""
     missing: list[tuple[str, str]] = []
     found = read_together(_bodies(_paths(named, missing)))
     found.refused[:0] = missing
+    if into:
+        write_rows(into, "settlement_rows", (found.counted(file) for file in found.files))
     said = told_of(found)
     print(json.dumps(said, indent=2, ensure_ascii=False)) if as_json else _show(said)
     return UNREADABLE if found.refused else CLEAN if found.is_clean else OPEN

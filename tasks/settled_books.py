@@ -1,7 +1,6 @@
 """A marketplace's settlements as the money in a storefront's books, and its month for the statement."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,29 +11,14 @@ from contracts.money import to_major
 from contracts.settled import MARKETPLACE
 from contracts.settlements import UNKNOWN
 from tasks.rules.marketplace_books import CHARGED, payments, refunds, strangers
-from tasks.rules.marketplace_month import CurrencyMonth, marketplace_month
+from tasks.rules.marketplace_month import marketplace_month
 from tasks.rules.reconciliation import Patience, Period, cause
 from tasks.rules.settlements import TEXTS
 from tasks.settlement_watch import chain
 from tasks.settlements import settles
+from tasks.statement.marketplace import MarketplaceMonth
 
 PATIENT = Patience(ship=3, pay=35, refund=14, come_back=45)  # a marketplace settles a fortnight's orders, some only after their delivery
-
-
-@dataclass(frozen=True)
-class MarketplaceMonth:
-    """What a statement says of a marketplace. journal: rows {settlement_id, account, category, level, currency, amount_minor}, the deposit against them included.
-
-    suspense: rows {kind, settlement_id, currency, rows, amount_minor}; open: orders shipped and not settled, {order_id, currency, amount_minor, shipped_at};
-    elsewhere: {currency, orders, charged_minor, net_minor} of orders that the marketplace shipped itself.
-    """
-
-    months: list[CurrencyMonth]
-    journal: list[dict[str, Any]]
-    suspense: list[dict[str, Any]]
-    open: list[dict[str, Any]]
-    elsewhere: list[dict[str, Any]]
-    settled_until: datetime | None
 
 
 def patience_of(opened: House, storefront: str, days: int | None) -> Patience:
@@ -55,7 +39,7 @@ def money(opened: House, tx: Tx, storefront: str, concerned: Any, shown: list[di
 
 def unknown_orders(opened: House, tx: Tx, storefront: str, as_of: datetime, patience: Patience) -> Iterator[Finding]:
     """Orders that a settlement paid us for and that the storefront never told us of: paid, and not shipped by us."""
-    known = opened.ledger.reconciliations.known_orders(storefront)
+    known = opened.ledger.reconciliations.known_orders()
     since = opened.ledger.reconciliations.first_placed(tx, storefront)
     items = [dict(row._mapping) for row in opened.ledger.settlements.orders_outside(tx, storefront, known)]
     for one in strangers(items, since, as_of):
@@ -125,8 +109,9 @@ def _elsewhere(items: list[Row], period: Period) -> list[dict[str, Any]]:
     return [one | {"orders": len(one["orders"])} for _, one in sorted(found.items())]
 
 
-def told(month: MarketplaceMonth) -> dict[str, Any]:
-    """For a program: amounts in major units, a currency each."""
-    return {one.currency: {"held_before": to_major(one.held_before, one.currency), "earned": to_major(one.total_earned, one.currency),
-                           "paid_out": to_major(one.total_paid, one.currency), "held_after": to_major(one.held_after, one.currency),
-                           "suspense": to_major(one.suspense, one.currency), "unexplained": to_major(one.unexplained, one.currency)} for one in month.months}
+def told(market: MarketplaceMonth) -> dict[str, Any]:
+    """For a program: amounts in major units by currency, and whether every one of them is explained."""
+    of_currency = {one.currency: {name: to_major(amount, one.currency) for name, amount in (
+        ("held_before", one.held_before), ("earned", one.total_earned), ("paid_out", one.total_paid), ("held_after", one.held_after), ("suspense", one.suspense),
+        ("unexplained", one.unexplained))} for one in market.months}
+    return {"is_explained": market.is_explained, "not_settled_yet": len(market.open), "currencies": of_currency}

@@ -19,7 +19,7 @@ from tasks.rules.waits import waits_on_mapping
 
 ACTOR = "settlement_watch"
 UNKNOWN_TYPE, WRONG, SILENT, FEED = "settlement_unknown_type", "settlement_inconsistent", "feed_silent", "settlements"
-TOLD_APART = ("unknown_triple", "inconsistent", "reserve_broken", "duplicate_differs", "unexplained")  # a reader's findings that are told here in another way
+TOLD_APART = ("unknown_triple", "inconsistent", "reserve_broken", "duplicate_differs", "unexplained", "retrocharge_not_zero")  # a reader's findings that are told here in another way
 SETTLED_AGAIN = "It holds no more: a rule was added, the missing statement came, or it adds up."
 
 
@@ -27,7 +27,7 @@ def tell(opened: House, storefront: str) -> int:
     """Every kind that is unknown and every statement that does not add up, as they are now; what holds no more is settled. How many hold."""
     with opened.ledger.transaction() as tx:
         heads, sums = opened.ledger.settlements.heads(tx, storefront), opened.ledger.settlements.sums(tx, storefront)
-        found = [*_unknown(storefront, sums), *_wrong(storefront, heads, sums), *_unexplained(storefront, sums)]
+        found = [*_unknown(storefront, sums), *_wrong(storefront, heads, sums), *_unexplained(storefront, sums), *_reclassed(storefront, opened.ledger.settlements.reclassed(tx, storefront))]
         still = [one for one in found if not opened.ledger.returns.decided_by(tx, one.type, one.connection, one.record, one.cause, ACTOR) or one.type == UNKNOWN_TYPE]
         opened.ledger.exceptions.open(tx, still)
         holding = {(one.type, shortened(one.record, RECORD_LONGEST), shortened(one.cause, CAUSE_LONGEST)) for one in found}
@@ -94,6 +94,14 @@ def _wrong(storefront: str, heads: list[Row], sums: list[Row]) -> Iterator[Findi
             why = f"it brings a reserve of {to_major(link.brought_minor, link.currency)}, and {link.previous} held {to_major(link.held_before_minor, link.currency)}"
             yield _finding(storefront, link.settlement_id, f"reserve {link.verdict} {to_major(link.difference_minor, link.currency)}", link.difference_minor, link.currency,
                            why + ("; a statement between the two is missing" if link.verdict == "missing" else ""), {"previous": link.previous})
+
+
+def _reclassed(storefront: str, orders: Iterable[Row]) -> Iterator[Finding]:
+    """Tax that was charged back on one side and not withheld on the other: the pair comes to nothing, or it is not whole."""
+    for row in orders:
+        amount = int(row.minor)
+        yield _finding(storefront, row.settlement_id, f"retrocharge {row.order_id} {to_major(amount, row.currency)}", amount, row.currency,
+                       f"tax of order {row.order_id} was charged back and withheld in amounts that do not cancel each other out", {"order_id": row.order_id})
 
 
 def _finding(storefront: str, settlement_id: str, what: str, amount: int, currency: str, why: str, more: Mapping[str, Any]) -> Finding:

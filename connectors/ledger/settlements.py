@@ -72,6 +72,13 @@ class Settled:
         return list(tx.execute(sa.select(settlement_item).where(settlement_item.c.connection == connection, settlement_item.c.order_id == order_id)
                                .order_by(settlement_item.c.first_posted_at, settlement_item.c.sequence)))
 
+    def reclassed(self, tx: Connection, connection: str) -> list[Row[Any]]:
+        """Orders whose reclassed tax does not come to nothing, over all settlements: order_id, currency, minor, and one of the settlements."""
+        minor = sa.func.sum(settlement_item.c.reclassed_minor)
+        return list(tx.execute(sa.select(settlement_item.c.order_id, settlement_item.c.currency, minor.label("minor"), sa.func.max(settlement_item.c.settlement_id).label("settlement_id"))
+                               .where(settlement_item.c.connection == connection).group_by(settlement_item.c.order_id, settlement_item.c.currency).having(minor != 0)
+                               .order_by(settlement_item.c.order_id)))
+
     def orders_outside(self, tx: Connection, connection: str, known: sa.ScalarSelect[str]) -> list[Row[Any]]:
         """Items of orders that are not among the known ones."""
         return list(tx.execute(sa.select(settlement_item).where(settlement_item.c.connection == connection, settlement_item.c.order_id.not_in(known))

@@ -19,6 +19,8 @@ Triple = tuple[str, str, str]
 TEXTS = ["transaction_type", "amount_type", "amount_description"]
 SUMMED = ["posted_on", *TEXTS, "category", "account", "level", "known_by", "fulfilment", "is_explained", "currency"]
 ITEM = ["order_id", "line_id", "sku", "fulfilment", "currency"]
+NEEDED = ["settlement_id", *TEXTS, "amount_minor", "amount_fine", "currency", "order_id", "adjustment_id", "fulfilment", "posted_at", "order_item_id", "sku", "quantity",
+          "category", "level", "why"]  # of SettlementRows: half of its columns, and a million rows are a gigabyte
 TIED = ("order_line", "order", UNKNOWN)  # levels of which an order's number is an order's
 CATALOGUE, RULE, NOBODY = "catalogue", "rule", "nobody"
 ANY = "*"
@@ -78,7 +80,7 @@ def part_of(category: str, level: str, words: str) -> str:
     if category in GIVEN_BACK:
         return "refunded"
     if category in ("withheld_tax", "tax_reclass"):
-        return "withheld"
+        return "withheld" if category == "withheld_tax" else "reclassed"  # tax put from one side to the other: an order's come to nothing
     if category in ("fee", "fee_reversal", "fee_correction", "shipping_label", "tax_or_fee"):
         return "fees"
     return "promotion" if category == "promotion" else "other"

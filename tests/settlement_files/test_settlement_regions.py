@@ -2,16 +2,19 @@
 
 import random
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
+from connectors.amazon.sandbox_settlement import FORMS, Row, Statement
+from connectors.amazon.sandbox_settlement import written as sandbox_written
 from connectors.amazon.settlements.across import read_together
 from connectors.amazon.settlements.frames import rows_frame, settlements_frame
 from connectors.amazon.settlements.reading import read_file
 from contracts.money import to_minor
 from contracts.settlements import FINES, SettlementRows, Settlements
-from tests.settlement_files.written import JAPAN, NUMBERS, REGIONS, US, V1_36, V1_CANADA, V1_WIDE, V2, Amount, Settlement, month, packed, written
+from tests.settlement_files.written import JAPAN, NUMBERS, REGIONS, START, US, V1_36, V1_CANADA, V1_WIDE, V2, Amount, Settlement, month, packed, written
 
 # the totals of seven real V1 files, each of which was the sum of its rows
 REAL_TOTALS = ("-321.69", "-62.31", "1016.08", "2539.66", "4630.23", "3894.24", "10015.64")
@@ -133,3 +136,14 @@ def test_a_settlement_of_nothing_and_one_that_is_owed_are_normal():
     owed = Settlement("2", "CAD", [Amount(("other-transaction", "other-transaction", "Storage Fee"), Decimal("-62.31"))])
     found = read_together([("a", written(nothing)), ("b", written(owed))])
     assert found.is_clean and [head.sum for file in found.files for head in file.heads] == [0, -6231 * FINES]
+
+
+@pytest.mark.parametrize("country", FORMS)
+def test_what_the_stand_in_writes_is_read_as_it_was_meant(country):
+    """Two that know nothing of each other: the stand-in's pen and this reader."""
+    rows = [(Row("Order", "ItemPrice", "Principal", 123456, "206-1-1", item_code="9", sku="K\u00fc" if country != "JP" else "K", quantity="1", fulfilment="MFN"), START),
+            (Row("other-transaction", "other-transaction", "Current Reserve Amount", -400), START)]
+    statement = Statement("77", START, START + timedelta(days=14), "M", "Amazon.xx", {"JP": "JPY", "GB": "GBP"}.get(country, "EUR"), tuple(rows), 123056)
+    found = read_together([("a", sandbox_written(statement, FORMS[country]))])
+    assert found.is_clean and found.files[0].heads[0].sum == 123056 * FINES and found.files[0].heads[0].started_at == START
+    assert rows_frame([found.files[0].rows])["quantity"].tolist() == [1, 0]
