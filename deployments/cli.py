@@ -11,6 +11,7 @@ from connectors.kit.errors import WharfingerError
 from contracts.exceptions import TYPES
 from contracts.mappings import TABLES
 from deployments import cli_audit, cli_exceptions
+from deployments.cli_evidence import evidence
 from deployments.cli_parts import JsonOption, ProfileOption, name_profile, opened_house, out, print_table, told
 from deployments.cli_query import query
 from deployments.cli_reconcile import reconcile
@@ -24,6 +25,7 @@ app.add_typer(cli_exceptions.app, name="exceptions")
 app.command("timeline")(cli_exceptions.timeline)
 app.add_typer(mapping_app, name="mapping")
 app.command()(query)
+app.command()(evidence)
 app.command("audit")(cli_audit.audit)
 
 

@@ -1,4 +1,4 @@
-"""`wharfinger reconcile`: one period of one storefront, here and now, without Prefect."""
+"""`wharfinger reconcile`: one period of one storefront, or settlement files from disk; here and now, without Prefect."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,9 @@ UNEXPLAINED = 1  # the exit code: differences that nothing accounts for
 
 
 def reconcile(
-    storefront: Annotated[str, typer.Option(help="The storefront connection.")], warehouse: Annotated[str, typer.Option(help="The warehouse whose files are taken in first.")],
+    files: Annotated[list[str] | None, typer.Argument(help="Settlement files, folders of them or patterns; needs no profile.", show_default=False)] = None,
+    storefront: Annotated[str, typer.Option(help="Without files: the storefront connection.")] = "",
+    warehouse: Annotated[str, typer.Option(help="Without files: the warehouse whose files are taken in first.")] = "",
     period: Annotated[str, typer.Option(help="A month as 2026-01, 'this month' or 'last month'.")] = "",
     first: Annotated[str, typer.Option("--from", help="Instead of a month: the first day, as 2026-01-05 (UTC).")] = "",
     until: Annotated[str, typer.Option("--until", help="Instead of a month: the day after the last (UTC).")] = "",
@@ -22,12 +24,23 @@ def reconcile(
     patience_days: Annotated[int | None, typer.Option(min=0, help="Days before money without goods is a difference, for all of them.", show_default=False)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="From what is known; ask nobody, change nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")] = False,
+    into: Annotated[Path | None, typer.Option(help="With files: a DuckDB file for every amount with what it is about (table settlement_rows).", show_default=False)] = None,
     profile: Annotated[Path | None, typer.Option("--profile", help="The profile.", show_default=False)] = None,
 ) -> None:
-    """Orders of a period against payments, dispatches, refunds and returns; writes the statement. Exit code 1: something is unexplained.
+    """A marketplace's settlement files to the cent; or the orders of a period against payments, dispatches, refunds and returns.
+
+    Exit code 1: something is unknown, unexplained or inconsistent. Exit code 2: a file cannot be read.
+
+    Example: wharfinger reconcile settlement-*.txt --json
 
     Example: wharfinger reconcile --storefront bigcommerce-uk --warehouse gxo-uk --period 2026-01
     """
+    if files:
+        from deployments.cli_settlements import reconcile_files
+
+        raise typer.Exit(reconcile_files(files, as_json, into))
+    if not storefront or not warehouse:
+        raise typer.BadParameter("give settlement files, or --storefront and --warehouse")
     from deployments.cli_parts import name_profile
 
     house = House(read_profile(name_profile(profile)))
@@ -37,7 +50,7 @@ def reconcile(
         house.close()
     told = told_of(outcome)
     print(json.dumps(told, indent=2)) if as_json else _show(told, outcome)
-    if told["differences"]:
+    if told["differences"] or not told.get("marketplace", {"is_explained": True})["is_explained"]:
         raise typer.Exit(UNEXPLAINED)
 
 
@@ -45,8 +58,10 @@ def reconcile_now(house: House, storefront: str, warehouse: str, period: str = "
                   dry_run: bool = False, patience_days: int | None = None) -> Any:
     """The steps of the flow, in this process. `tasks.reconciliation.Outcome`."""
     from tasks import inbound
+    from tasks.authorised_returns import see_authorised_returns
     from tasks.reconciliation import ACTOR, period_of, reconcile_period, see_money
     from tasks.runs import at_work
+    from tasks.settlements import take_in_settlements
 
     wanted = period_of(house, period, first, until)
     if dry_run:
@@ -54,7 +69,9 @@ def reconcile_now(house: House, storefront: str, warehouse: str, period: str = "
     with at_work(house, "settlement-reconciliation", warehouse):
         inbound.take_in(house, warehouse)
     with at_work(house, "settlement-reconciliation", f"money of {storefront}"):
+        take_in_settlements(house, storefront)
         see_money(house, storefront, wanted)
+        see_authorised_returns(house, storefront)
         return reconcile_period(house, storefront, warehouse, wanted, actor=actor or ACTOR, patience_days=patience_days)
 
 
@@ -76,5 +93,7 @@ def _show(told: dict[str, Any], outcome: Any) -> None:
         for row in rows:
             table.add_row(*row.values())
         out.print(table)
+    for currency, amounts in told.get("marketplace", {"currencies": {}})["currencies"].items():
+        out.print(f"settlements in {currency}: " + "  ".join(f"{name.replace('_', ' ')} {amount}" for name, amount in amounts.items()))
     if told["statement"]:
         out.print(f"statement: {told['statement']}")

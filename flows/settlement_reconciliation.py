@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from prefect import flow
 from pydantic import Field
 
+from tasks.authorised_returns import see_authorised_returns_at
 from tasks.deliver import deliver_all
 from tasks.dispatches import ANSWERS
 from tasks.inbound import take_in_from
@@ -12,6 +13,7 @@ from tasks.opened import house
 from tasks.reconciliation import reconcile_of, see_money_at
 from tasks.report import report
 from tasks.runs import at_work
+from tasks.settlements import take_in_settlements_of
 
 
 @flow(name="settlement-reconciliation", flow_run_name="{storefront} ↔ {warehouse} {period}")
@@ -25,7 +27,7 @@ def settlement_reconciliation(
     patience_days: Annotated[int, Field(ge=-1, description="Days before money without goods is a difference; -1: 3 to ship, 2 to pay, 5 to refund, 14 to come back")] = -1,
     actor: Annotated[str, Field(min_length=1, description="Who makes the statement")] = "settlement_reconciliation",
 ) -> dict[str, Any]:
-    """Take in what the warehouse advises, look at payments and refunds, put every order of the period under one verdict, and write the statement.
+    """Take in what the warehouse advises and what a marketplace has settled, look at payments and refunds, put every order of the period under one verdict, and write the statement.
 
     Run it as often as you like: the period's rows and its statement are replaced as a whole, and a difference that holds no more is closed.
     """
@@ -37,7 +39,8 @@ def settlement_reconciliation(
         taken_in = take_in_from(warehouse)
         deliver_all("warehouse", warehouse, list(ANSWERS), run_id)
     with at_work(house(), "settlement-reconciliation", f"money of {storefront}"):  # not the storefront itself: orders must not wait for a month's payments
-        seen = see_money_at(storefront, period, first, until)
+        settlements = take_in_settlements_of(storefront)
+        seen = see_money_at(storefront, period, first, until) | see_authorised_returns_at(storefront)
         made = reconcile_of(storefront, warehouse, period, first, until, actor, dry_run, patience_days)
         report(f"differences {storefront} {warehouse}", made["differences"], f"What does not agree; the statement is {made['statement']}.")
-        return made["summary"] | {"statement": made["statement"], "opened": made["opened"], "settled": made["settled"], "taken_in": taken_in, "seen": seen}
+        return made["summary"] | {"statement": made["statement"], "opened": made["opened"], "settled": made["settled"], "taken_in": taken_in, "settlements": settlements, "seen": seen}

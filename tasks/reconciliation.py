@@ -18,13 +18,19 @@ from contracts.base import WHY
 from contracts.exceptions import TYPES, Finding
 from contracts.reconciliation import DIFFERENCES
 from contracts.returns import Payments
+from contracts.settled import MERCHANT
 from tasks.opened import CHUNK, RETRY, house
 from tasks.orders import order_row
 from tasks.refunds_seen import see_refunds
 from tasks.rules.lookup import Mappings
+from tasks import settled_books
+from tasks.authorised_returns import told_of
 from tasks.rules.reconciliation import Books, Patience, Period, Reconciliation, between, cause, month, reconcile
+from tasks.settled_books import patience_of
+from tasks.settlements import settles
 from tasks.statement.figures import Statement, summary
 from tasks.statement.files import keep
+from tasks.statement.sources import open_exceptions, sources
 
 ACTOR = "settlement_reconciliation"
 OVER_SHIPPED = "over_shipped"
@@ -59,6 +65,8 @@ def see_money(opened: House, storefront: str, period: Period) -> Counter:
     """Refunds made since the period began, and the payments of orders that changed since we last looked or are not paid in full, into the ledger."""
     port, began = opened.storefront(storefront), opened.clock.now()
     counts = Counter({"refunds": see_refunds(opened, storefront, period.since)["seen"]})
+    if settles(opened, storefront):
+        return counts  # what was paid is what its settlements say
     with opened.ledger.transaction() as tx:
         wanted = sorted(_to_look_at(opened, tx, storefront, period.since, began + timedelta(days=1)))  # the storefront's clock may be ahead
     for start in range(0, len(wanted), CHUNK):
@@ -92,13 +100,14 @@ def gather(opened: House, storefront: str, since: datetime, until: datetime) -> 
     with opened.ledger.transaction() as tx:
         known, mappings = opened.ledger.reconciliations, Mappings.of(opened.ledger.mappings.all_current(tx))
         concerned = known.concerned(tx, storefront, since, until)
-        # what a marketplace fulfils itself is no parcel of ours: its money is explained by the marketplace's own statements
-        entries = [row for row in known.orders(tx, storefront, concerned) if row.order.get("fulfilled_by") != "marketplace"]
+        entries = [row for row in known.orders(tx, storefront, concerned) if row.order.get("fulfilled_by", MERCHANT) == MERCHANT]  # the others the marketplace explains itself
+        shown = list(map(_fields, known.refunds(tx, storefront, concerned)))
+        paid, given_back = settled_books.money(opened, tx, storefront, concerned, shown) or (map(_fields, known.payments(tx, storefront, concerned)), shown)
         desk = known.on_desks(tx, storefront)
         return Books.of(
             orders=map(order_row, entries),
             lines=(line | {"is_shippable": line["is_shippable"] and not mappings.is_non_stock(storefront, line["sku"])} for row in entries for line in row.lines),
-            payments=map(_fields, known.payments(tx, storefront, concerned)), refunds=map(_fields, known.refunds(tx, storefront, concerned)),
+            payments=paid, refunds=given_back,
             dispatched=[*_dispatched(known.confirmations(tx, storefront, concerned, DISPATCH_CONFIRMATION)), *_over_shipped(opened, tx, storefront, desk)],
             returned=_returned(known.returned(tx, storefront, concerned), mappings), asked=map(_fields, known.requests(tx, storefront, concerned)), on_desk=map(_on_desk, filter(_counts, desk)))
 
@@ -152,30 +161,43 @@ def reconcile_period(opened: House, storefront: str, warehouse: str, period: Per
     Every warehouse's dispatches and returns count: an order that two of them shipped could never agree with one.
     """
     opened.settings(storefront), opened.settings(warehouse)  # are they there?
-    now, patience = opened.clock.now(), Patience.of(patience_days)
+    now, patience = opened.clock.now(), patience_of(opened, storefront, patience_days)
     as_of = now + timedelta(microseconds=1)  # what happens at this very moment has happened
     books = gather(opened, storefront, period.since, max(as_of, period.until))
     found = reconcile(books, period, as_of, patience)
+    market = settled_books.marketplace_statement(opened, storefront, period, found.rows.to_dict("records"))
+    told = summary(found) | ({"marketplace": settled_books.told(market)} if market else {})
     if dry_run:
-        return Outcome(found, summary(found))
+        return Outcome(found, told)
     today = found if now < period.until else reconcile(books, Period("today", period.since, as_of), as_of, patience)
-    statement = Statement(storefront, warehouse, period, found, _open_exceptions(opened, storefront), _sources(opened, storefront, books, period), now, actor)
+    statement = Statement(storefront, warehouse, period, found, open_exceptions(opened, storefront, ACTOR), sources(opened, storefront, books, period), now, actor, market)
     page, csv = keep(opened.profile.home / "statements" / storefront / period.name, statement)
     rows = _rows(found)
     with opened.ledger.transaction() as tx:
         opened.ledger.reconciliations.replace(tx, storefront, period.name, rows, actor, now, {"rows": len(rows), "csv_sha256": sha256(csv), "warehouse": warehouse})
-        opened_now = opened.ledger.exceptions.open(tx, findings := list(_findings(storefront, today)))
+        sent_back = told_of(opened, tx, storefront, (row["order_id"] for row in today.differences.to_dict("records") if row["name"] == "refunded_not_returned"))
+        findings = [*_findings(storefront, today, sent_back), *_of_unknown_orders(opened, tx, storefront, as_of, patience)]
+        opened_now = opened.ledger.exceptions.open(tx, findings)
         settled = _settle(opened, tx, storefront, {(finding.type, finding.record, finding.cause) for finding in findings})
-    return Outcome(found, summary(found), opened_now, settled, str(page))
+    return Outcome(found, told, opened_now, settled, str(page))
 
 
-def _findings(storefront: str, found: Reconciliation) -> Iterator[Finding]:
-    """One for each difference that nothing accounts for."""
+def _findings(storefront: str, found: Reconciliation, sent_back: dict[str, str]) -> Iterator[Finding]:
+    """One for each difference that nothing accounts for. sent_back: what a marketplace says of the return of an order."""
     for row in found.differences.to_dict("records"):
         if not row["explained_by"]:
             kind = row["name"] if row["name"] in OWN_TYPES else "reconciliation_difference"
             yield Finding(kind, storefront, row["order_id"], cause(row["name"], row["amount_minor"], row["currency"]),
-                          {"found_by": ACTOR, "difference": row["name"], "amount_minor": row["amount_minor"], "currency": row["currency"], "detail": row["detail"]})
+                          {"found_by": ACTOR, "difference": row["name"], "amount_minor": row["amount_minor"], "currency": row["currency"], "detail": row["detail"]} | (
+                              {"return": sent_back[row["order_id"]]} if row["name"] == "refunded_not_returned" and row["order_id"] in sent_back else {}))
+
+
+def _of_unknown_orders(opened: House, tx: Tx, storefront: str, as_of: datetime, patience: Patience) -> Iterator[Finding]:
+    """Paid for by a settlement, and in nobody's order book; unless a person has decided exactly this."""
+    if settles(opened, storefront):
+        for one in settled_books.unknown_orders(opened, tx, storefront, as_of, patience):
+            if not opened.ledger.returns.decided_by(tx, one.type, one.connection, one.record, one.cause, ACTOR):
+                yield Finding(one.type, one.connection, one.record, one.cause, {"found_by": ACTOR} | one.evidence)
 
 
 def _settle(opened: House, tx: Tx, storefront: str, holding: set[tuple[str, str, str]]) -> int:
@@ -191,29 +213,6 @@ def _rows(found: Reconciliation) -> list[dict[str, Any]]:
     for row in found.differences.to_dict("records"):
         named.setdefault(row["order_id"], []).append({name: row[name] for name in ("name", "amount_minor", "explained_by")})
     return [row | {"placed_at": row["placed_at"].to_pydatetime(), "differences": named.get(row["order_id"], [])} for row in found.rows.to_dict("records")]
-
-
-def _open_exceptions(opened: House, storefront: str) -> list[dict[str, Any]]:
-    """By type, those of this reconciliation left out: the statement names them itself."""
-    found: dict[str, list[Row]] = {}
-    for row in opened.ledger.exceptions.listed(connection=storefront):
-        if row.evidence.get("found_by") != ACTOR:
-            found.setdefault(row.type, []).append(row)
-    return [{"type": kind, "owner": TYPES[kind].owner, "open": len(rows), "oldest": f"{min(row.opened_at for row in rows):%Y-%m-%d}"} for kind, rows in sorted(found.items())]
-
-
-def _sources(opened: House, storefront: str, books: Books, period: Period) -> dict[str, str]:
-    """What the figures were made from, and how far that was known."""
-    with opened.ledger.transaction() as tx:
-        reached = {what: opened.ledger.watermarks.read(tx, f"{storefront} {what}") for what in ("orders", "payments")}
-    till = {what: f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "never" for what, moment in reached.items()}
-    counts = {name: len(getattr(books, name)) for name in Books.CONTRACTS}
-    return {
-        "Orders": f"{counts['orders']:,} with {counts['lines']:,} lines placed before {max(period.until, period.since):%Y-%m-%d}, as the storefront told them until {till['orders']}",
-        "Payments and refunds": f"{counts['payments']:,} movements of money and {counts['refunds']:,} lines of refunds, as the storefront showed them at {till['payments']}",
-        "Dispatches": f"{counts['dispatched']:,} lines of parcels in the warehouses' advice, placed on order lines; {counts['asked']:,} fulfilment requests",
-        "Returns": f"{counts['returned']:,} lines of return advice, placed on order lines",
-    }
 
 
 def _native(frame: Any) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ COMMANDS = (
     "audit",
     "demo",
     "doctor",
+    "evidence",
     "exceptions list",
     "exceptions resolve",
     "exceptions show",

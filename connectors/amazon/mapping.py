@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from connectors.amazon.marketplaces import MARKETPLACES
-from connectors.amazon.wire import Address, Breakdown, Item, Money, Order
+from connectors.amazon.wire import Money
+from connectors.amazon.wire_orders import Address, Breakdown, Item, Order
 from contracts.money import to_minor
 
 STATUSES = {"PENDING_AVAILABILITY": "awaiting_payment", "PENDING": "awaiting_payment", "UNSHIPPED": "awaiting_fulfilment",
@@ -175,7 +176,7 @@ def line_total(item: Item, currency: str) -> int:
     goods = [part.subtotal for part in _parts(item) if part.type == "ITEM"]
     if goods:
         return sum(minor(money, currency) for money in goods)
-    return minor(item.product.price.unitPrice if item.product.price else None, currency) * item.quantityOrdered
+    return minor(item.product.price.unitPrice if item.product.price else None, currency) * quantity(item)
 
 
 def of_type(order: Order, name: str, currency: str) -> int:

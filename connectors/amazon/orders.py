@@ -8,7 +8,8 @@ from connectors.amazon import mapping
 from connectors.amazon.checked import order_id, read, why
 from connectors.amazon.client import Client
 from connectors.amazon.feed import walk
-from connectors.amazon.wire import Order, OrderAnswer, OrdersAnswer, in_path, write_moment
+from connectors.amazon.wire import in_path, write_moment
+from connectors.amazon.wire_orders import Order, OrderAnswer, OrdersAnswer
 from connectors.kit.clock import Clock
 from connectors.kit.errors import Refused
 from connectors.kit.http import ReadFailed
@@ -30,7 +31,7 @@ class OrderDesk:
 
     def changed(self, window: Window) -> Iterator[OrderPage]:
         """Every order modified in the window. Raises ReadFailed, NotNow, NotAllowed; what was yielded stands."""
-        for listed in walk(self._search, window, self._clock.now()):
+        for listed in walk(self._search, window, self._clock):
             yield self._page(listed.rows, listed.reached)
 
     def one(self, order: str) -> OrderPage:

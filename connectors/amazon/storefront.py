@@ -20,6 +20,7 @@ from connectors.amazon.orders import OrderDesk
 from connectors.amazon.reports import SILENT_SECONDS, Reports
 from connectors.amazon.returns_report import ReturnsReport
 from connectors.amazon.shipments import Shipments
+from connectors.amazon.statements import read_settlement
 from connectors.amazon.stock import Stock
 from connectors.amazon.wire_feeds import MESSAGES_MAX
 from connectors.kit.buckets import Rate, shared_buckets
@@ -28,8 +29,7 @@ from connectors.kit.errors import NotAllowed
 from connectors.kit.http import Http
 from connectors.kit.links import BYTES_MAX, Links
 from connectors.kit.secret import Secret
-from connectors.ports import DISPATCH_CONFIRMATION, STOCK_UPDATE, Effect, Hint, OrderPage, Receipt, SettlementDocument, Storefront, Window
-
+from connectors.ports import DISPATCH_CONFIRMATION, STOCK_UPDATE, Effect, Hint, OrderPage, Receipt, SettlementDocument, SettlementRead, Storefront, Window
 
 DOCUMENT_HOSTS = ("*.s3.amazonaws.com", "*.s3.*.amazonaws.com", "*.s3-*.amazonaws.com", "*.cloudfront.net")
 
@@ -204,6 +204,10 @@ class Amazon:
     def settlement_documents(self, window: Window) -> Iterator[SettlementDocument]:
         """Every statement made in the window (of the last ninety days), oldest first."""
         return self._reports.settlement_documents(window)
+
+    def read_settlement(self, document: SettlementDocument) -> SettlementRead:
+        """Every amount of a settlement file, attributed by the catalogue."""
+        return read_settlement(document)
 
     def authorised_returns(self, window: Window) -> tuple[pd.DataFrame, list[dict[str, str]]]:
         """Frame of contract AuthorisedReturns, and the rows that could not be read: [{record, why}]."""

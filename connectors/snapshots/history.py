@@ -67,7 +67,8 @@ def attach_last(connection: duckdb.DuckDBPyConnection, old: Path) -> bool:
     return all(there.get(table) == columns for table, columns in wanted.items())
 
 
-ALL_OF = {"stock_decisions": "decided_at"}  # kinds of which every snapshot is published whole: kind -> when a row was said
+# kinds of which every snapshot is published whole: kind -> when a row was said; '' keeps them all, however old
+ALL_OF = {"stock_decisions": "decided_at", "settlement_rows": ""}
 
 
 def keep_history(connection: duckdb.DuckDBPyConnection, snapshots: Snapshots, is_carried: bool, since: datetime) -> None:
@@ -91,8 +92,8 @@ def _keep_all(connection: duckdb.DuckDBPyConnection, snapshots: Snapshots, kind:
     connection.execute(f"CREATE TABLE kept.{kind} ({_typed(columns_of(kind))})")
     known, files = _known(connection, kind, is_carried), _files(snapshots, kind)
     if is_carried:
-        connection.execute(f"INSERT INTO kept.{kind} FROM old.kept.{kind} WHERE {at} >= ?", [since])
-    relation(connection, kind, [kept.path for name, kept in files.items() if name not in known and kept.as_of >= since]).create_view("fresh")
+        connection.execute(f"INSERT INTO kept.{kind} FROM old.kept.{kind} WHERE {at or 'now()'} >= ?", [since])
+    relation(connection, kind, [kept.path for name, kept in files.items() if name not in known and (not at or kept.as_of >= since)]).create_view("fresh")
     connection.execute(f"INSERT INTO kept.{kind} FROM fresh; DROP VIEW fresh")
     _note_files(connection, kind, files)
 

@@ -39,6 +39,16 @@ _COLUMNS = {
     "reconciliation": "connection period order_id placed_at:TIMESTAMPTZ status is_carried_in:BOOLEAN is_carried_out:BOOLEAN verdict currency ordered_minor:BIGINT "
                       "paid_minor:BIGINT dispatched_minor:BIGINT refunded_minor:BIGINT returned_minor:BIGINT deducted_minor:BIGINT balance_minor:BIGINT "
                       "difference_minor:BIGINT explained_minor:BIGINT differences detail made_at:TIMESTAMPTZ",
+    "authorised_returns": "connection return_id order_id sku quantity:BIGINT status reason resolution merchant_rma tracking_number is_claimed:BOOLEAN refunded_minor:BIGINT "
+                          "currency claim_id claim_state reimbursed_minor:BIGINT asked_at:TIMESTAMPTZ delivered_at:TIMESTAMPTZ seen_at:TIMESTAMPTZ",
+    "settlements": "connection settlement_id format currency marketplace started_at:TIMESTAMPTZ ended_at:TIMESTAMPTZ deposit_at:TIMESTAMPTZ has_deposit:BOOLEAN "
+                   "deposit_minor:BIGINT deposit_fine:BIGINT sum_minor:BIGINT sum_fine:BIGINT amounts:BIGINT state why document sha256 content_hash made_at:TIMESTAMPTZ "
+                   "taken_in_at:TIMESTAMPTZ",
+    "settlement_sums": "connection settlement_id posted_on transaction_type amount_type amount_description category account level known_by fulfilment "
+                       "is_explained:BOOLEAN currency rows:BIGINT amount_minor:BIGINT amount_fine:BIGINT",
+    "settlement_items": "connection settlement_id order_id line_id sku fulfilment currency quantity:BIGINT principal_minor:BIGINT shipping_minor:BIGINT tax_minor:BIGINT "
+                        "promotion_minor:BIGINT withheld_minor:BIGINT reclassed_minor:BIGINT fees_minor:BIGINT refunded_minor:BIGINT unknown_minor:BIGINT other_minor:BIGINT net_minor:BIGINT "
+                        "net_fine:BIGINT first_posted_at:TIMESTAMPTZ last_posted_at:TIMESTAMPTZ refunded_at:TIMESTAMPTZ",
     "hints": "key connection topic record received_at:TIMESTAMPTZ taken_at:TIMESTAMPTZ",
     "alerts": "exception_id stage alert_id promised_at:TIMESTAMPTZ told_at:TIMESTAMPTZ",
     "journal": "at:TIMESTAMPTZ actor what detail",

@@ -214,6 +214,79 @@ FROM ledger.drift d, catalogue.published p;
 
 CREATE VIEW reconciliation AS SELECT * FROM ledger.reconciliation;
 
+-- settlements: what a marketplace says that it owes and pays. The amounts are snapshots, what they are is the ledger's word (settlement_types included)
+CREATE VIEW returns_authorised AS
+SELECT a.*, coalesce(b.units_back, 0) AS units_received
+FROM ledger.authorised_returns a
+LEFT JOIN (SELECT connection, order_id, sum(storefront_quantity)::BIGINT AS units_back FROM ledger.return_lines WHERE order_id <> '' GROUP BY ALL) b
+    ON b.connection = a.connection AND b.order_id = a.order_id;
+
+CREATE VIEW settlements AS
+SELECT s.* EXCLUDE (content_hash), s.sum_minor - s.deposit_minor AS difference_minor, s.state = 'consistent' AS is_consistent FROM ledger.settlements s;
+
+CREATE VIEW catalogue.settlement_kinds AS
+SELECT connection, settlement_id, transaction_type, amount_type, amount_description, arg_max(category, rows) AS category, arg_max(account, rows) AS account,
+    arg_max(level, rows) AS level, arg_max(known_by, rows) AS known_by
+FROM ledger.settlement_sums GROUP BY ALL;
+
+CREATE VIEW settlement_rows AS
+SELECT s.connection, r.* EXCLUDE (connection, category, level, rule), coalesce(k.category, r.category) AS category, coalesce(k.account, '') AS account,
+    coalesce(k.level, r.level) AS level, coalesce(k.known_by, '') AS known_by, r.rule
+FROM kept.settlement_rows r
+JOIN ledger.settlements s ON s.connection = r.connection AND s.settlement_id = r.settlement_id AND s.document = r.file
+LEFT JOIN catalogue.settlement_kinds k ON k.connection = r.connection AND k.settlement_id = r.settlement_id
+    AND k.transaction_type = lower(trim(r.transaction_type)) AND k.amount_type = lower(trim(r.amount_type)) AND k.amount_description = lower(trim(r.amount_description));
+
+CREATE VIEW settlement_journal AS
+SELECT connection, settlement_id, account, category, level, currency, sum(rows)::BIGINT AS rows, sum(amount_minor)::BIGINT AS amount_minor
+FROM ledger.settlement_sums GROUP BY ALL
+UNION ALL
+SELECT connection, settlement_id, 'Deposit', 'deposit', 'balance', currency, 1, -deposit_minor FROM ledger.settlements
+UNION ALL
+SELECT connection, settlement_id, 'Difference at the source', 'difference', 'balance', currency, 1, deposit_minor - sum_minor FROM ledger.settlements WHERE sum_minor <> deposit_minor;
+
+CREATE VIEW settlement_orders AS
+WITH settled AS (
+    SELECT connection, order_id, currency, max(fulfilment) AS fulfilment, string_agg(DISTINCT settlement_id, ', ' ORDER BY settlement_id) AS settlements,
+        sum(quantity)::BIGINT AS units_paid, sum(principal_minor)::BIGINT AS principal_minor, sum(shipping_minor)::BIGINT AS shipping_minor, sum(tax_minor)::BIGINT AS tax_minor,
+        sum(promotion_minor)::BIGINT AS promotion_minor, sum(withheld_minor)::BIGINT AS withheld_minor, sum(reclassed_minor)::BIGINT AS reclassed_minor, sum(fees_minor)::BIGINT AS fees_minor,
+        sum(refunded_minor)::BIGINT AS refunded_minor, sum(unknown_minor)::BIGINT AS unknown_minor, sum(other_minor)::BIGINT AS other_minor, sum(net_minor)::BIGINT AS net_minor,
+        min(first_posted_at) AS first_posted_at, max(refunded_at) AS refunded_at
+    FROM ledger.settlement_items GROUP BY ALL
+), shipped AS (
+    SELECT connection, order_id, sum(quantity)::BIGINT AS units_dispatched, max(shipped_at) AS last_shipped_at FROM dispatches WHERE order_id <> '' AND quantity > 0 GROUP BY ALL
+), back AS (
+    SELECT connection, order_id, sum(storefront_quantity)::BIGINT AS units_returned, max(received_at) AS last_returned_at FROM ledger.return_lines WHERE order_id <> '' GROUP BY ALL
+), judged AS (
+    SELECT connection, order_id, arg_max(verdict, (made_at, period)) AS verdict FROM ledger.reconciliation GROUP BY ALL
+)
+SELECT s.*, coalesce(o.total_minor, 0) AS ordered_minor, o.order_id IS NOT NULL AS is_in_order_book, coalesce(d.units_dispatched, 0) AS units_dispatched, d.last_shipped_at,
+    coalesce(b.units_returned, 0) AS units_returned, b.last_returned_at,
+    CASE WHEN s.fulfilment = 'marketplace' THEN 'shipped by the marketplace' WHEN o.order_id IS NULL THEN 'not in the order book' ELSE coalesce(j.verdict, 'not reconciled yet') END AS verdict
+FROM settled s
+LEFT JOIN ledger.orders o ON o.connection = s.connection AND o.order_id = s.order_id
+LEFT JOIN shipped d ON d.connection = s.connection AND d.order_id = s.order_id
+LEFT JOIN back b ON b.connection = s.connection AND b.order_id = s.order_id
+LEFT JOIN judged j ON j.connection = s.connection AND j.order_id = s.order_id;
+
+CREATE VIEW reserve_chain AS
+WITH reserves AS (
+    SELECT connection, settlement_id, sum(CASE WHEN amount_minor > 0 THEN amount_minor ELSE 0 END)::BIGINT AS brought_minor,
+        sum(CASE WHEN amount_minor < 0 THEN -amount_minor ELSE 0 END)::BIGINT AS held_minor
+    FROM ledger.settlement_sums WHERE category = 'reserve' GROUP BY ALL
+), held AS (
+    SELECT s.connection, s.settlement_id, s.currency, s.started_at, s.ended_at, coalesce(r.brought_minor, 0) AS brought_minor, coalesce(r.held_minor, 0) AS held_minor
+    FROM ledger.settlements s LEFT JOIN reserves r ON r.connection = s.connection AND r.settlement_id = s.settlement_id
+), joined AS (
+    SELECT h.*, coalesce(b.settlement_id, '') AS previous, b.held_minor AS held_before_minor,
+        row_number() OVER (PARTITION BY h.connection, h.settlement_id ORDER BY b.held_minor IS DISTINCT FROM h.brought_minor, b.ended_at DESC, b.settlement_id) AS place
+    FROM held h LEFT JOIN held b ON b.connection = h.connection AND b.currency = h.currency AND b.settlement_id <> h.settlement_id
+        AND abs(date_diff('second', b.ended_at, h.started_at)) <= 3600
+)
+SELECT connection, currency, started_at, ended_at, settlement_id, previous, held_before_minor, brought_minor, held_minor,
+    CASE WHEN previous = '' THEN 'nothing before it' WHEN held_before_minor = brought_minor THEN 'whole' ELSE 'broken' END AS verdict
+FROM joined WHERE place = 1 ORDER BY connection, currency, started_at;
+
 CREATE VIEW hints AS
 SELECT connection, topic, count(*) AS received, count(*) FILTER (taken_at IS NULL) AS waiting, max(received_at) AS last_received_at,
     avg(date_diff('second', received_at, taken_at))::BIGINT AS taken_after_seconds

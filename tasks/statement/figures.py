@@ -10,6 +10,7 @@ from contracts.exceptions import TYPES
 from contracts.money import to_major
 from contracts.reconciliation import AGREEING, DIFFERENCES, VERDICTS
 from tasks.rules.reconciliation import Period, Reconciliation
+from tasks.statement.marketplace import MarketplaceMonth
 
 AMOUNTS = ("ordered", "paid", "dispatched", "refunded", "returned", "deducted", "balance", "difference", "explained")
 MEANS = DIFFERENCES | {
@@ -30,6 +31,7 @@ class Statement:
     sources: dict[str, str]
     made_at: datetime
     made_by: str
+    marketplace: MarketplaceMonth | None = None
 
     @property
     def is_over(self) -> bool:

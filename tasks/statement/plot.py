@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from contracts.reconciliation import DIFFERENCES
 from tasks.rules.reconciliation import Reconciliation
 from tasks.statement.figures import STEPS, money, movements
+from tasks.statement.marketplace import MarketplaceMonth, held_steps
 
 INK, QUIET, UP, DOWN, SUM, WRONG = "#1f2933", "#9aa5b1", "#3a7d6b", "#b7791f", "#334e68", "#b23a48"
 FIXED = {"svg.hashsalt": "wharfinger", "svg.fonttype": "none", "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 8}
@@ -30,10 +31,26 @@ def svg(found: Reconciliation) -> str:
         for bridge, differences, one in zip(*_axes(figure, len(drawn)), drawn, strict=True):
             _bridge(bridge, one)
             _differences(differences, found, one["currency"])
-        written = io.StringIO()
-        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
-    text = written.getvalue()
-    return text[text.index("<svg"):]
+        return _text(figure)
+
+
+def market_svg(market: MarketplaceMonth | None) -> str:
+    """How what the marketplace holds came about; '' when there is nothing to draw."""
+    months = market.months[:CURRENCIES_MAX] if market else []
+    if not months:
+        return ""
+    with mpl.rc_context(FIXED):
+        figure = Figure(figsize=(7.4, 0.9 + sum(0.22 * len(held_steps(month)) for month in months)), layout="constrained")
+        FigureCanvasSVG(figure)
+        for axes, month in zip(figure.subplots(len(months), 1, squeeze=False)[:, 0], months, strict=True):
+            _bridge(axes, {"currency": month.currency, "steps": held_steps(month)}, f"What the marketplace holds of ours ({month.currency})")
+        return _text(figure)
+
+
+def _text(figure: Figure) -> str:
+    written = io.StringIO()
+    figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+    return written.getvalue()[written.getvalue().index("<svg"):]
 
 
 def _axes(figure: Figure, count: int) -> tuple[list[Axes], list[Axes]]:
@@ -41,7 +58,7 @@ def _axes(figure: Figure, count: int) -> tuple[list[Axes], list[Axes]]:
     return [pair[0] for pair in axes], [pair[1] for pair in axes]
 
 
-def _bridge(axes: Axes, one: dict[str, Any]) -> None:
+def _bridge(axes: Axes, one: dict[str, Any], title: str = "") -> None:
     """Each step begins where the one before it ended."""
     at, names = 0, []
     for place, step in enumerate(one["steps"]):
@@ -52,7 +69,7 @@ def _bridge(axes: Axes, one: dict[str, Any]) -> None:
         axes.annotate(money(step["minor"], one["currency"]), (max(begins, at), place), xytext=(3, 0), textcoords="offset points", va="center", color=INK, fontsize=7)
         names.append(SHORT.get(step["what"], step["what"]))
     axes.set_yticks(range(len(names)), names)
-    axes.set_title(f"How the open balance came about ({one['currency']})", loc="left", fontsize=8.5, color=INK)
+    axes.set_title(title or f"How the open balance came about ({one['currency']})", loc="left", fontsize=8.5, color=INK)
     _plain(axes)
     axes.margins(x=0.22)
     axes.axvline(0, color=QUIET, linewidth=0.7)

@@ -9,6 +9,9 @@ import xlsxwriter
 from contracts.money import MINOR_DIGITS, to_major
 from contracts.spreadsheet import csv_text, safe_cell
 from tasks.statement.figures import AMOUNTS, Statement, by_verdict, movements
+from tasks.statement.marketplace import (
+    HELD_COLUMNS, JOURNAL_COLUMNS, OPEN_COLUMNS, PART_COLUMNS, SUSPENSE_COLUMNS, held_rows, journal_rows, open_rows, part_rows, suspense_rows,
+)
 
 COLUMNS = ("order_id", "placed_at", "status", "currency", "verdict", "carried_in", "carried_out", *AMOUNTS, "explained_by", "detail")
 DIFFERENCE_COLUMNS = ("order_id", "difference", "currency", "amount", "explained_by", "detail")
@@ -40,6 +43,13 @@ def csv_of(statement: Statement) -> str:
     return csv_text(COLUMNS, ([row[name] for name in COLUMNS] for row in order_rows(statement)))
 
 
+def postings_of(statement: Statement) -> str:
+    """The journal of the settlements that were paid out in the month, as CSV; '' for a storefront that is no marketplace."""
+    if statement.marketplace is None:
+        return ""
+    return csv_text(JOURNAL_COLUMNS, ([row[name] for name in JOURNAL_COLUMNS] for row in journal_rows(statement.marketplace)))
+
+
 def xlsx_of(statement: Statement) -> bytes:
     """A workbook: totals, movements, differences, and every order."""
     written = io.BytesIO()
@@ -51,6 +61,10 @@ def xlsx_of(statement: Statement) -> bytes:
     _sheet(book, "Movements", ("currency", "step", "amount"), steps)
     _sheet(book, "Differences", DIFFERENCE_COLUMNS, difference_rows(statement))
     _sheet(book, "Orders", COLUMNS, order_rows(statement))
+    if statement.marketplace:
+        for title, columns, rows in (("Marketplace", HELD_COLUMNS, held_rows), ("Settlements", PART_COLUMNS, part_rows), ("Journal", JOURNAL_COLUMNS, journal_rows),
+                                     ("Suspense", SUSPENSE_COLUMNS, suspense_rows), ("Not settled yet", OPEN_COLUMNS, open_rows)):
+            _sheet(book, title, columns, rows(statement.marketplace))
     book.close()
     return written.getvalue()
 

@@ -41,6 +41,7 @@ LISTED = {
     ("retention", "personal data past its time"): (86400, "CANCEL_NEW"),
     ("resolve-exception", "resolve exceptions"): (None, "ENQUEUE"),
     ("show-timeline", "timeline of an order"): (None, None),
+    ("export-evidence", "evidence about an order"): (None, None),
     ("refresh-desk", "desk"): (300, "CANCEL_NEW"),
     ("reap-runs", "runs that died"): (60, None),
 }
