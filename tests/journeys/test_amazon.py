@@ -3,7 +3,7 @@
 import pytest
 
 from deployments.demo_world import EU_FACILITY, UK_FACILITY
-from tasks import audit, dispatches, mappings, stuck
+from tasks import audit, dispatches, drift, mappings, stuck
 from tasks.analytics import tables as published
 from tasks.desk import resolve
 from tests.journeys.rig import MARKET, QUIET, Rig, some_items
@@ -195,6 +195,23 @@ def test_a_parcel_that_is_shown_late_settles_the_exception_by_itself(world):
     rig.markets[MARKET].orders.confirm_by_hand(order, items, parcel["tracking"], number="1")
     assert dispatches.read_back(rig.house, MARKET)["proven"] == 1
     assert rig.desk() == [] and {row.reason for row in rig.ledger.exceptions.listed(only_open=False)} == {"The storefront shows it now."}
+
+
+def test_storefront_warehouse_and_ledger_agree_of_all_that_a_healthy_marketplace_shows(world):
+    """What the marketplace fulfils, a parcel under "Other" and one that was told twice: each once looked like a disagreement."""
+    rig, told_again = _dropped(world)
+    mappings.change_mapping(rig.house, "carriers", mappings.current_csv(rig.house, "carriers").replace("Royal Postal Service", "Royal Mail"), "ann")
+    resolve(rig.house, rig.on_desk("tracking_not_taken")[0].exception_id, "resend", "ann", "mended")
+    rig.drains()
+    table = mappings.current_csv(rig.house, "carriers") + f"{SITE},TUFF,*,{MARKET},Other,Tuffnells,\n"
+    mappings.change_mapping(rig.house, "carriers", table, "ann")
+    rig.site._kinds = {"other carrier": 1}
+    other, theirs = rig.market_orders(("MUG", 1)), rig.market_orders(("TRAY", 1), fulfilled_by="AMAZON")
+    rig.drains()
+    assert [one["carrier"] for one in rig.packages(other)] == ["Tuffnells"] and len(rig.packages(told_again)) == 1
+    rig.markets[MARKET].orders.edit(theirs, status="SHIPPED")
+    rig.passes(4 * 3600)
+    assert drift.watch_orders_and_tracking(rig.house, MARKET, SITE)["found"] == 0 and rig.desk() == []
 
 
 def test_cancelled_before_it_is_sent_it_never_goes_and_afterwards_the_warehouse_is_asked(world):
