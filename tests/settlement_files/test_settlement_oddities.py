@@ -109,6 +109,13 @@ def test_every_truncation_of_a_file_is_told(share, pen):
     assert "its last line has no end" in {one["detail"] for one in found.findings} and found.files[0].rows.num_rows == len(month(orders=3).amounts)
 
 
+@pytest.mark.parametrize("pen", [GERMANY, CANADA], ids=["UTF-8", "UTF-16"])
+def test_a_file_that_ends_within_a_character_is_cut(pen):
+    body = written(month(), pen=replace(pen, encoding="utf-8" if pen is GERMANY else "utf-16"))
+    at = body.rindex("Ü".encode()) + 1 if pen is GERMANY else len(body) - 1
+    assert {"cut", "inconsistent"} <= _kinds(body[:at])
+
+
 def test_a_cut_archive_is_refused_and_the_others_are_read():
     body = packed(written(month()))
     found = read_together([("cut.gz", body[:-20]), ("whole.gz", body)])
