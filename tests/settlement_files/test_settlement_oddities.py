@@ -214,3 +214,13 @@ def test_a_total_on_every_row_is_the_settlements_total():
     found = read_together([("a", body.encode())])
     assert found.is_clean and found.files[0].rows.num_rows == len(settled.amounts)
     assert read_file("a", body.encode()).heads[0].deposit == found.files[0].heads[0].sum
+
+
+def test_a_currency_that_only_the_rows_name_is_the_settlements():
+    lines = written(month()).decode().split("\n")
+    head, *rows = [line.split("\t") for line in lines[1:-1]]
+    head[5], rows = "", [[*row[:5], "EUR", *row[6:]] for row in rows]
+    found = read_together([("a", "\n".join([lines[0], *("\t".join(row) for row in (head, *rows))]).encode())])
+    assert found.is_clean and found.currencies == ["EUR"]
+    nowhere = read_together([("a", "\n".join([lines[0], "\t".join(head), *lines[2:]]).encode())])
+    assert not nowhere.is_clean and nowhere.currencies == ["XXX"]
