@@ -1,6 +1,7 @@
 # make demo [ARGS=--once]   sets everything up and plays a trading period
 # make test                 sets everything up and passes the tests
-# make benchmark            measures the stock decision against its peers, and the whole step at 250,000 and 1,000,000 SKU-locations
+# make benchmark            measures the stock decision against its peers, and the whole step at 250,000 and 1,000,000 SKU-locations;
+#                           then a settlement of 1,000,000 rows against what others need merely to read it
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,6 +20,7 @@ test: $(VENV)/.ready system
 
 benchmark: $(VENV)/.ready .wharfinger/peers/.ready
 	$(BIN)/python -m tests.benchmarks.run $(ARGS)
+	$(BIN)/python -m tests.benchmarks.settlement_run
 
 .wharfinger/peers/.ready: tests/benchmarks/requirements.txt
 	$(PYTHON) -m venv .wharfinger/peers

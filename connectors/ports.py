@@ -52,7 +52,7 @@ class Effect:
     number: the control number of this effect where the system needs one, else 0. document: the bytes frozen before the first
     send; the same bytes are sent every time. attempt: 1 for the first send. lease_until: from then on somebody else may take it over:
     a call that can be held back until then must not take effect any more. known_status: the status of the order in our book (contract Orders).
-    evidence: what an earlier doubt left behind (InDoubt.evidence): the far side's id of something that it was still working on.
+    evidence: what the latest doubt left behind (InDoubt.evidence), of this attempt or an earlier one: the far side's id of what it was working on.
     """
 
     effect_id: str

@@ -138,6 +138,8 @@ TYPES: dict[str, ExceptionType] = {t.name: t for t in (
        "Add a row to return_rules.csv.", "A rule is added.", "return_rules"),
     _t("refund_over_cap", "finance", "high", "day", "The refund would be more than was paid or than came back.",
        "Look at the order's payments and refunds, then refund by hand what is due.", "A person resolves it."),
+    _t("refund_by_hand", "customer service", "high", "day", "Goods came back, and this storefront takes no refunds from us.",
+       "Give the money back in the storefront itself.", "The refund is seen there, or a person resolves it."),
     _t("refunded_not_returned", "finance", "medium", "month-end", "Money was given back and no goods came back.",
        "Ask customer service whether goods are expected.", "The goods arrive, or a person resolves it."),
     _t("returned_not_refunded", "finance", "medium", "month-end", "Goods came back and no money was given back.",

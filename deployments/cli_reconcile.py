@@ -24,6 +24,7 @@ def reconcile(
     patience_days: Annotated[int | None, typer.Option(min=0, help="Days before money without goods is a difference, for all of them.", show_default=False)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="From what is known; ask nobody, change nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")] = False,
+    into: Annotated[Path | None, typer.Option(help="With files: a DuckDB file for every amount with what it is about (table settlement_rows).", show_default=False)] = None,
     profile: Annotated[Path | None, typer.Option("--profile", help="The profile.", show_default=False)] = None,
 ) -> None:
     """A marketplace's settlement files to the cent; or the orders of a period against payments, dispatches, refunds and returns.
@@ -37,7 +38,7 @@ def reconcile(
     if files:
         from deployments.cli_settlements import reconcile_files
 
-        raise typer.Exit(reconcile_files(files, as_json))
+        raise typer.Exit(reconcile_files(files, as_json, into))
     if not storefront or not warehouse:
         raise typer.BadParameter("give settlement files, or --storefront and --warehouse")
     from deployments.cli_parts import name_profile

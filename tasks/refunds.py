@@ -22,12 +22,12 @@ from tasks.opened import RETRY, house
 from tasks.refund_gates import BY_HAND, MISSING, NOT_APPROVED, UNEXPECTED, Ready, by_a_person, let_through
 from tasks.refunds_seen import DECLINED, REFUNDS
 from tasks.returned import ACTOR, Order, all_pieces, keep_dues, rules_of
-from tasks.rules.refunds import AS_A_WHOLE, OVER_LIMIT, Held, Money, Piece, Refund, decide, money_of, without_refunded
+from tasks.rules.refunds import AS_A_WHOLE, OVER_LIMIT, Held, Money, Piece, Refund, decide, in_the_storefront, money_of, without_refunded
 from tasks.rules.rmas import is_open, split
 
 __all__ = ["REFUNDS", "Owed", "approve_refund", "owe", "owe_refunds", "owe_refunds_of", "payments_of", "refund_again"]
 
-OVER_CAP = "refund_over_cap"
+OVER_CAP, IN_STOREFRONT = "refund_over_cap", "refund_by_hand"
 UNDER_WAY = ("PLANNED", "IN_FLIGHT", "UNKNOWN", "BLOCKED")
 BEFORE, NOTHING = "refunded before", "nothing is due"
 
@@ -71,7 +71,7 @@ def owe(opened: House, tx: Tx, order: Order, payments: list[dict[str, Any]] | No
         opened.ledger.returns.see_payments(tx, payments)
         priced = _price(opened, tx, order, ready, owed, findings, approved)
     owed.counts["waiting"] += len({one.document for one in ready}) if not priced else 0
-    types = (MISSING, NOT_APPROVED) + ((OVER_CAP,) if priced or not ready else ())
+    types = (MISSING, NOT_APPROVED) + ((OVER_CAP, IN_STOREFRONT) if priced or not ready else ())
     said_there = [(row.type, row.cause) for row in opened.ledger.exceptions.open_of(tx, OVER_CAP, order[0]) if "effect" in row.evidence]
     opened.ledger.exceptions.settle(tx, *order, types, [*((f.type, f.cause) for f in findings), *said_there], ACTOR, "It is decided, or holds no longer.")
     if opened.ledger.exceptions.open(tx, findings):
@@ -88,23 +88,25 @@ def _is_under_way(opened: House, tx: Tx, order: Order) -> bool:
 
 def _price(opened: House, tx: Tx, order: Order, ready: list[Ready], owed: Owed, findings: list[Finding], approved: tuple[str, str] | None) -> bool:
     """Document by document, oldest first, until one refund is planned. True when all of them were looked at."""
-    entry = opened.ledger.books.order(tx, *order)
+    entry, takes_refunds = opened.ledger.books.order(tx, *order), REFUND in opened.storefront(order[0]).kinds
     ours = [row.remote_id for row in opened.ledger.effects.of_record(tx, *order) if row.kind == REFUND and row.remote_id]
     money = money_of(entry.order, opened.ledger.returns.payments_of(tx, *order), opened.ledger.returns.refunds_of(tx, *order), ours)
     documents = list(dict.fromkeys(one.document for one in ready))
     for document in sorted(documents, key=lambda document: (document != approved, documents.index(document))):
         left = _set_against_others(opened, tx, order, [one for one in ready if one.document == document], money)
-        verdict = decide(entry.order, entry.lines, [_as_piece(one) for one in left], money, opened.settings(order[0]).refund_limit_minor, document == approved)
-        if isinstance(verdict, Refund) and REFUND not in opened.storefront(order[0]).kinds:
-            owed.counts["for the storefront to refund"] += 1  # a marketplace gives back by itself: what it then shows closes the piece; what it never does, the reconciliation names
-            continue
+        pieces = [_as_piece(one) for one in left]
+        if takes_refunds:
+            verdict = decide(entry.order, entry.lines, pieces, money, opened.settings(order[0]).refund_limit_minor, document == approved)
+        else:
+            verdict = in_the_storefront(decide(entry.order, entry.lines, pieces, money, is_approved=True))
         if isinstance(verdict, Refund):
             _plan(opened, tx, order, document, left, verdict, owed)
             return document == documents[-1] and approved is None
         if verdict is None:
             _close(opened, tx, left, NOTHING)
             continue
-        finding = Finding(OVER_CAP, *order, f"{OVER_CAP}:{document[0]}:{document[1]}:{verdict.why}", _evidence(document, verdict))
+        kind = OVER_CAP if takes_refunds else IN_STOREFRONT
+        finding = Finding(kind, *order, f"{kind}:{document[0]}:{document[1]}:{verdict.why}", _evidence(document, verdict))
         if by_a_person(opened, tx, finding):
             _close(opened, tx, left, BY_HAND)
         else:

@@ -34,6 +34,7 @@ REAL_TIME: dict[str, str] = {
     "deployments/sandboxes.py": "moves its sandboxes on while real time passes",
     "tests/benchmarks/our_step.py": "measures how long it takes",
     "tests/benchmarks/peers.py": "measures how long they take",
+    "tests/benchmarks/settlement_peers.py": "measures how long they take",
     "tests/flows/test_demo.py": "kills a real worker at a moment that nobody chose",
     "tests/flows/test_prefect_runs.py": "compares with the moment at which the kernel started a real process",
 }

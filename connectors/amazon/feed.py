@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.amazon.wire import OrdersAnswer
+from connectors.amazon.wire_orders import OrdersAnswer
 from connectors.kit.errors import BadDocument
 from connectors.ports import Window
 

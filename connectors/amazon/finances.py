@@ -58,7 +58,7 @@ class Finances:
             found += self._listed({"postedAfter": write_moment(since), "postedBefore": write_moment(before + timedelta(seconds=1))})
             since = before
         posted = (one for one in once(found) if window.since <= one.postedDate < window.until)
-        return Refunds.frame(row for one in posted if GIVEN_BACK.search(one.transactionType) for row in refund_rows(self._name, one, self._line_ids(one)))
+        return Refunds.frame(row for one in posted if is_refund(one) for row in refund_rows(self._name, one, self._line_ids(one)))
 
     def payments(self, order_id: str) -> pd.DataFrame:
         """Frame of contract Payments: what the buyer paid for an order (settled once Amazon has released it to the seller) and was given back."""
@@ -92,6 +92,11 @@ class Finances:
             except Refused:
                 self._lines[order_id] = {}
         return self._lines.get(order_id, {})
+
+
+def is_refund(transaction: Transaction) -> bool:
+    """Was the buyer given something back?"""
+    return bool(GIVEN_BACK.search(transaction.transactionType))
 
 
 def once(transactions: Iterable[Transaction]) -> list[Transaction]:
@@ -131,7 +136,7 @@ def refund_rows(connection: str, transaction: Transaction, lines: Mapping[str, l
 def payment_row(connection: str, order_id: str, transaction: Transaction) -> dict[str, Any]:
     """A row of Payments. Other transactions of an order (adjustments, retrocharges) are `other`, with their own total."""
     currency = transaction.totalAmount.currencyCode
-    is_sale, is_back = transaction.transactionType.lower() == SHIPMENT, bool(GIVEN_BACK.search(transaction.transactionType))
+    is_sale, is_back = transaction.transactionType.lower() == SHIPMENT, is_refund(transaction)
     amount = _buyers_of(transaction) if is_sale or is_back else transaction.totalAmount.currencyAmount
     return {"connection": connection, "order_id": order_id, "payment_id": transaction.identity, "kind": "purchase" if is_sale else "refund" if is_back else "other",
             "amount_minor": abs(_minor(amount, currency)), "currency": currency, "is_settled": transaction.transactionStatus.upper() != DEFERRED,

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from connectors.amazon.marketplaces import MARKETPLACES
-from connectors.amazon.wire import Address, Breakdown, Item, Money, Order
+from connectors.amazon.wire import Money
+from connectors.amazon.wire_orders import Address, Breakdown, Item, Order
 from contracts.money import to_minor
 
 STATUSES = {"PENDING_AVAILABILITY": "awaiting_payment", "PENDING": "awaiting_payment", "UNSHIPPED": "awaiting_fulfilment",

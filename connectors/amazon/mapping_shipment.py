@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors.amazon.mapping import Unmappable
-from connectors.amazon.wire import ConfirmedItem, ConfirmRequest, Package, PackageDetail, write_moment
+from connectors.amazon.wire import write_moment
+from connectors.amazon.wire_orders import ConfirmedItem, ConfirmRequest, Package, PackageDetail
 from contracts.effects import DispatchConfirmation
 
 OTHER = "Other"

@@ -8,7 +8,8 @@ from connectors.amazon import mapping
 from connectors.amazon.checked import order_id, read, why
 from connectors.amazon.client import Client
 from connectors.amazon.feed import walk
-from connectors.amazon.wire import Order, OrderAnswer, OrdersAnswer, in_path, write_moment
+from connectors.amazon.wire import in_path, write_moment
+from connectors.amazon.wire_orders import Order, OrderAnswer, OrdersAnswer
 from connectors.kit.clock import Clock
 from connectors.kit.errors import Refused
 from connectors.kit.http import ReadFailed

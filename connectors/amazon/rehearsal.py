@@ -1,6 +1,6 @@
 """Amazon as the conformance suite plays with it: in process, page size five, one sample of each kind."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -9,16 +9,21 @@ from pydantic import SecretStr
 
 from connectors.amazon import mapping, mapping_shipment
 from connectors.amazon.checked import why
+from connectors.amazon.finances import is_refund, once, payment_row, refund_rows
+from connectors.amazon.returns_report import read_returns
 from connectors.amazon.sandbox import CLIENT_ID, GB, SELLER, AmazonSandbox
+from connectors.amazon.statements import read_settlement
 from connectors.amazon.storefront import Settings, connect
-from connectors.amazon.wire import Order, Package
+from connectors.amazon.wire_orders import Order, Package
+from connectors.amazon.wire_finances import ORDER_ID, TransactionsPage
 from connectors.kit.clock import Clock
 from connectors.kit.http import parse
 from connectors.kit.rehearsal import CANARY, PAGE_SIZE, Golden, Overheard, Rehearsal
 from connectors.kit.sandbox import Transport
-from connectors.ports import DISPATCH_CONFIRMATION, STOCK_UPDATE, Effect, Window
+from connectors.ports import DISPATCH_CONFIRMATION, STOCK_UPDATE, Effect, SettlementDocument, Window
 from contracts.effects import ConfirmedLine, DispatchConfirmation, StockItem, StockUpdate
 from contracts.orders import OrderLines, Orders, Recipients, ShipGroups
+from contracts.returns import Payments, Refunds
 
 NAME = "amazon-uk"
 SECRET, REFRESH = "amazon-secret-4711", "Atzr|amazon-refresh-4711"
@@ -48,7 +53,7 @@ def rehearse(clock: Clock, folder: Path) -> Rehearsal:
 
 
 def read_example(path: Path) -> dict[str, Golden]:
-    """The rows that an order becomes, the parcels that it shows, and the confirmation that a dispatch becomes."""
+    """The rows that an order becomes, the parcels that it shows, the confirmation that a dispatch becomes; returns, transactions and settlements."""
     if path.match("order*.json"):
         return _read_order(parse(path.read_bytes())["order"])
     if path.match("packages*.json"):
@@ -58,6 +63,18 @@ def read_example(path: Path) -> dict[str, Golden]:
         confirmation = DispatchConfirmation.model_validate(parse(path.read_bytes()))
         request = mapping_shipment.confirm_request(confirmation, confirmation.package_number, confirmation.channel)
         return {"confirm.json": request.model_dump_json(exclude_none=True, indent=2) + "\n"}
+    if path.match("returns*.txt"):
+        frame, unreadable = read_returns(NAME, path.read_bytes())
+        return {"returns": frame, "unreadable": pd.DataFrame(unreadable)}
+    if path.match("settlement*.txt"):
+        read = read_settlement(SettlementDocument(path.name, "settlement", path.read_bytes(), datetime(2026, 1, 1, tzinfo=UTC)))
+        shown = read.rows.loc[:, (read.rows.astype("string") != "").any()]
+        return {"settlements": read.heads, "rows": shown.drop(columns="file"), "findings": read.findings}
+    if path.match("transactions*.json"):
+        found = once(TransactionsPage.model_validate(parse(path.read_bytes())).payload.transactions)
+        lines = {"MUG-1": ["10000000000001"]}
+        return {"refunds": Refunds.frame(row for one in found if is_refund(one) for row in refund_rows(NAME, one, lines)),
+                "payments": Payments.frame(payment_row(NAME, one.related(ORDER_ID), one) for one in found)}
     return {}
 
 

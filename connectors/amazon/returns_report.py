@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 
 import pandas as pd
@@ -24,6 +25,7 @@ from contracts.returns import AuthorisedReturns
 SPAN = timedelta(days=60)
 REUSED_FOR = timedelta(hours=1)  # a report that somebody asked for as long ago, over all of the period, is as good as a new one
 NEEDED = ("Order ID", "Return request date", "Return request status", "Amazon RMA ID", "Currency code", "Merchant SKU", "Return quantity", "Return Reason")
+KEY = ("return_id", "order_id", "sku")
 DATES = ("%d-%b-%Y", "%Y-%m-%d", "%m/%d/%Y %H:%M:%S", "%d-%b-%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S")
 DIRECT = {"order_id": "Order ID", "return_id": "Amazon RMA ID", "sku": "Merchant SKU", "status": "Return request status", "reason": "Return Reason",
           "resolution": "Resolution", "merchant_rma": "Merchant RMA ID", "tracking_number": "Tracking ID", "claim_id": "SafeT claim id",
@@ -43,22 +45,17 @@ class ReturnsReport:
 
         Raises NotNow while a report is being made (the next call over the same window finds it), NotAllowed, Refused, ReadFailed, BadDocument.
         """
-        rows: dict[tuple[str, str, str], dict[str, Any]] = {}
-        unreadable: list[dict[str, str]] = []
         until = min(window.until, self._clock.now().replace(microsecond=0))
+        frames, unreadable = [AuthorisedReturns.frame()], []
         for since, before in _pieces(window.since, until):
-            for row in self._rows(since, before):
-                try:
-                    found = return_row(self._name, row)
-                except (ValueError, KeyError) as error:  # NotMoney is one
-                    unreadable.append({"record": f"{row.get('Amazon RMA ID') or '?'}/{row.get('Order ID') or '?'}"[:64], WHY: str(error)[:200]})
-                    continue
-                rows[found["return_id"], found["order_id"], found["sku"]] = found
-        return AuthorisedReturns.frame(rows.values()), unreadable
+            frame, bad = read_returns(self._name, self._body(since, before))
+            frames.append(frame)
+            unreadable += bad
+        return pd.concat(frames, ignore_index=True).drop_duplicates(list(KEY), keep="last", ignore_index=True), unreadable
 
-    def _rows(self, since: datetime, until: datetime) -> Iterator[dict[str, str]]:
-        report = self._reports.wait(self._known(since, until) or self._reports.ask(RETURNS, self._marketplaces, since, until), self._wait_seconds)
-        return iter(()) if report.processingStatus == CANCELLED else read_rows(self._name, self._reports.body(report))
+    def _body(self, since: datetime, until: datetime) -> bytes:
+        """The file over one piece of the period; b"" when there is nothing to report."""
+        return self._reports.body(self._reports.wait(self._known(since, until) or self._reports.ask(RETURNS, self._marketplaces, since, until), self._wait_seconds))
 
     def _known(self, since: datetime, until: datetime) -> str:
         """The newest report over all of this period that was asked for lately; '' when there is none."""
@@ -70,16 +67,30 @@ class ReturnsReport:
         return max(found, key=lambda one: one.createdTime).reportId if found else ""
 
 
-def read_rows(name: str, body: bytes) -> Iterator[dict[str, str]]:
-    """The rows of the file by column name; columns that we do not know pass. Raises BadDocument when it is not this report."""
-    doing = f"{name}: reading the report of returns"
+def read_returns(name: str, body: bytes) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+    """Frame of contract AuthorisedReturns, and the rows that could not be read. Raises BadDocument."""
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    unreadable: list[dict[str, str]] = []
+    for row in _table(name, body) if body else ():
+        try:
+            found = return_row(name, row)
+            if tuple(found[key] for key in KEY) in rows:
+                raise ValueError("the same return, order and SKU a second time in one file")
+            rows[tuple(found[key] for key in KEY)] = found
+        except ValueError as error:
+            unreadable.append({"record": f"{row.get('Amazon RMA ID') or '?'}/{row.get('Order ID') or '?'}"[:64], WHY: str(error)[:200]})
+    return AuthorisedReturns.frame(rows.values()), unreadable
+
+
+def _table(name: str, body: bytes) -> Iterator[dict[str, str]]:
+    """The rows by column name; columns that we do not know pass, and what a short row lacks is ''."""
     lines = csv.reader(io.StringIO(_decoded(body), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
     header = [column.strip() for column in next(lines, [])]
     if missing := [column for column in NEEDED if column not in header]:
-        raise BadDocument(doing, f"it has no column {', '.join(missing)}")
+        raise BadDocument(f"{name}: reading the report of returns", f"it has no column {', '.join(missing)}")
     for cells in lines:
         if any(cells):
-            yield dict(zip(header, (cell.strip() for cell in cells), strict=False))
+            yield dict(zip_longest(header, (cell.strip() for cell in cells[:len(header)]), fillvalue=""))
 
 
 def return_row(connection: str, row: dict[str, str]) -> dict[str, Any]:

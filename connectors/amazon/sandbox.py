@@ -63,7 +63,8 @@ class AmazonSandbox:
         self.transactions = TransactionsApi(clock, self.money, seller_id)
         self.shelf = Shelf(clock, self.marketplaces, stock_seconds)
         self.feeds = FeedsApi(clock, self.shelf, seller_id, self.marketplaces, feed_queue_seconds, feed_seconds)
-        self.parts: list[Part] = [ListingsApi(self.shelf, seller_id, self.marketplaces, self.struck), self.feeds,
+        self.listings = ListingsApi(self.shelf, seller_id, self.marketplaces, self.struck)
+        self.parts: list[Part] = [self.listings, self.feeds,
                                   self.login, self.orders, SellersApi(self.marketplaces), self.reports, self.transactions]
         self._routes = [(route, re.compile(route.path)) for part in self.parts for route in part.routes()]
 

@@ -56,6 +56,7 @@ class FeedsApi:
 
     def books(self) -> dict[str, Any]:
         """feeds: every feed so far, with its messages and its report."""
+        self.step()
         return {"feeds": [{name: one[name] for name in ("feed_id", "type", "status", "created_at", "messages", "report")} for one in self.feeds.values()]}
 
     def post_document(self, request: httpx.Request) -> httpx.Response:

@@ -22,7 +22,9 @@ SELLER = "/listings/2021-08-01/items/([^/]+)"
 
 
 class ListingsApi:
-    """A part (sandbox_answers.Part)."""
+    """A part (sandbox_answers.Part). found_max: how many listings can be paged through, however many a search finds."""
+
+    found_max = FOUND_MAX
 
     def __init__(self, shelf: Shelf, seller_id: str, marketplaces: tuple[str, ...], struck: Struck) -> None:
         self.shelf, self._seller, self._marketplaces, self._struck = shelf, seller_id, marketplaces, struck
@@ -41,6 +43,7 @@ class ListingsApi:
         that changed, from what to what and by whom; oversold: what was sold and was not there.
         """
         shelf = self.shelf
+        shelf.settle()
         return {"stock": {sku: one["channels"] for sku, one in shelf.listed.items()}, "stock_writes": shelf.writes, "stock_changes": shelf.changes,
                 "oversold": shelf.oversold}
 
@@ -60,9 +63,9 @@ class ListingsApi:
         found = [one for one in self.shelf.listed.values() if set(places) & set(one["marketplaces"]) and _matches(given, one)]
         found.sort(key=SORTS[key], reverse=order == "DESC")
         start, parts = _position(given.get("pageToken", "")), _parts(request, PARTS, "summaries")
-        tokens = {"nextToken": _token(start + size)} if start + size < min(len(found), FOUND_MAX) else {}
+        tokens = {"nextToken": _token(start + size)} if start + size < min(len(found), self.found_max) else {}
         tokens |= {"previousToken": _token(max(0, start - size))} if start else {}
-        items = [self._item(one, places, parts) for one in found[:FOUND_MAX][start:start + size]]
+        items = [self._item(one, places, parts) for one in found[:self.found_max][start:start + size]]
         if self._struck.shifts and items:
             self.shelf.touch(items[-1]["sku"])
         return httpx.Response(200, json={"numberOfResults": len(found), **({"pagination": tokens} if tokens else {}), "items": items})

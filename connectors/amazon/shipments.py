@@ -11,7 +11,8 @@ from connectors.amazon.client import Client
 from connectors.amazon.mapping import Unmappable
 from connectors.amazon.mapping_shipment import agrees, confirm_request, numbered, shown
 from connectors.amazon.orders import OrderDesk
-from connectors.amazon.wire import ConfirmRequest, Order, in_path
+from connectors.amazon.wire import in_path
+from connectors.amazon.wire_orders import ConfirmRequest, Order
 from connectors.kit.errors import InDoubt, Refused
 from connectors.ports import Effect, Receipt
 from contracts.effects import DispatchConfirmation

@@ -24,7 +24,7 @@ from contracts.effects import StockItem, StockUpdate
 from contracts.stock import Locations, ShownStock
 
 SHOWN_ROWS = 500
-FEED_ATTEMPTS_MAX = 3  # then smaller groups, until they are few enough for patches
+BROKEN_MAX = 3  # feeds; then smaller groups, until they are few enough for patches
 LEASE_MARGIN = timedelta(seconds=20)  # what is left of a claim for writing down how it went
 NOT_LISTED = "it is not listed in any marketplace of this connection"
 
@@ -58,10 +58,10 @@ class Stock:
         items = [(number, item) for number, item in enumerate(update.items, 1) if item.sku not in refused]
         if len(items) <= self._patches_max:
             return self._receipt(effect, update, refused | self._patch(effect, [item for _, item in items], listed), {})
-        if effect.attempt > FEED_ATTEMPTS_MAX:
-            raise Refused(doing(self._name, effect), f"it was sent as a feed {effect.attempt - 1} times, and it could not be told what became of it",
-                          "It is sent in smaller groups.")
-        known = {"feeds": self._submit(effect, items, listed), "untouched": refused}
+        broken = effect.evidence.get("broken", 0) + bool(effect.evidence)  # sent again although its feeds are known: they were broken off
+        if broken >= BROKEN_MAX:
+            raise Refused(doing(self._name, effect), f"it was sent as a feed {broken} times and broken off each time", "It is sent in smaller groups.")
+        known = {"feeds": self._submit(effect, items, listed), "untouched": refused, "attempt": effect.attempt, "broken": broken}
         outcome = self._feeds.outcome(known, effect.sent_at or self._clock.now(), effect.lease_until - LEASE_MARGIN if effect.lease_until else None)
         if outcome.broken:
             raise InDoubt(doing(self._name, effect), outcome.broken, wait_seconds=self._quiet, evidence=known)
@@ -69,7 +69,8 @@ class Stock:
 
     def find(self, effect: Effect) -> Receipt | None:
         """What became of its feeds, where their numbers are known; else: do the listings show exactly these figures?"""
-        update, feeds = self._update(effect), effect.evidence.get("feeds", {})
+        update, is_known = self._update(effect), effect.evidence.get("attempt") == effect.attempt
+        feeds = effect.evidence["feeds"] if is_known else {}
         since = effect.sent_at or self._clock.now()
         if feeds:
             outcome = self._feeds.outcome(effect.evidence, since, self._clock.now())

@@ -31,7 +31,6 @@ from connectors.kit.links import BYTES_MAX, Links
 from connectors.kit.secret import Secret
 from connectors.ports import DISPATCH_CONFIRMATION, STOCK_UPDATE, Effect, Hint, OrderPage, Receipt, SettlementDocument, SettlementRead, Storefront, Window
 
-
 DOCUMENT_HOSTS = ("*.s3.amazonaws.com", "*.s3.*.amazonaws.com", "*.s3-*.amazonaws.com", "*.cloudfront.net")
 
 

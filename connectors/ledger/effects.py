@@ -168,7 +168,7 @@ class Effects:
 
     def absent(self, tx: Connection, claimed: Effect) -> None:
         """Read back and surely not there: it may be sent again."""
-        self._change(tx, claimed, UNKNOWN, state=PLANNED, lease_until=None, doubted_at=None, not_before=self._clock.now(), evidence={})
+        self._change(tx, claimed, UNKNOWN, state=PLANNED, lease_until=None, doubted_at=None, not_before=self._clock.now())
 
     def not_now(self, tx: Connection, claimed: Effect, error: str, wait_seconds: float) -> None:
         """Certainly nothing happened: later again."""

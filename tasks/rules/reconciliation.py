@@ -30,7 +30,7 @@ Row = Mapping[str, Any]
 HELD = ("sku_unknown", "sku_spelling", "unit_unmapped", "facility_unmapped", "ship_method_unmapped", "po_missing", "organisation_missing", "customs_missing",
         "address_missing", "record_unsound", "rejected_by_warehouse", "unacknowledged", "blocked_effect", "edited_after_export", "cancel_refused",
         "cutoff_at_risk", "line_unmatched", "advice_changed", "status_drift")
-AFTER_A_RETURN = ("refund_declined", "return_rule_missing", "refund_over_cap", "return_unexpected", "rma_not_approved", "blocked_effect")
+AFTER_A_RETURN = ("refund_declined", "return_rule_missing", "refund_over_cap", "refund_by_hand", "return_unexpected", "rma_not_approved", "blocked_effect")
 # which exceptions, open, account for a difference of this name: somebody is at it already
 ACCOUNTED_FOR: dict[str, tuple[str, ...]] = {
     "over_shipped": ("over_shipped", "line_unmatched"), "shipped_not_paid": ("cancel_refused",), "paid_not_shipped": HELD,

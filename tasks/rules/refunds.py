@@ -11,7 +11,8 @@ from typing import Any
 
 Row = Mapping[str, Any]
 
-OVER_CAP, OVER_LIMIT, AS_A_WHOLE, CURRENCY, UNPAID = "over cap", "over limit", "refunded as a whole", "currency", "no payment"
+OVER_CAP, OVER_LIMIT, AS_A_WHOLE, CURRENCY, UNPAID, BY_STOREFRONT = (
+    "over cap", "over limit", "refunded as a whole", "currency", "no payment", "by the storefront")
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,15 @@ def decide(order: Row, lines: list[Row], pieces: list[Piece], money: Money, limi
     for piece in due:
         units[piece.line_id] = units.get(piece.line_id, 0) + piece.quantity
     return Refund(sorted(units.items()), None if all(p.percent == 100 for p in due) else expected, expected, cap)
+
+
+def in_the_storefront(verdict: Refund | Held | None) -> Held | None:
+    """The same, where the storefront takes no refund from us: a person gives the money back there. Until then, and whatever it comes to, it is held."""
+    if isinstance(verdict, Refund):
+        evidence = {"due_minor": verdict.expected_minor, "lines": [{"line_id": line_id, "quantity": quantity} for line_id, quantity in verdict.lines]}
+    else:
+        evidence = {} if verdict is None else verdict.evidence
+    return verdict and Held(BY_STOREFRONT, evidence | {"why": "this storefront takes no refund from us: give the money back there"})
 
 
 def _most(order: Row, paid_minor: int, listed_minor: int, ordered: int, piece: Piece) -> int:

@@ -2,6 +2,8 @@
 
 from tests.benchmarks.our_step import prepare, step
 from tests.benchmarks.run import decisions
+from tests.benchmarks.settlement_run import settlements
+from tests.benchmarks.settlement_world import total
 from tests.benchmarks.stock_world import FACILITIES, changed
 
 ROWS = 10_000
@@ -17,3 +19,8 @@ def test_the_whole_step_owes_exactly_what_changed(tmp_path):
     prepare(home, ROWS)
     assert step(home, ROWS)["changed"] == changed(ROWS)
     assert len(list((home / "analytics" / "snapshots").rglob("kind=stock_positions/*/*/*.parquet"))) == 2 * FACILITIES
+
+
+def test_a_settlement_is_read_alike_by_all(tmp_path):
+    found, size = settlements(tmp_path, ROWS, peers=None)
+    assert {(one["rows"], one["cents"]) for one in found.values()} == {(ROWS, total(ROWS))} and len(found) == 4 and size > 100 * ROWS

@@ -114,7 +114,7 @@ class Checked(httpx.BaseTransport):
         model.check_request(operation, request, path)
         response = self._inner.handle_request(request)
         response.read()
-        if response.headers.get("content-type") != "text/html":  # a fault's answer is no API's
+        if "x-amzn-requestid" in response.headers:  # without one it is a fault's answer, and no API's
             model.check_response(operation, f"{request.method} {path}", response.status_code, json.loads(response.content) if response.content else None)
         key = f"{operation['operationId']} {response.status_code}"
         self.seen[key] = self.seen.get(key, 0) + 1

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from connectors.amazon import mapping
-from connectors.amazon.wire import ConfirmRequest
+from connectors.amazon.wire_orders import ConfirmRequest
 from connectors.kit.clock import ManualClock
 from connectors.kit.errors import Refused
 from connectors.kit.http import ReadFailed

@@ -152,7 +152,7 @@ def test_a_link_to_a_host_that_is_not_allowed_is_refused_and_told(rig: Rig) -> N
 
     def evil(request: httpx.Request) -> httpx.Response:
         response = inner.handle_request(request)
-        if "/documents/" not in request.url.path:
+        if "/2021-06-30/documents/" not in request.url.path:
             return response
         return httpx.Response(200, json={"reportDocumentId": "x", "url": "http://169.254.169.254/latest"})
 
@@ -178,7 +178,7 @@ def test_unpacked_documents_come_as_they_are(rig: Rig) -> None:
 
 @pytest.mark.parametrize("fault", [faults.CONNECT_REFUSED, faults.TIMEOUT_BEFORE, faults.TIMEOUT_AFTER, faults.ERROR_BEFORE, faults.ERROR_AFTER, faults.GARBLED,
                                    faults.THROTTLED, faults.TOKEN_EXPIRED])
-@pytest.mark.parametrize("call", ["GET */reports", "GET */documents/*", "GET /documents/reports/*"])
+@pytest.mark.parametrize("call", ["GET */reports", "GET */2021-06-30/documents/*", "GET /documents/reports/*"])
 @pytest.mark.parametrize("is_packed", [True, False], ids=["packed", "plain"])
 def test_a_stumble_costs_no_statement(rig: Rig, fault: str, call: str, is_packed: bool) -> None:
     made = statements(rig, 3)
@@ -264,10 +264,12 @@ def test_a_row_that_cannot_be_read_is_told_with_its_column_and_the_others_are_re
     back("026-3", "MUG-1", **{"Return request date": "yesterday"})
     back("026-4", "MUG-1", **{"Refunded Amount": "1,250"})
     back("", "MUG-1")
+    back("026-1", "MUG-1", **{"Amazon RMA ID": "D00000001RRMA"})
     rig.clock.sleep(60)
     frame, unreadable = rig.connect().authorised_returns(rig.window())
     assert frame["order_id"].tolist() == ["026-1"]
-    assert [one["why"] for one in unreadable] == ["Return quantity is no number of units", "Return request date is no date", "Refunded Amount is no amount", "no Order ID"]
+    assert [one["why"] for one in unreadable] == ["Return quantity is no number of units", "Return request date is no date", "Refunded Amount is no amount", "no Order ID",
+                                                      "the same return, order and SKU a second time in one file"]
 
 
 def test_the_official_sdk_lists_and_downloads_a_statement_and_the_returns(rig: Rig) -> None:

@@ -8,7 +8,7 @@ import pytest
 from connectors.amazon import mapping_shipment
 from connectors.amazon.sandbox import GB
 from connectors.amazon.sandbox_answers import No
-from connectors.amazon.wire import Package
+from connectors.amazon.wire_orders import Package
 from connectors.kit.errors import InDoubt, NotNow, Refused
 from connectors.kit.sandbox import DELIVERED_TWICE, ERROR_AFTER, LATE_COMMIT, STALE_READ, TIMEOUT_AFTER
 from tests.connectors.amazon_rig import Rig, dispatch

@@ -177,6 +177,22 @@ def test_somebody_refunded_it_before_it_came_back(world):
     assert [refund["minor"] for refund in rig.refunds(order)] == [255, 510, 255], "what somebody refunded counts once"
 
 
+def test_a_storefront_that_takes_no_refunds_from_us_is_refunded_there_by_a_person_and_never_by_us(world):
+    rig, order = _shipped(world, ("HEART", 4))
+    port = rig.house.storefront(STOREFRONT)
+    port.kinds = tuple(kind for kind in port.kinds if kind != "refund")
+    rig.customer_returns(order, ("HEART", 3, "A"))
+    for _ in range(2):
+        rig.settles_returns()
+    (held,) = rig.on_desk("refund_by_hand")
+    assert held.evidence["due_minor"] == 765 and held.evidence["held_for"] == "by the storefront" and rig.refunds(order) == []
+    line = next(iter(rig.shop.books()["orders"][order]["lines"]))
+    rig.shop.refund_by_hand(order, {line: 3})
+    rig.passes(60)
+    rig.settles_returns()
+    assert rig.desk() == [] and [refund["minor"] for refund in rig.refunds(order)] == [765] and list(_lines(rig)["state"]) == ["settled"]
+
+
 def test_a_refund_of_the_order_as_a_whole_by_somebody_is_for_a_person_to_weigh(world):
     rig, order = _shipped(world, ("HEART", 4))
     rig.shop.refund_by_hand(order, amount="2.55")

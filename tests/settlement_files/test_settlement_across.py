@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
@@ -150,6 +151,16 @@ def test_currencies_are_never_added_together(tmp_path: Path):
     (tmp_path / "b").write_bytes(written(_chained("2", 0, "0.00", "0.00", "Amazon.co.jp", "JPY")).replace(b"50.00", b"50"))
     code, said = _run(tmp_path / "a", tmp_path / "b")
     assert code == 0 and said["attributed"]["order_line"]["amount"] == {"EUR": "50.00", "JPY": "50"} and said["unexplained"] == "0.00"
+
+
+def test_every_amount_goes_into_a_duckdb_file_once(tmp_path: Path):
+    for name, body in (("a", written(month())), ("b", packed(written(month()))), ("c", written(month(seed=3, number="9"), pen=V1_WIDE))):
+        (tmp_path / name).write_bytes(body)
+    for _ in range(2):
+        assert _run(*(tmp_path / name for name in "abc"), "--into", tmp_path / "rows.duckdb")[0] == 0
+    with duckdb.connect(str(tmp_path / "rows.duckdb"), read_only=True) as connection:
+        rows = connection.execute("SELECT settlement_id, count(*), sum(amount_minor)::BIGINT, bool_and(posted_at IS NOT NULL) FROM settlement_rows GROUP BY 1 ORDER BY 1").fetchall()
+    assert rows == [("1234567890", len(month().amounts), int(month().total * 100), True), ("9", len(month(seed=3).amounts), int(month(seed=3).total * 100), True)]
 
 
 def test_the_command_wants_files_or_a_storefront():

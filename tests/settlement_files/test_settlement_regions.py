@@ -2,16 +2,19 @@
 
 import random
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
+from connectors.amazon.sandbox_settlement import FORMS, Row, Statement
+from connectors.amazon.sandbox_settlement import written as sandbox_written
 from connectors.amazon.settlements.across import read_together
 from connectors.amazon.settlements.frames import rows_frame, settlements_frame
 from connectors.amazon.settlements.reading import read_file
 from contracts.money import to_minor
 from contracts.settlements import FINES, SettlementRows, Settlements
-from tests.settlement_files.written import JAPAN, NUMBERS, REGIONS, US, V1_36, V1_CANADA, V1_WIDE, V2, Amount, Settlement, month, packed, written
+from tests.settlement_files.written import JAPAN, NUMBERS, REGIONS, START, US, V1_36, V1_CANADA, V1_WIDE, V2, Amount, Settlement, month, packed, written
 
 # the totals of seven real V1 files, each of which was the sum of its rows
 REAL_TOTALS = ("-321.69", "-62.31", "1016.08", "2539.66", "4630.23", "3894.24", "10015.64")
@@ -114,6 +117,15 @@ def test_a_v1_line_with_several_amounts_gives_each_once_and_its_quantity_line_no
         [3, 0, "order_line"], [4, 2799, "order_line"], [4, -400, "order_line"], [5, -250, "order"], [5, -100, "order_line"]]
 
 
+def test_every_column_of_amounts_of_v1_is_added_up_once():
+    columns = [name for name in V1_36 if name.endswith("-amount") and name != "total-amount"]
+    amounts = {name: f"{10 ** place}.01" for place, name in enumerate(columns)}
+    head = {"settlement-id": "1", "total-amount": "111111111.09", "currency": "USD"}
+    row = {"settlement-id": "1", "transaction-type": "Order", "order-id": "1-2-3"} | amounts
+    (one,) = read_file("a", "\n".join("\t".join(cells) for cells in (V1_36, *([line.get(name, "") for name in V1_36] for line in (head, row)))).encode()).heads
+    assert len(columns) == one.amounts == 9 and one.sum == one.deposit and not one.wrong
+
+
 def test_several_settlements_in_one_file_are_told_apart():
     euros, pounds = month(number="111"), month(seed=2, number="222", currency="GBP", marketplace="Amazon.co.uk")
     found = read_together([("both", written(euros, pounds))])
@@ -133,3 +145,14 @@ def test_a_settlement_of_nothing_and_one_that_is_owed_are_normal():
     owed = Settlement("2", "CAD", [Amount(("other-transaction", "other-transaction", "Storage Fee"), Decimal("-62.31"))])
     found = read_together([("a", written(nothing)), ("b", written(owed))])
     assert found.is_clean and [head.sum for file in found.files for head in file.heads] == [0, -6231 * FINES]
+
+
+@pytest.mark.parametrize("country", FORMS)
+def test_what_the_stand_in_writes_is_read_as_it_was_meant(country):
+    """Two that know nothing of each other: the stand-in's pen and this reader."""
+    rows = [(Row("Order", "ItemPrice", "Principal", 123456, "206-1-1", item_code="9", sku="K\u00fc" if country != "JP" else "K", quantity="1", fulfilment="MFN"), START),
+            (Row("other-transaction", "other-transaction", "Current Reserve Amount", -400), START)]
+    statement = Statement("77", START, START + timedelta(days=14), "M", "Amazon.xx", {"JP": "JPY", "GB": "GBP"}.get(country, "EUR"), tuple(rows), 123056)
+    found = read_together([("a", sandbox_written(statement, FORMS[country]))])
+    assert found.is_clean and found.files[0].heads[0].sum == 123056 * FINES and found.files[0].heads[0].started_at == START
+    assert rows_frame([found.files[0].rows])["quantity"].tolist() == [1, 0]

@@ -1,7 +1,7 @@
 """What is known of the triples (transaction-type, amount-type, amount-description): our list in `catalogue.csv`, and how a triple is looked up in it.
 
-Compared without case, blanks, hyphens and underscores: 'Digital Services Fee' is DigitalServicesFee. A cell that ends in `*` stands for any continuation; there are
-a handful, each for free text behind words that are known. What is not in the list is unknown: there is no rule that catches the rest.
+Compared without case, blanks, hyphens and underscores: 'Digital Services Fee' is DigitalServicesFee. A cell that ends in `*` stands for any continuation; there
+are a handful, each for free text behind words that are known. What is not in the list is unknown: there is no rule that catches the rest.
 """
 
 import csv
@@ -17,9 +17,11 @@ from connectors.amazon.settlements.layout import V1
 FILE = Path(__file__).with_name("catalogue.csv")
 Triple = tuple[str, str, str]
 # V1 names its kinds of column, not V2's amount-types: where the same words stand in V2
-_V1_LIKE = {"ItemPrice": ("ItemPrice", "ItemWithheldTax", "Points"), "ItemFees": ("ItemFees", "ItemWithheldTax", "Shipment-Fees"), "Shipment-Fees": ("Shipment-Fees", "ItemFees"),
+_V1_LIKE = {"ItemPrice": ("ItemPrice", "ItemWithheldTax"),
+            "ItemFees": ("ItemFees", "ItemWithheldTax", "Points", "Item Fee Adjustment", "Shipment-Fees"), "Shipment-Fees": ("Shipment-Fees", "ItemFees"),
             "Order-Fees": ("Shipment-Fees", "ItemFees"), "Promotion": ("Promotion",), "misc-fee": ("ItemFees",), "other-fee": ("ItemFees",),
-            "direct-payment": ("ItemPrice",), "other-amount": ("ItemPrice",)}
+            "direct-payment": ("DirectPayment", "ItemPrice")}
+_UNDONE = re.compile(r"\s+-\s+(?:Reversal|Correction)$", re.IGNORECASE)  # 'other-transaction - Reversal': what it takes back says what it is about
 _V1_LABELLED = ("other-amount", "other-fee", "misc-fee", "ItemFees", "ItemPrice")
 
 
@@ -49,6 +51,7 @@ def entries() -> tuple[Entry, ...]:
 
 def known(triple: Triple, layout: str = "") -> Entry | None:
     """The entry of a triple as a file spells it; None when nobody has said what it is."""
+    triple = (_UNDONE.sub("", triple[0]), *triple[1:])
     for candidate in _spellings(triple, layout):
         found = _exact().get(candidate) or _by_prefix(candidate)
         if found:

@@ -11,8 +11,8 @@ from connectors.amazon.settlements.table import LINE, Lines
 
 PART = "part"
 _HEAD = ("settlement-id", "settlement-start-date", "settlement-end-date", "deposit-date", "total-amount", "currency")
-_COMMON = ("settlement-id", "currency", "transaction-type", "order-id", "merchant-order-id", "adjustment-id", "shipment-id", "marketplace-name", "fulfillment-id",
-           "posted-date", "order-item-code", "merchant-order-item-id", "merchant-adjustment-item-id", "sku", "quantity-purchased", "promotion-id", LINE)
+_COMMON = ("settlement-id", "currency", "transaction-type", "order-id", "merchant-order-id", "adjustment-id", "shipment-id", "marketplace-name",
+           "fulfillment-id", "posted-date", "order-item-code", "merchant-order-item-id", "merchant-adjustment-item-id", "sku", "quantity-purchased", "promotion-id", LINE)
 
 
 @dataclass
@@ -81,10 +81,21 @@ def _unpivoted(table: pa.Table) -> pa.Table:
 def _part(rows: pa.Table, amount: str, description: str, kind: str, position: int) -> pa.Table:
     count = rows.num_rows
     columns = {name: rows.column(name) for name in _COMMON}
-    columns |= {"amount": rows.column(amount) if amount else constant("", count), "amount-type": constant(kind, count),
-                "amount-description": rows.column(description) if description else constant("", count), "posted-date-time": constant("", count),
-                PART: number(position, count)}
+    if kind == "other-amount":
+        said = _said_beside(rows)
+    else:
+        said = rows.column(description) if description else constant("", count)
+    columns |= {"amount": rows.column(amount) if amount else constant("", count), "amount-type": constant(kind, count), "amount-description": said,
+                "posted-date-time": constant("", count), PART: number(position, count)}
     return pa.table(columns)
+
+
+def _said_beside(rows: pa.Table) -> pa.Array:
+    """What an other-amount is, where the line says so in price-type and has no price: a reimbursement does."""
+    words = one(rows, "price-type")
+    if pc.all(blank(words)).as_py() in (True, None):
+        return constant("", rows.num_rows)
+    return pc.if_else(blank(one(rows, "price-amount")), words.cast(pa.string()), "").dictionary_encode()
 
 
 def _with_ids(table: pa.Table, notes: list[str]) -> pa.Table:
