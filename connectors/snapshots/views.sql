@@ -147,6 +147,13 @@ LEFT JOIN requested r USING (connection, order_id)
 LEFT JOIN shipped s USING (connection, order_id)
 LEFT JOIN held h USING (connection, order_id);
 
+-- whose parcels they were: what a marketplace fulfils itself is counted beside what is ours
+CREATE VIEW orders_by_day AS
+SELECT connection, channel, placed_at::DATE AS day, fulfilled_by, count(*) AS orders,
+    count(*) FILTER (stands = 'fulfilled by the marketplace') AS orders_not_ours, count(*) FILTER (requests > 0) AS orders_asked,
+    count(*) FILTER (exceptions_open > 0) AS orders_held, sum(units_ordered)::BIGINT AS units
+FROM order_status GROUP BY ALL;
+
 -- stock: what a warehouse has (statements, and documents between them), what we told a storefront, what the storefront showed
 CREATE VIEW stock_history AS
 SELECT warehouse AS system, 'has' AS figure, facility AS place, sku, unit, available AS quantity, valid_from, valid_to, because, warehouse AS changed_by,
