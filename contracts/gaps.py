@@ -37,6 +37,7 @@ KINDS: dict[str, GapKind] = {kind.name: kind for kind in (
     GapKind("connection_unusable", BLOCKS, "data", "Correct the connection's table in the profile."),
     GapKind("account_refuses", BLOCKS, "data", "Mend the account's credentials or scopes at that system."),
     GapKind("reference_collision", BLOCKS, "data", "Give each storefront a reference_prefix of its own in the profile."),
+    GapKind("reference_too_long", BLOCKS, "data", "Shorten the storefront's reference_prefix in the profile: marketplaces have long order ids of their own."),
     GapKind("route_missing", BLOCKS, "operations", "Add a row to routes.csv that leads to this warehouse.", "routes"),
     GapKind("items_missing", BLOCKS, "ecommerce", "Ask the warehouse for its item master."),
     GapKind("unit_doubtful", BLOCKS, "ecommerce", "Have the item kept in pieces at the warehouse, or sell it under a SKU that is a kit or has a unit.", "units"),

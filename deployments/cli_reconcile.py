@@ -58,6 +58,7 @@ def reconcile_now(house: House, storefront: str, warehouse: str, period: str = "
                   dry_run: bool = False, patience_days: int | None = None) -> Any:
     """The steps of the flow, in this process. `tasks.reconciliation.Outcome`."""
     from tasks import inbound
+    from tasks.authorised_returns import see_authorised_returns
     from tasks.reconciliation import ACTOR, period_of, reconcile_period, see_money
     from tasks.runs import at_work
     from tasks.settlements import take_in_settlements
@@ -70,6 +71,7 @@ def reconcile_now(house: House, storefront: str, warehouse: str, period: str = "
     with at_work(house, "settlement-reconciliation", f"money of {storefront}"):
         take_in_settlements(house, storefront)
         see_money(house, storefront, wanted)
+        see_authorised_returns(house, storefront)
         return reconcile_period(house, storefront, warehouse, wanted, actor=actor or ACTOR, patience_days=patience_days)
 
 

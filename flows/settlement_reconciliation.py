@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from prefect import flow
 from pydantic import Field
 
+from tasks.authorised_returns import see_authorised_returns_at
 from tasks.deliver import deliver_all
 from tasks.dispatches import ANSWERS
 from tasks.inbound import take_in_from
@@ -39,7 +40,7 @@ def settlement_reconciliation(
         deliver_all("warehouse", warehouse, list(ANSWERS), run_id)
     with at_work(house(), "settlement-reconciliation", f"money of {storefront}"):  # not the storefront itself: orders must not wait for a month's payments
         settlements = take_in_settlements_of(storefront)
-        seen = see_money_at(storefront, period, first, until)
+        seen = see_money_at(storefront, period, first, until) | see_authorised_returns_at(storefront)
         made = reconcile_of(storefront, warehouse, period, first, until, actor, dry_run, patience_days)
         report(f"differences {storefront} {warehouse}", made["differences"], f"What does not agree; the statement is {made['statement']}.")
         return made["summary"] | {"statement": made["statement"], "opened": made["opened"], "settled": made["settled"], "taken_in": taken_in, "settlements": settlements, "seen": seen}

@@ -15,7 +15,7 @@ from tasks.opened import RETRY, house
 NAMES = {"request": "requests", "request_line": "request_lines", "effect": "effects", "dispatch_line": "dispatches", "exception": "exceptions",
          "mapping": "mappings", "timeline": "timeline", "watermark": "watermarks", "inbox": "inbox", "stock_feed": "stock_feeds", "stock_change": "stock_changes",
          "stock_desired": "stock_desired", "return_line": "return_lines", "refund_seen": "refunds", "payment_seen": "payments",
-         "receipt_notice": "receipt_notices", "drift": "drift", "reconciliation": "reconciliation", "settlement": "settlements",
+         "receipt_notice": "receipt_notices", "drift": "drift", "reconciliation": "reconciliation", "authorised_return": "authorised_returns", "settlement": "settlements",
          "settlement_sum": "settlement_sums", "settlement_item": "settlement_items", "hint": "hints", "alert": "alerts", "journal": "journal"}
 # tables whose JSON is taken apart first (connectors/snapshots/explode.py)
 BOOK = ("connection", "order_id", "order", "lines", "modified_at", "state", "taken_in_at")

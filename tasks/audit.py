@@ -88,18 +88,22 @@ def _setup(opened: House, storefront: str, warehouse: str, looks: Looks) -> Setu
     with opened.ledger.transaction() as tx:
         tables = {table: opened.ledger.mappings.current(tx, table).to_dict("records") for table in TABLES}
         seen = _seen(opened, tx, storefront, warehouse)
-    looks.counts |= {"mapping rows": sum(map(len, tables.values())), "orders so far": seen[1]}
+    looks.counts |= {"mapping rows": sum(map(len, tables.values()))} | seen[1]
     prefixes = {name: opened.settings(name).reference_prefix for name in opened.names("storefront")}
     return Setup(storefront, warehouse, frozenset(prefixes), frozenset(opened.names("warehouse")), prefixes, tables, items=items, unreadable=unreadable, seen=seen[0], **read)
 
 
-def _seen(opened: House, tx: Tx, storefront: str, warehouse: str) -> tuple[Seen, int]:
+def _seen(opened: House, tx: Tx, storefront: str, warehouse: str) -> tuple[Seen, dict[str, int]]:
     """What orders and dispatches of the last months show of the route; nothing before the first order."""
     since, sets = opened.clock.now() - LOOK_BACK, {name: set() for name in ("places", "methods", "skus", "units")}
     of_channel: Counter[str] = Counter()
     trade: Counter[str] = Counter()
+    theirs, longest = 0, 0
     for row in opened.ledger.drifts.book_since(tx, storefront, since):
-        channel = row.order["channel"]
+        if row.order.get("fulfilled_by") == "marketplace":  # never ours to ship: no gap of it matters
+            theirs += 1
+            continue
+        channel, longest = row.order["channel"], max(longest, len(row.order["order_id"]))
         of_channel[channel] += 1
         trade[channel] += bool(row.order["organisation"] or row.order["po_number"])
         sets["places"] |= {(channel, group["country"]) for group in row.ship_groups if group["country"]}
@@ -109,7 +113,8 @@ def _seen(opened: House, tx: Tx, storefront: str, warehouse: str) -> tuple[Seen,
         sets["units"] |= {(line["sku"], line["unit"]) for line in goods if line["unit"].strip()}
     carriers = opened.ledger.drifts.carriers_of(tx, warehouse, since)
     companies = {channel for channel, count in trade.items() if count >= TRADE_SHARE * of_channel[channel]}
-    return Seen(**{name: frozenset(found) for name, found in sets.items()}, trade=frozenset(companies), carriers=frozenset(carriers)), sum(of_channel.values())
+    seen = Seen(**{name: frozenset(found) for name, found in sets.items()}, trade=frozenset(companies), carriers=frozenset(carriers), order_id_longest=longest)
+    return seen, {"orders so far": sum(of_channel.values())} | ({"orders the marketplace fulfils": theirs} if theirs else {})
 
 
 @task(name="audit route", task_run_name="audit {storefront} → {warehouse}", **RETRY)

@@ -15,6 +15,7 @@ from connectors.ledger.ledger import Row, Tx
 from connectors.ports import DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, ORDER_COMPLETION, OrderPage, Storefront, Window
 from contracts.drift import CAUSES, Drifted
 from contracts.exceptions import Finding
+from tasks.dispatches import PACKAGE
 from tasks.opened import RETRY, house
 from tasks.rules.drift import Asked, Beliefs, Shown, Told, order_drift, tracking_drift
 from tasks.rules.lookup import Mappings
@@ -102,7 +103,7 @@ def _page(page: OrderPage, storefront: str, mappings: Mappings) -> dict[str, Sho
     for line in page.lines.to_dict("records"):
         lines.setdefault(line["order_id"], []).append(line)
     return {order["order_id"]: _shown(order, order["modified_at"].to_pydatetime(), lines.get(order["order_id"], []), storefront, mappings)
-            for order in page.orders.to_dict("records")}
+            for order in page.orders.to_dict("records") if order["fulfilled_by"] == "merchant"}
 
 
 def _shown(order: dict[str, Any], modified_at: datetime, lines: Iterable[dict[str, Any]], storefront: str, mappings: Mappings) -> Shown:
@@ -129,10 +130,12 @@ def _beliefs(opened: House, tx: Tx, storefront: str, warehouse: str, fresh: dict
     read_at, found = opened.ledger.watermarks.read(tx, f"{storefront} orders read"), {}
     for order_id in sorted(order_ids):
         entry, asked_of = book.get(order_id), tuple(asked.get(order_id, ()))
+        if entry and not asked_of and entry.order.get("fulfilled_by") == "marketplace":
+            continue
         if asked_of and asked_of[0].warehouse != warehouse:
             continue  # compared by the pair that its first request belongs to
         known_as = _shown(entry.order, entry.modified_at, entry.lines, storefront, mappings) if entry else None
-        told = tuple(_told_row(row) for row in effects.get(order_id, []) if row.kind != FULFILMENT_CANCEL)
+        told = tuple(_told_row(row) for row in _newest(effects.get(order_id, [])) if row.kind != FULFILMENT_CANCEL)
         found[order_id] = Beliefs(order_id, fresh.get(order_id, known_as), entry.state if entry else None, known_as, asked_of, told,
                                   held.get(order_id), read_at)
     return found
@@ -142,6 +145,12 @@ def _asked(row: Row, advised: dict[tuple[str, int], int], effects: list[Row]) ->
     everything = {(row.reference, line["number"]): line["quantity"] for line in row.payload["lines"]}
     cancel_at = max((one.planned_at for one in effects if one.kind == FULFILMENT_CANCEL and one.payload["reference"] == row.reference), default=None)
     return Asked(row.reference, row.warehouse, row.state, ShippedUnits(row.payload, everything).whole(), ShippedUnits(row.payload, advised).whole(), cancel_at)
+
+
+def _newest(effects: list[Row]) -> list[Row]:
+    """Of a package that was told again under a new effect, the last word counts: the one before was refused, or dropped in silence."""
+    last = {tuple(row.payload[name] for name in PACKAGE): row.effect_id for row in effects if row.kind == DISPATCH_CONFIRMATION}
+    return [row for row in effects if row.kind != DISPATCH_CONFIRMATION or row.effect_id in set(last.values())]
 
 
 def _told_row(row: Row) -> Told:

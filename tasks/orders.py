@@ -82,12 +82,15 @@ def enter_page(opened: House, tx: Tx, storefront: str, page: OrderPage, reach: b
     counts["unsound"] += len({finding.record for finding in findings})
     recipients = _by_order(page.recipients)
     for order_id, order in orders.items():
-        people = {person["ship_group"]: person for person in recipients.get(order_id, [])}
+        # whose parcel is not ours to send, his address is not ours to keep
+        people = {person["ship_group"]: person for person in recipients.get(order_id, []) if order["fulfilled_by"] == "merchant"}
         entry = OrderEntry(storefront, order_id, _json(order), lines.get(order_id, []), groups.get(order_id, []), opened.ledger.vault.fingerprint(people),
                            sorted(group for group, person in people.items() if is_complete(person)), order["modified_at"])
         outcome = opened.ledger.books.take_in(tx, entry)
         counts[outcome] += 1
         opened.ledger.exceptions.settle(tx, storefront, order_id, ("record_unsound",), (), ACTOR, "The corrected order was taken in.")
+        if order["fulfilled_by"] != "merchant":
+            counts["not_ours"] += outcome in ("new", "changed")
         if outcome in ("new", "changed"):
             for group, person in people.items():
                 opened.ledger.vault.seal_fields(tx, f"{storefront}/{order_id}", f"recipient:{group}", person)
@@ -148,6 +151,8 @@ def _plan_order(opened: House, tx: Tx, entry: Row[Any], verdict: Any, requests: 
     state, asked_hash = verdict.verdict, None
     if verdict.verdict == "cancelled":
         findings = _cancel(opened, tx, entry, live.values(), "cancelled at the storefront")
+    elif verdict.verdict == "not_ours":
+        findings = _cancel(opened, tx, entry, live.values(), "the marketplace fulfils it itself now")
     elif verdict.verdict == "plan":
         findings = findings + _taken_references(opened, tx, entry, requests)
         asked_hash = content_hash(requests, entry.fingerprint)

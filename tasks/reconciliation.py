@@ -18,17 +18,18 @@ from contracts.base import WHY
 from contracts.exceptions import TYPES, Finding
 from contracts.reconciliation import DIFFERENCES
 from contracts.returns import Payments
-from contracts.settled import MERCHANT
 from tasks.opened import CHUNK, RETRY, house
 from tasks.orders import order_row
 from tasks.refunds_seen import see_refunds
 from tasks.rules.lookup import Mappings
 from tasks import settled_books
+from tasks.authorised_returns import told_of
 from tasks.rules.reconciliation import Books, Patience, Period, Reconciliation, between, cause, month, reconcile
 from tasks.settled_books import patience_of
 from tasks.settlements import settles
 from tasks.statement.figures import Statement, summary
 from tasks.statement.files import keep
+from tasks.statement.sources import open_exceptions, sources
 
 ACTOR = "settlement_reconciliation"
 OVER_SHIPPED = "over_shipped"
@@ -98,7 +99,8 @@ def gather(opened: House, storefront: str, since: datetime, until: datetime) -> 
     with opened.ledger.transaction() as tx:
         known, mappings = opened.ledger.reconciliations, Mappings.of(opened.ledger.mappings.all_current(tx))
         concerned = known.concerned(tx, storefront, since, until)
-        entries = [row for row in known.orders(tx, storefront, concerned) if row.order["fulfilled_by"] == MERCHANT]  # the others the marketplace explains itself
+        # what a marketplace fulfils itself is no parcel of ours: its money is explained by the marketplace's own statements
+        entries = [row for row in known.orders(tx, storefront, concerned) if row.order.get("fulfilled_by") != "marketplace"]
         shown = list(map(_fields, known.refunds(tx, storefront, concerned)))
         paid, given_back = settled_books.money(opened, tx, storefront, concerned, shown) or (map(_fields, known.payments(tx, storefront, concerned)), shown)
         desk = known.on_desks(tx, storefront)
@@ -168,24 +170,26 @@ def reconcile_period(opened: House, storefront: str, warehouse: str, period: Per
     if dry_run:
         return Outcome(found, told)
     today = found if now < period.until else reconcile(books, Period("today", period.since, as_of), as_of, patience)
-    statement = Statement(storefront, warehouse, period, found, _open_exceptions(opened, storefront), _sources(opened, storefront, books, period), now, actor, market)
+    statement = Statement(storefront, warehouse, period, found, open_exceptions(opened, storefront, ACTOR), sources(opened, storefront, books, period), now, actor, market)
     page, csv = keep(opened.profile.home / "statements" / storefront / period.name, statement)
     rows = _rows(found)
     with opened.ledger.transaction() as tx:
         opened.ledger.reconciliations.replace(tx, storefront, period.name, rows, actor, now, {"rows": len(rows), "csv_sha256": sha256(csv), "warehouse": warehouse})
-        findings = [*_findings(storefront, today), *_of_unknown_orders(opened, tx, storefront, as_of, patience)]
+        sent_back = told_of(opened, tx, storefront, (row["order_id"] for row in today.differences.to_dict("records") if row["name"] == "refunded_not_returned"))
+        findings = [*_findings(storefront, today, sent_back), *_of_unknown_orders(opened, tx, storefront, as_of, patience)]
         opened_now = opened.ledger.exceptions.open(tx, findings)
         settled = _settle(opened, tx, storefront, {(finding.type, finding.record, finding.cause) for finding in findings})
     return Outcome(found, told, opened_now, settled, str(page))
 
 
-def _findings(storefront: str, found: Reconciliation) -> Iterator[Finding]:
-    """One for each difference that nothing accounts for."""
+def _findings(storefront: str, found: Reconciliation, sent_back: dict[str, str]) -> Iterator[Finding]:
+    """One for each difference that nothing accounts for. sent_back: what a marketplace says of the return of an order."""
     for row in found.differences.to_dict("records"):
         if not row["explained_by"]:
             kind = row["name"] if row["name"] in OWN_TYPES else "reconciliation_difference"
             yield Finding(kind, storefront, row["order_id"], cause(row["name"], row["amount_minor"], row["currency"]),
-                          {"found_by": ACTOR, "difference": row["name"], "amount_minor": row["amount_minor"], "currency": row["currency"], "detail": row["detail"]})
+                          {"found_by": ACTOR, "difference": row["name"], "amount_minor": row["amount_minor"], "currency": row["currency"], "detail": row["detail"]} | (
+                              {"return": sent_back[row["order_id"]]} if row["name"] == "refunded_not_returned" and row["order_id"] in sent_back else {}))
 
 
 def _of_unknown_orders(opened: House, tx: Tx, storefront: str, as_of: datetime, patience: Patience) -> Iterator[Finding]:
@@ -209,34 +213,6 @@ def _rows(found: Reconciliation) -> list[dict[str, Any]]:
     for row in found.differences.to_dict("records"):
         named.setdefault(row["order_id"], []).append({name: row[name] for name in ("name", "amount_minor", "explained_by")})
     return [row | {"placed_at": row["placed_at"].to_pydatetime(), "differences": named.get(row["order_id"], [])} for row in found.rows.to_dict("records")]
-
-
-def _open_exceptions(opened: House, storefront: str) -> list[dict[str, Any]]:
-    """By type, those of this reconciliation left out: the statement names them itself."""
-    found: dict[str, list[Row]] = {}
-    for row in opened.ledger.exceptions.listed(connection=storefront):
-        if row.evidence.get("found_by") != ACTOR:
-            found.setdefault(row.type, []).append(row)
-    return [{"type": kind, "owner": TYPES[kind].owner, "open": len(rows), "oldest": f"{min(row.opened_at for row in rows):%Y-%m-%d}"} for kind, rows in sorted(found.items())]
-
-
-def _sources(opened: House, storefront: str, books: Books, period: Period) -> dict[str, str]:
-    """What the figures were made from, and how far that was known."""
-    with opened.ledger.transaction() as tx:
-        reached = {what: opened.ledger.watermarks.read(tx, f"{storefront} {what}") for what in ("orders", "payments", "settlements")}
-        heads = opened.ledger.settlements.heads(tx, storefront)
-    till = {what: f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "never" for what, moment in reached.items()}
-    counts = {name: len(getattr(books, name)) for name in Books.CONTRACTS}
-    if heads:
-        money = f"{len(heads)} settlements with {sum(head.amounts for head in heads):,} amounts, as the marketplace listed them at {till['settlements']}"
-    else:
-        money = f"{counts['payments']:,} movements of money and {counts['refunds']:,} lines of refunds, as the storefront showed them at {till['payments']}"
-    return {
-        "Orders": f"{counts['orders']:,} with {counts['lines']:,} lines placed before {max(period.until, period.since):%Y-%m-%d}, as the storefront told them until {till['orders']}",
-        "Payments and refunds": money,
-        "Dispatches": f"{counts['dispatched']:,} lines of parcels in the warehouses' advice, placed on order lines; {counts['asked']:,} fulfilment requests",
-        "Returns": f"{counts['returned']:,} lines of return advice, placed on order lines",
-    }
 
 
 def _native(frame: Any) -> list[dict[str, Any]]:

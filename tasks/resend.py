@@ -13,7 +13,7 @@ from tasks.rules.dispatch import with_carrier
 from tasks.rules.eligibility import sort_orders
 from tasks.rules.lookup import Mappings
 
-REJECTED = "REJECTED"
+REJECTED, NOT_TAKEN = "REJECTED", "tracking_not_taken"
 
 
 def resend(opened: House, tx: Tx, row: Row, actor: str) -> str:
@@ -21,9 +21,24 @@ def resend(opened: House, tx: Tx, row: Row, actor: str) -> str:
     effect = opened.ledger.effects.get(tx, row.evidence.get("effect", ""))
     if effect is None or effect.kind == FULFILMENT_REQUEST:
         return _request_again(opened, tx, row, row.evidence.get("reference") or effect and effect.payload["reference"], actor)
+    if row.type == NOT_TAKEN:
+        return _tell_again(opened, tx, row, effect, actor)
     if effect.state != REJECTED:
         return f"It is {effect.state.lower().replace('_', ' ')} by now; nothing is sent."
     return revise(opened, tx, effect)
+
+
+def _tell_again(opened: House, tx: Tx, row: Row, effect: Row, actor: str) -> str:
+    """A confirmation that was accepted and dropped in silence: the old one is given up, and told again with the carrier's mapping as it stands now."""
+    if effect.verified_at is not None:
+        return "The storefront shows it by now; nothing is sent."
+    if row.evidence.get("shown") != "nothing":
+        raise BadConfiguration(f"telling {effect.target} of order {effect.record} again", "it shows this shipment with another content",
+                               "Correct it in the storefront, then choose done.")
+    said = revise(opened, tx, effect)
+    opened.ledger.effects.prove(tx, effect.effect_id)  # nobody looks for it any more: the one that follows is looked for
+    opened.ledger.timeline.note(tx, effect.connection, effect.record, f"{effect.kind} given up", actor, f"{effect.target} dropped it in silence")
+    return said
 
 
 def send_unanswered(opened: House, tx: Tx, row: Row, actor: str) -> str:
@@ -64,7 +79,7 @@ def revise(opened: House, tx: Tx, effect: Row) -> str:
 def _next(opened: House, tx: Tx, effect: Row, payload: dict[str, Any]) -> Planned:
     number, first = 2, effect.business_key.partition(" resent ")[0]
     while True:
-        planned = Planned(effect.kind, effect.target, f"{first} resent {number}", effect.ordering_key, effect.connection, effect.record, payload)
+        planned = Planned(effect.kind, effect.target, f"{first} resent {number}", effect.ordering_key, effect.connection, effect.record, payload, effect.due_by)
         if opened.ledger.effects.get(tx, planned.effect_id) is None:
             return planned
         number += 1

@@ -39,7 +39,7 @@ def money(opened: House, tx: Tx, storefront: str, concerned: Any, shown: list[di
 
 def unknown_orders(opened: House, tx: Tx, storefront: str, as_of: datetime, patience: Patience) -> Iterator[Finding]:
     """Orders that a settlement paid us for and that the storefront never told us of: paid, and not shipped by us."""
-    known = opened.ledger.reconciliations.known_orders(storefront)
+    known = opened.ledger.reconciliations.known_orders()
     since = opened.ledger.reconciliations.first_placed(tx, storefront)
     items = [dict(row._mapping) for row in opened.ledger.settlements.orders_outside(tx, storefront, known)]
     for one in strangers(items, since, as_of):

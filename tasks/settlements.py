@@ -27,7 +27,7 @@ from contracts.money import to_major
 from contracts.settled import KeptRows
 from contracts.settlements import SettlementRows, Settlements
 from tasks.opened import RETRY, house
-from tasks.rules.settlements import NOBODY, RULE, TEXTS, Types, attributed, items, sums
+from tasks.rules.settlements import NEEDED, TEXTS, Types, attributed, items, sums
 from tasks.settlement_watch import tell, watch_silence
 
 ACTOR, KIND = "take_in_settlements", "settlement_rows"
@@ -144,7 +144,7 @@ def _tell_unreadable(opened: House, storefront: str, problem: BadDocument) -> No
 
 def _enter_settlement(opened: House, storefront: str, document: SettlementDocument, digest: str, head: dict[str, Any], read: SettlementRead) -> Counter:
     settlement_id = head["settlement_id"]
-    rows = read.rows[read.rows["settlement_id"] == settlement_id].reset_index(drop=True)
+    rows = read.rows if len(read.heads) == 1 else read.rows[read.rows["settlement_id"] == settlement_id].reset_index(drop=True)
     content = _content_hash(rows)
     with opened.ledger.transaction() as tx:
         before, types = opened.ledger.settlements.head(tx, storefront, settlement_id), _types(opened, tx)
@@ -186,7 +186,7 @@ def _head(storefront: str, head: dict[str, Any], document: SettlementDocument, d
 
 def _derived(rows: pd.DataFrame, storefront: str, types: Types, at: datetime) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(sums, items) of a settlement's rows."""
-    found = attributed(rows, storefront, types)
+    found = attributed(rows[NEEDED], storefront, types)
     return sums(found, storefront, at), items(found, storefront, at)
 
 
@@ -196,7 +196,7 @@ def _types(opened: House, tx: Tx) -> Types:
 
 def _content_hash(rows: pd.DataFrame) -> str:
     """What the amounts say, in whatever order and file."""
-    return sha256("\n".join(sorted(rows[CONTENT].to_csv(index=False, header=False).splitlines())).encode())
+    return sha256(pd.util.hash_pandas_object(rows[CONTENT], index=False).sort_values().to_numpy().tobytes())
 
 
 def _key(settlement_id: str, content: str) -> str:

@@ -57,7 +57,7 @@ def _pending(opened: House, tx: Tx, storefront: str, warehouse: str, acknowledge
         if before is None or (one.asked_at is None, one.asked_at or one.since) > (before.asked_at is None, before.asked_at or before.since):
             found[row.order_id] = one
     for row in opened.ledger.drifts.not_asked(tx, storefront):
-        if row.order["status"] == "awaiting_fulfilment":
+        if row.order["status"] == "awaiting_fulfilment" and row.order.get("fulfilled_by") != "marketplace":
             found.setdefault(row.order_id, Pending(row.order_id, NOT_ASKED, _placed(row), row.taken_in_at, desks=tuple(sorted(desks.get(row.order_id, ()))),
                                                       ship_by=_ship_by(row)))
     for row in opened.ledger.drifts.not_told(tx, storefront, warehouse):

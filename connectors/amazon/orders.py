@@ -23,12 +23,14 @@ INCLUDED = "BUYER,RECIPIENT,PROCEEDS,PROMOTION,CANCELLATION,FULFILLMENT,PACKAGES
 class OrderDesk:
     """What the port reads of orders. An order of which Amazon says that it fulfils it itself is read like any other, and marked."""
 
-    def __init__(self, name: str, client: Client, clock: Clock, marketplaces: tuple[str, ...], page_size: int, reading: mapping.Reading) -> None:
+    def __init__(self, name: str, client: Client, clock: Clock, marketplaces: tuple[str, ...], page_size: int, reading: mapping.Reading,
+                 counts_theirs: bool = False) -> None:
         self._name, self._client, self._clock = name, client, clock
         self._marketplaces, self._page_size, self._reading = marketplaces, page_size, reading
+        self._fulfilled_by = "MERCHANT,AMAZON" if counts_theirs else "MERCHANT"
 
     def changed(self, window: Window) -> Iterator[OrderPage]:
-        """Every merchant-fulfilled order modified in the window. Raises ReadFailed, NotNow, NotAllowed; what was yielded stands."""
+        """Every order modified in the window. Raises ReadFailed, NotNow, NotAllowed; what was yielded stands."""
         for listed in walk(self._search, window, self._clock.now()):
             yield self._page(listed.rows, listed.reached)
 
@@ -53,7 +55,7 @@ class OrderDesk:
     def _search(self, since: datetime, until: datetime, token: str) -> OrdersAnswer:
         """One page. A 400 to a query that is always made like this says nothing about orders (selling-partner-api-models#5365)."""
         params = {"lastUpdatedAfter": write_moment(since), "lastUpdatedBefore": write_moment(until), "marketplaceIds": ",".join(self._marketplaces),
-                  "fulfilledBy": "MERCHANT", "maxResultsPerPage": self._page_size, "includedData": INCLUDED, **({"paginationToken": token} if token else {})}
+                  "fulfilledBy": self._fulfilled_by, "maxResultsPerPage": self._page_size, "includedData": INCLUDED, **({"paginationToken": token} if token else {})}
         try:
             return read(OrdersAnswer, self._client.read("searchOrders", SEARCH, params), "searchOrders")
         except Refused as error:
@@ -65,7 +67,7 @@ class OrderDesk:
             try:
                 order = Order.model_validate(row)
                 found = (mapping.order_row(order, self._reading), mapping.line_rows(order, self._reading), mapping.ship_group_rows(order, self._reading),
-                         mapping.recipient_rows(order, self._reading))
+                         mapping.recipient_rows(order, self._reading) if mapping.fulfilled_by(order) == "merchant" else [])
             except ValueError as error:  # NotMoney, Unmappable and ValidationError are ValueErrors
                 unreadable.append({"record": str(row.get("orderId", ""))[:64], "why": why(error)})
                 continue

@@ -54,6 +54,7 @@ class Settings(BaseModel):
     carriers: dict[str, tuple[str, ...]] = Field({}, description="marketplace id -> the carrier codes of its list in Seller Central, exactly; then no other is sent")
     programs_shipped: tuple[str, ...] = Field((), description="programs whose orders wait (see README) and that this account ships all the same")
     organisation_from_company: bool = True
+    counts_amazon_fulfilled: bool = Field(True, description="read the orders that Amazon fulfils too, without their addresses: to count them, and to see one change hands")
     quiet_seconds: float = Field(300, ge=0)
     verify_seconds: float = Field(1800, ge=0)
     timeout_seconds: float = Field(30, gt=0)
@@ -128,7 +129,7 @@ class Amazon:
         self.quiet_seconds, self.verify_seconds = settings.quiet_seconds, settings.verify_seconds
         self._client, self._marketplaces = client, settings.marketplace_ids
         reading = Reading(name, settings.organisation_from_company, settings.programs_shipped)
-        self._orders = OrderDesk(name, client, clock, settings.marketplace_ids, settings.page_size, reading)
+        self._orders = OrderDesk(name, client, clock, settings.marketplace_ids, settings.page_size, reading, settings.counts_amazon_fulfilled)
         self._shipments = Shipments(name, client, self._orders, settings.marketplace_ids, settings.carriers)
         self._reports = Reports(name, client, clock, links, settings.page_size, settings.report_poll_seconds)
         self._returns = ReturnsReport(name, self._reports, clock, settings.marketplace_ids, settings.report_wait_seconds)
@@ -141,7 +142,7 @@ class Amazon:
         self._carriers: dict[str, Any] = {DISPATCH_CONFIRMATION: self._shipments, STOCK_UPDATE: self._stock}
 
     def orders(self, window: Window) -> Iterator[OrderPage]:
-        """Every merchant-fulfilled order modified in the window. Raises ReadFailed, NotNow, NotAllowed; what was yielded stands."""
+        """Every order modified in the window. Raises ReadFailed, NotNow, NotAllowed; what was yielded stands."""
         return self._orders.changed(window)
 
     def order(self, order_id: str) -> OrderPage:

@@ -61,9 +61,9 @@ class Reconciliations:
         return wanted.where(sa.or_(placed_at >= (since - LOOK_BACK).isoformat(), order_book.c.taken_in_at >= since,
                                    *(order_id.in_(those) for those in (*moved, still_open, told)))).scalar_subquery()
 
-    def known_orders(self, connection: str) -> sa.ScalarSelect[str]:
-        """Every order that the storefront ever told of, as a question."""
-        return sa.select(order_book.c.order_id).where(order_book.c.connection == connection).scalar_subquery()
+    def known_orders(self) -> sa.ScalarSelect[str]:
+        """Every order that any storefront ever told of, as a question: an account's settlements name the orders of all connections to it."""
+        return sa.select(order_book.c.order_id).scalar_subquery()
 
     def first_placed(self, tx: Connection, connection: str) -> datetime | None:
         """When the oldest order of the book was placed."""

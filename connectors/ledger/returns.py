@@ -12,7 +12,7 @@ from connectors.kit.clock import Clock
 from connectors.kit.errors import BadConfiguration
 from connectors.ledger.database import Database, shortened
 from connectors.ledger.exceptions import CAUSE_LONGEST, RECORD_LONGEST
-from connectors.ledger.tables import dispatch_line, exception, payment_seen, refund_seen, request, request_line, return_line, rma
+from connectors.ledger.tables import authorised_return, dispatch_line, exception, payment_seen, refund_seen, request, request_line, return_line, rma
 
 UNMATCHED, UNEXPECTED, DUE, SETTLED = "unmatched", "unexpected", "due", "settled"
 ASKED, APPROVED, REFUSED, CLOSED = "asked", "approved", "refused", "closed"
@@ -157,6 +157,17 @@ class Returns:
         """Keep rows of the contract Payments as they are shown now."""
         for row in rows:
             self._see(tx, payment_seen, row, ("connection", "payment_id"))
+
+    def see_authorised(self, tx: Connection, rows: list[dict[str, Any]]) -> None:
+        """Keep rows of the contract AuthorisedReturns as the marketplace shows them now."""
+        for row in rows:
+            self._see(tx, authorised_return, row, ("connection", "return_id", "order_id", "sku"))
+
+    def authorised_of(self, tx: Connection, connection: str, order_ids: Iterable[str]) -> list[Row[Any]]:
+        """What the marketplace let customers of these orders send back."""
+        return [row for chunk in _chunks(sorted(set(order_ids))) for row in tx.execute(
+            sa.select(authorised_return).where(authorised_return.c.connection == connection, authorised_return.c.order_id.in_(chunk))
+            .order_by(authorised_return.c.order_id, authorised_return.c.asked_at, authorised_return.c.return_id, authorised_return.c.sku))]
 
     def _see(self, tx: Connection, table: sa.Table, row: dict[str, Any], key: tuple[str, ...]) -> None:
         values = row | {"seen_at": self._clock.now()}

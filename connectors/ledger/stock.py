@@ -134,13 +134,13 @@ class Stock:
         return {line["sku"].strip() for order, lines, is_refused in found if is_refused or order["status"] in ("cancelled", "refunded") for line in lines}
 
     def sold(self, tx: Connection, connection: str, since: datetime) -> list[tuple[datetime, str, int]]:
-        """(placed at, SKU, units) of every shippable line ordered since then and not called off."""
+        """(placed at, SKU, units) of every shippable line ordered since then, not called off, and not out of a marketplace's own stock."""
         found = tx.execute(sa.select(order_book.c.order, order_book.c.lines).where(
             order_book.c.connection == connection, order_book.c.modified_at >= since, order_book.c.state != "cancelled"))
         rows = []
         for order, lines in found:
             placed_at = datetime.fromisoformat(order["placed_at"])
-            if placed_at >= since and order["status"] not in ("cancelled", "refunded"):
+            if placed_at >= since and order["status"] not in ("cancelled", "refunded") and order.get("fulfilled_by") != "marketplace":
                 rows += [(placed_at, line["sku"].strip(), line["quantity"]) for line in lines if line["is_shippable"] and line["sku"].strip()]
         return rows
 

@@ -537,6 +537,30 @@ reconciliation = Table(
     UniqueConstraint("connection", "period", "order_id"),
 )
 
+authorised_return = Table(
+    "authorised_return", metadata,
+    Column("connection", Words, primary_key=True),
+    Column("return_id", Words, primary_key=True),
+    Column("order_id", Words, primary_key=True),
+    Column("sku", Words, primary_key=True),
+    Column("quantity", Integer, nullable=False),
+    Column("status", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("resolution", Words, nullable=False),
+    Column("merchant_rma", Words, nullable=False),
+    Column("tracking_number", Words, nullable=False),
+    Column("is_claimed", Boolean, nullable=False),
+    Column("refunded_minor", sa.BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("claim_id", Words, nullable=False),
+    Column("claim_state", Words, nullable=False),
+    Column("reimbursed_minor", sa.BigInteger, nullable=False),
+    Column("asked_at", Utc, nullable=False),
+    Column("delivered_at", Utc),
+    Column("seen_at", Utc, nullable=False),
+    Index("ix_authorised_return_order", "connection", "order_id"),
+)
+
 settlement = Table(
     "settlement", metadata,
     Column("connection", Words, primary_key=True),

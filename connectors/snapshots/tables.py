@@ -39,6 +39,8 @@ _COLUMNS = {
     "reconciliation": "connection period order_id placed_at:TIMESTAMPTZ status is_carried_in:BOOLEAN is_carried_out:BOOLEAN verdict currency ordered_minor:BIGINT "
                       "paid_minor:BIGINT dispatched_minor:BIGINT refunded_minor:BIGINT returned_minor:BIGINT deducted_minor:BIGINT balance_minor:BIGINT "
                       "difference_minor:BIGINT explained_minor:BIGINT differences detail made_at:TIMESTAMPTZ",
+    "authorised_returns": "connection return_id order_id sku quantity:BIGINT status reason resolution merchant_rma tracking_number is_claimed:BOOLEAN refunded_minor:BIGINT "
+                          "currency claim_id claim_state reimbursed_minor:BIGINT asked_at:TIMESTAMPTZ delivered_at:TIMESTAMPTZ seen_at:TIMESTAMPTZ",
     "settlements": "connection settlement_id format currency marketplace started_at:TIMESTAMPTZ ended_at:TIMESTAMPTZ deposit_at:TIMESTAMPTZ has_deposit:BOOLEAN "
                    "deposit_minor:BIGINT deposit_fine:BIGINT sum_minor:BIGINT sum_fine:BIGINT amounts:BIGINT state why document sha256 content_hash made_at:TIMESTAMPTZ "
                    "taken_in_at:TIMESTAMPTZ",

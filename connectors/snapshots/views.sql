@@ -147,6 +147,13 @@ LEFT JOIN requested r USING (connection, order_id)
 LEFT JOIN shipped s USING (connection, order_id)
 LEFT JOIN held h USING (connection, order_id);
 
+-- whose parcels they were: what a marketplace fulfils itself is counted beside what is ours
+CREATE VIEW orders_by_day AS
+SELECT connection, channel, placed_at::DATE AS day, fulfilled_by, count(*) AS orders,
+    count(*) FILTER (stands = 'fulfilled by the marketplace') AS orders_not_ours, count(*) FILTER (requests > 0) AS orders_asked,
+    count(*) FILTER (exceptions_open > 0) AS orders_held, sum(units_ordered)::BIGINT AS units
+FROM order_status GROUP BY ALL;
+
 -- stock: what a warehouse has (statements, and documents between them), what we told a storefront, what the storefront showed
 CREATE VIEW stock_history AS
 SELECT warehouse AS system, 'has' AS figure, facility AS place, sku, unit, available AS quantity, valid_from, valid_to, because, warehouse AS changed_by,
@@ -208,6 +215,12 @@ FROM ledger.drift d, catalogue.published p;
 CREATE VIEW reconciliation AS SELECT * FROM ledger.reconciliation;
 
 -- settlements: what a marketplace says that it owes and pays. The amounts are snapshots, what they are is the ledger's word (settlement_types included)
+CREATE VIEW returns_authorised AS
+SELECT a.*, coalesce(b.units_back, 0) AS units_received
+FROM ledger.authorised_returns a
+LEFT JOIN (SELECT connection, order_id, sum(storefront_quantity)::BIGINT AS units_back FROM ledger.return_lines WHERE order_id <> '' GROUP BY ALL) b
+    ON b.connection = a.connection AND b.order_id = a.order_id;
+
 CREATE VIEW settlements AS
 SELECT s.* EXCLUDE (content_hash), s.sum_minor - s.deposit_minor AS difference_minor, s.state = 'consistent' AS is_consistent FROM ledger.settlements s;
 

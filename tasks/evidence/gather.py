@@ -24,6 +24,7 @@ TABLES: dict[str, str] = {
     "shipped": "What the warehouse says it shipped: one row a SKU in a package",
     "told": "What the storefront was told of it, and when it was read back there",
     "returned": "What came back to the warehouse",
+    "authorised": "Returns that the marketplace authorised, and claims about them",
     "refunds": "Refunds as the storefront shows them",
     "settled": "What the marketplace's settlements have of the order",
     "exceptions": "What a person had to look at",
@@ -65,6 +66,9 @@ def gather(opened: House, storefront: str, order_id: str, actor: str) -> Evidenc
             "told": [_told(effect) for effect in effects if effect.kind == DISPATCH_CONFIRMATION],
             "returned": [_fields(line, "warehouse document_id line reference rma sku quantity unit grade tracking_number facility received_at inbox_key state line_id")
                          for line in opened.ledger.returns.of_order(tx, storefront, order_id)],
+            "authorised": [_fields(row, "return_id sku quantity status reason resolution merchant_rma tracking_number currency asked_at delivered_at claim_id claim_state") | {
+                name: to_major(getattr(row, f"{name}_minor"), row.currency) for name in ("refunded", "reimbursed")}
+                for row in opened.ledger.returns.authorised_of(tx, storefront, [order_id])],
             "refunds": [_refund(row) for row in opened.ledger.returns.refunds_of(tx, storefront, order_id)],
             "settled": [_settled(row) for row in settled],
             "exceptions": [_fields(row, "type owner opened_at resolved_at state") for row in opened.ledger.exceptions.of_record(tx, storefront, order_id)],

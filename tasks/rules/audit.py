@@ -17,6 +17,7 @@ from tasks.rules.audit_rows import rows_that_never_match
 from tasks.rules.lookup import ANY, ItemMaster, Mappings
 
 PIECES = ("EA", "PC", "UN", "PR", "ST")  # X12 element 355: each, piece, unit, pair, set: one sold is one shipped
+REFERENCE_LONGEST = 22  # tasks/rules/fulfilment.py
 TRADE = re.compile(r"b2b|wholesale|trade|business", re.IGNORECASE)
 NO_SUCH_SKU = "\x00"  # matches only what matches any SKU
 Row = dict[str, str]
@@ -32,6 +33,7 @@ class Seen:
     units: frozenset[tuple[str, str]] = frozenset()
     trade: frozenset[str] = frozenset()
     carriers: frozenset[tuple[str, str]] = frozenset()
+    order_id_longest: int = 0
 
 
 @dataclass
@@ -101,8 +103,12 @@ def audit(setup: Setup) -> list[Gap]:
 
 
 def references(setup: Setup) -> Iterator[Gap]:
-    """Two storefronts whose references may be the same at this warehouse: a dispatch would go back to the wrong one."""
+    """Two storefronts whose references may be the same at this warehouse: a dispatch would go back to the wrong one. And one that is too long to be echoed."""
     mine = setup.prefixes.get(setup.storefront, "")
+    places = 2 if len(setup.facilities) > 1 else 0  # '-1', '-2': an order that two facilities ship
+    if setup.seen.order_id_longest and len(mine) + setup.seen.order_id_longest + places > REFERENCE_LONGEST:
+        yield Gap("reference_too_long", setup.storefront, f"the prefix {mine!r} and an order id of {setup.seen.order_id_longest} characters are more than the "
+                  f"{REFERENCE_LONGEST} that a warehouse echoes{', with what tells two facilities of one order apart' if places else ''}")
     for other, prefix in sorted(setup.prefixes.items()):
         meets = any(row["warehouse"] == setup.warehouse and row["connection"] in (other, ANY) for row in setup.tables.get("routes", []))
         longer, shorter = max(mine, prefix, key=len), min(mine, prefix, key=len)

@@ -256,7 +256,7 @@ def _compared(b: Beliefs, told: Told, shipment: dict[str, Any], mappings: Mappin
         yield _parcel(b, told, _since_written(told, now), f"tracking number {shipment['tracking_number'] or 'none'}", now)
         return
     shows = shipment.get(name[0], name[1])
-    if name[1] and shows != name[1]:
+    if name[1] and shows not in (name[1], payload["tracking_carrier"] or name[1]):  # "Other" is shown under the name that went with it
         yield _parcel(b, told, _since_written(told, now), f"carrier {shows or 'none'}", now)
         return
     row = mappings.carrier(payload["warehouse"], payload["carrier"], payload["service"], payload["connection"])

@@ -36,13 +36,13 @@ def reserve_chain(heads: Iterable[Row], reserves: Mapping[str, Sequence[int]]) -
     dated = sorted((head for head in heads if head["started_at"] and head["ended_at"]), key=lambda head: (head["started_at"], head["settlement_id"]))
     brought = {head["settlement_id"]: sum(amount for amount in reserves.get(head["settlement_id"], ()) if amount > 0) for head in dated}
     before: dict[str, Row] = {}
-    for is_next in (_adjoins, _follows):  # what lies end to end belongs together; only what is left then has a gap before it
-        for place, head in enumerate(dated):
-            followed = {one["settlement_id"] for one in before.values()}
-            free = [one for one in dated[:place] if one["currency"] == head["currency"] and one["settlement_id"] not in followed and is_next(one, head)]
-            if free and head["settlement_id"] not in before and (is_next is _adjoins or brought[head["settlement_id"]]):
-                fitting = [one for one in free if held_by(one["settlement_id"], reserves) == brought[head["settlement_id"]]]
-                before[head["settlement_id"]] = (fitting or free)[-1]
+    for place, head in enumerate(dated):
+        own = brought[head["settlement_id"]]
+        followed = {one["settlement_id"] for one in before.values()}
+        free = [one for one in dated[:place] if one["currency"] == head["currency"] and one["settlement_id"] not in followed]
+        candidates = [one for one in free if _adjoins(one, head)] or [one for one in free if own and one["ended_at"] <= head["started_at"]]
+        if candidates:
+            before[head["settlement_id"]] = ([one for one in candidates if held_by(one["settlement_id"], reserves) == own] or candidates)[-1]
     return [_link(head, before.get(head["settlement_id"]), brought[head["settlement_id"]], reserves) for head in dated]
 
 
@@ -53,10 +53,6 @@ def held_by(settlement_id: str, reserves: Mapping[str, Sequence[int]]) -> int:
 
 def _adjoins(one: Row, head: Row) -> bool:
     return abs(head["started_at"] - one["ended_at"]) <= ADJOINS
-
-
-def _follows(one: Row, head: Row) -> bool:
-    return one["ended_at"] <= head["started_at"]
 
 
 def _link(head: Row, before: Row | None, brought: int, reserves: Mapping[str, Sequence[int]]) -> Link:

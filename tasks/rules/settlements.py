@@ -19,6 +19,8 @@ Triple = tuple[str, str, str]
 TEXTS = ["transaction_type", "amount_type", "amount_description"]
 SUMMED = ["posted_on", *TEXTS, "category", "account", "level", "known_by", "fulfilment", "is_explained", "currency"]
 ITEM = ["order_id", "line_id", "sku", "fulfilment", "currency"]
+NEEDED = ["settlement_id", *TEXTS, "amount_minor", "amount_fine", "currency", "order_id", "adjustment_id", "fulfilment", "posted_at", "order_item_id", "sku", "quantity",
+          "category", "level", "why"]  # of SettlementRows: half of its columns, and a million rows are a gigabyte
 TIED = ("order_line", "order", UNKNOWN)  # levels of which an order's number is an order's
 CATALOGUE, RULE, NOBODY = "catalogue", "rule", "nobody"
 ANY = "*"

@@ -103,12 +103,13 @@ def test_a_quiet_week_is_one_call():
     assert rig.sandbox.books()["served"]["searchOrders"] == 1
 
 
-def test_what_amazon_fulfils_is_not_asked_for_and_never_leaves_when_it_comes_all_the_same():
+def test_what_amazon_fulfils_is_read_to_be_counted_without_its_address_and_never_leaves():
     rig = Rig()
     [order] = rig.place(fulfilled_by="AMAZON")
     port = rig.connect()
-    assert rig.ids(port) == []
+    assert rig.ids(port) == [order] and rig.ids(rig.connect(counts_amazon_fulfilled=False)) == []
     page = port.order(order)
+    assert page.recipients.empty and len(page.lines) == 1
     assert page.orders["fulfilled_by"].tolist() == ["marketplace"]
     assert sort_orders(page.orders, page.lines, ("awaiting_fulfilment", "UNSHIPPED"))["verdict"].tolist() == ["not_ours"]
 

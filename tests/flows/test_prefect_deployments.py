@@ -26,6 +26,7 @@ from tasks.flow_runs import OURS
 LISTED = {
     ("orders-to-warehouse", "bigcommerce-uk → gxo-uk"): (300, "ENQUEUE"),
     ("dispatch-back", "gxo-uk → bigcommerce-uk"): (300, "ENQUEUE"),
+    ("confirm-soon", "bigcommerce-uk"): (120, "CANCEL_NEW"),
     ("inventory-delta-sync", "gxo-uk → bigcommerce-uk"): (300, "ENQUEUE"),
     ("returns", "gxo-uk → bigcommerce-uk"): (900, "ENQUEUE"),
     ("authorise-return", "authorise a return"): (None, "ENQUEUE"),

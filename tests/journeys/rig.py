@@ -1,4 +1,4 @@
-"""A whole small world in one process: a shop or more, a warehouse's folders, and a house between them. Real ledger, real connectors.
+"""A whole small world in one process: shops, marketplaces, a warehouse's folders, and a house between them. Real ledger, real connectors.
 
 The verbs are what happens: customers `order`, a run `sends_orders` or `tells_of_dispatches`, the `warehouse_works`, time `passes`.
 An error that ends a run is kept in `errors`, as a scheduler would keep it, and the next run begins again.
@@ -20,6 +20,7 @@ import httpx
 import pandas as pd
 import sqlalchemy as sa
 
+from connectors.amazon.sandbox import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, AmazonSandbox
 from connectors.bigcommerce.sandbox import BigCommerceSandbox
 from connectors.gxo.profile import Profile as Partner
 from connectors.gxo.sandbox import GxoSandbox
@@ -42,6 +43,7 @@ T = TypeVar("T")
 PROFILE = Path(__file__).resolve().parents[2] / "deployments" / "profiles" / "demo" / "profile.toml"
 QUIET, LEASE, BUSY_SECONDS = 120, 60, 0.3
 TOKEN = "demo-token"
+MARKET = "market-uk"
 SKUS = ("HEART", "LANTERN", "MUG", "TRAY")
 ADA = {"first_name": "Canary", "last_name": "Lovelace", "street_1": "1 Canary Row", "city": "Canaryton", "zip": "CN1 1CN", "country": "United Kingdom",
        "country_iso2": "GB", "phone": "07700900001", "email": "canary.ada@example.invalid", "shipping_method": "Royal Mail Tracked 48"}
@@ -88,7 +90,8 @@ class WatchedTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """One request."""
-        return self._watch.around(f"{request.method} {request.url.path.partition('/v2')[2] or request.url.path.partition('/v3')[2]}", lambda: self._inner.handle_request(request))
+        path = request.url.path
+        return self._watch.around(f"{request.method} {path.partition('/v2')[2] or path.partition('/v3')[2] or path}", lambda: self._inner.handle_request(request))
 
 
 class WatchedDisk(LocalDisk):
@@ -152,33 +155,37 @@ class Image:
 
     files: dict[str, bytes]
     shops: dict[str, BigCommerceSandbox]
+    markets: dict[str, AmazonSandbox]
     site: GxoSandbox
     at: datetime
 
 
 class Rig:
-    """The world. `accounts`: the shops' connection names. `settings` go into every shop's profile table."""
+    """The world. `accounts`: the shops' connection names. `markets`: the marketplaces' connection names, each with what its stand-in is given."""
 
     def __init__(self, home: Path, *, accounts: tuple[str, ...] = (STOREFRONT,), items: pd.DataFrame | None = None, kinds: dict[str, int] | None = None,
                  seed: int = 7, nastiness: str = "lenient", pick_seconds: float = 0, acknowledge_seconds: float = 0, partner: dict[str, Any] | None = None,
-                 ledger_url: str = "", stock: dict[str, dict[str, int]] | None = None) -> None:
+                 ledger_url: str = "", stock: dict[str, dict[str, int]] | None = None,
+                 markets: dict[str, dict[str, Any]] | None = None) -> None:
         self.home, self.clock, self.watch, self.errors = home, ManualClock(), Watch(), []
         self.our_clock = OurClock(self.clock)
         self.began = self.clock.now()
         self.items = some_items() if items is None else items
         home.mkdir(parents=True, exist_ok=True)
         self.shops = {name: BigCommerceSandbox(self.clock, store_hash=f"hash{n}", token=TOKEN, quota=100_000) for n, name in enumerate(accounts)}
+        self.markets = {name: AmazonSandbox(self.clock, **{"seller_id": f"A{n}RIG"} | given) for n, (name, given) in enumerate((markets or {}).items())}
         self.site = GxoSandbox(home / "partner", self.clock, Partner(**PARTNER | (partner or {})), set(self.items["sku"]), {UK_FACILITY, EU_FACILITY},
                                seed=seed, nastiness=nastiness, pick_seconds=pick_seconds, rest_seconds=1, acknowledge_seconds=acknowledge_seconds,
                                kinds=kinds or {"complete": 1}, stock=stock)
         if stock:
             self._sells_from(stock)
         self.publishes_items(self.items)
-        for name, secret in (("vault.key", new_master_key()), ("bigcommerce.token", TOKEN)):
+        for name, secret in (("vault.key", new_master_key()), ("bigcommerce.token", TOKEN), ("market.secret", CLIENT_SECRET), ("market.refresh", REFRESH_TOKEN)):
             (home / name).write_text(secret)
-        (home / "profile.toml").write_text(_profile(home, accounts, partner or {}, ledger_url))
+        tables_of_markets = "".join(_market(home, name, market) for name, market in self.markets.items())
+        (home / "profile.toml").write_text(_profile(home, accounts, partner or {}, ledger_url) + tables_of_markets)
         self.house = self._opened()
-        for table, csv in (tables_for(accounts) | (_locations(accounts, stock) if stock else {})).items():
+        for table, csv in (_with_markets(tables_for(accounts), self.markets) | (_locations(accounts, stock) if stock else {})).items():
             mappings.change_mapping(self.house, table, csv, "set-up")
 
     def _sells_from(self, stock: dict[str, dict[str, int]]) -> None:
@@ -199,7 +206,10 @@ class Rig:
         return self.house.ledger
 
     def _opened(self) -> WatchedHouse:
-        ways: dict[str, Any] = {name: WatchedTransport(Transport(shop, self.clock), self.watch) for name, shop in self.shops.items()}
+        # a process of its own: what an earlier one had spent of a request budget is not in its memory
+        self.our_clock, off_seconds = OurClock(self.clock), self.our_clock.off_seconds
+        self.our_clock.off_seconds = off_seconds
+        ways: dict[str, Any] = {name: WatchedTransport(Transport(shop, self.clock), self.watch) for name, shop in (self.shops | self.markets).items()}
         self.transports = dict(ways)
         ways[WAREHOUSE] = Exchange(WatchedDisk(self.home / "partner", self.watch), self.our_clock, 0)
         house = WatchedHouse(read_profile(self.home / "profile.toml"), self.our_clock, ways)
@@ -231,6 +241,22 @@ class Rig:
         rows = [{"sku": row.sku, "description": row.description, "active": "yes" if row.is_active else "no", "unit": row.unit, "barcode": row.barcode,
                  "hs_code": row.hs_code, "origin": row.origin, "customs_value": "", "customs_currency": ""} for row in items.itertuples()]
         pd.DataFrame(rows).to_csv(self.home / "partner" / "items.csv", index=False)
+
+    def market_orders(self, *lines: tuple[str, int], market: str = MARKET, to: dict[str, str] | None = None, **head: Any) -> str:
+        """A customer orders at a marketplace, and the two minutes pass in which it does not tell. The order's id."""
+        order = self.markets[market].place_order([{"sku": sku, "quantity": count, "price": "2.55"} for sku, count in lines], to, **head)
+        self.passes(180)
+        return order
+
+    def packages(self, order: str, market: str = MARKET) -> list[dict[str, Any]]:
+        """What the marketplace shows as shipped: {number, tracking_number, carrier, units: {line: quantity}}, by number."""
+        shown = (one["shape"] for one in self.markets[market].books()["orders"][order]["packages"].values())
+        return sorted(({"number": one["packageReferenceId"], "tracking_number": one["trackingNumber"], "carrier": one["carrier"],
+                        "units": {item["orderItemId"]: item["quantity"] for item in one["packageItems"]}} for one in shown), key=lambda one: int(one["number"]))
+
+    def status(self, order: str, market: str = MARKET) -> str:
+        """Its status at the marketplace."""
+        return self.markets[market].books()["orders"][order]["status"]
 
     # what the house does
 
@@ -325,19 +351,19 @@ class Rig:
 
     def day(self) -> None:
         """Orders go out, are picked and shipped, and the customers are told."""
-        for shop in self.shops:
+        for shop in (*self.shops, *self.markets):
             self.sends_orders(shop)
         self.passes(5)
         self.warehouse_works()
         self.passes(60)
         self.warehouse_works()
-        for shop in self.shops:
+        for shop in (*self.shops, *self.markets):
             self.tells_of_dispatches(shop)
 
     def heals(self) -> None:
         """No fault strikes any more."""
         self.watch.stop()
-        for faulty in (*self.shops.values(), self.site):
+        for faulty in (*self.shops.values(), *self.markets.values(), self.site):
             faulty.faults.clear()
 
     def drains(self, rounds: int = 30) -> "Rig":
@@ -370,7 +396,7 @@ class Rig:
         """What a process that dies now leaves behind."""
         same = {id(self.clock): self.clock}
         files = {str(path.relative_to(self.home)): path.read_bytes() for path in self.home.rglob("*") if path.is_file() and not path.name.endswith("-shm")}
-        return Image(files, deepcopy(self.shops, dict(same)), deepcopy(self.site, dict(same)), self.clock.at)
+        return Image(files, deepcopy(self.shops, dict(same)), deepcopy(self.markets, dict(same)), deepcopy(self.site, dict(same)), self.clock.at)
 
     def goes_back_to(self, image: Image) -> None:
         """The world as it was then, and a new process."""
@@ -382,7 +408,8 @@ class Rig:
         for name, body in image.files.items():
             (self.home / name).parent.mkdir(parents=True, exist_ok=True)
             (self.home / name).write_bytes(body)
-        self.shops, self.site, self.clock.at = deepcopy(image.shops, dict(same)), deepcopy(image.site, dict(same)), image.at
+        self.shops, self.markets = deepcopy(image.shops, dict(same)), deepcopy(image.markets, dict(same))
+        self.site, self.clock.at = deepcopy(image.site, dict(same)), image.at
         for folder in (self.site_profile.to_partner, self.site_profile.from_partner, self.site_profile.archive, self.site_profile.partner_archive,
                        self.site_profile.partner_error):
             (self.home / "partner" / folder).mkdir(parents=True, exist_ok=True)
@@ -477,6 +504,35 @@ def tables_for(accounts: tuple[str, ...] = (STOREFRONT,), mended: bool = False) 
         of_all = [row.replace(STOREFRONT, account) for account in accounts for row in rows]
         found[table] = "\n".join([header, *dict.fromkeys(of_all)]) + "\n"
     return found
+
+
+def _with_markets(tables_of_shops: dict[str, str], markets: Iterable[str]) -> dict[str, str]:
+    """Marketplaces: their orders at home from one facility, to Europe from the other; their own service levels and names of carriers."""
+    more: dict[str, list[str]] = {"routes": [], "ship_methods": [], "carriers": []}
+    for name in markets:
+        more["routes"] += [f"{name},*,GB,*,{WAREHOUSE},{UK_FACILITY}", f"{name},*,DE,*,{WAREHOUSE},{EU_FACILITY}", f"{name},*,US,*,{WAREHOUSE},{UK_FACILITY}"]
+        more["ship_methods"] += [f"{name},STANDARD,{WAREHOUSE},RMLL,TRACKED 48", f"{name},NEXT_DAY,{WAREHOUSE},DPDL,NEXT DAY"]
+        more["carriers"] += [f"{WAREHOUSE},RMLL,*,{name},Royal Mail,,", f"{WAREHOUSE},DPDL,*,{name},DPD,,"]
+    return {table: csv + "".join(f"{row}\n" for row in more.get(table, ())) for table, csv in tables_of_shops.items()}
+
+
+def _market(home: Path, name: str, market: AmazonSandbox) -> str:
+    places = json.dumps(list(market.marketplaces))
+    return f"""
+[connections.{name}]
+system = "amazon"
+seller_id = "{market.seller_id}"
+marketplace_ids = {places}
+client_id = "{CLIENT_ID}"
+client_secret = "file:{home}/market.secret"
+refresh_token = "file:{home}/market.refresh"
+base_url = "https://market.invalid"
+login_url = "https://market.invalid"
+page_size = 5
+quiet_seconds = {QUIET}
+verify_seconds = 60
+wait_seconds_max = 900
+"""
 
 
 def _locations(accounts: tuple[str, ...], stock: dict[str, dict[str, int]]) -> dict[str, str]:

@@ -48,7 +48,7 @@ def known_bad() -> Setup:
                  _frame(CatalogueItems, "catalogue.csv"), _frame(Items, "items.csv"), _frame(Channels, "channels.csv"), _frame(ShipOptions, "ship_options.csv"),
                  _frame(Locations, "locations.csv"), ({"record": "line 9", "why": "unit: 'each' is not a unit"},),
                  Seen(frozenset((row["channel"], row["country"]) for row in seen), frozenset(row["ship_method"] for row in seen),
-                      frozenset(row["sku"] for row in seen), frozenset((row["sku"], row["unit"]) for row in seen if row["unit"]), carriers=frozenset({("UPSN", "GROUND")})))
+                      frozenset(row["sku"] for row in seen), frozenset((row["sku"], row["unit"]) for row in seen if row["unit"]), carriers=frozenset({("UPSN", "GROUND")}), order_id_longest=20))
 
 
 def findings() -> str:

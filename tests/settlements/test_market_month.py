@@ -4,8 +4,10 @@ import csv
 import hashlib
 import io
 import json
+import re
 import zipfile
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -14,6 +16,7 @@ from typer.testing import CliRunner
 
 from connectors.amazon.sandbox_finances import Sold
 from connectors.amazon.sandbox_settlement import form_of, written
+from connectors.snapshots.query import query
 from contracts.money import to_minor
 from deployments.cli import app
 from deployments.demo_world import WAREHOUSE
@@ -23,6 +26,7 @@ from tasks.settlements import take_in_settlements
 from tests.journeys.rig import CANARIES
 from tests.settlements.market_rig import DAY, MARKET, MarketRig
 
+QUESTIONS = re.findall(r"```sql\n(.*?)```", (Path(__file__).resolve().parents[2] / "docs" / "finance.md").read_text(), re.DOTALL)
 RULES = f"connection,warehouse,grade,refund_percent,disposition,needs_rma\n*,{WAREHOUSE},A,100,restock,no\n"
 ADDRESS = {"name": "Canary Lovelace", "addressLine1": "1 Canary Row", "city": "Canaryton", "postalCode": "CN1 1CN", "countryCode": "GB", "phone": "07700900001"}
 
@@ -100,6 +104,7 @@ def test_every_difference_of_a_marketplace_is_named_and_gone_when_it_agrees(mark
     rig.market.money.sell("026-8888888-8888888", rig.market.marketplaces[0], [Sold("88", "MUG", 1, 900, fulfilment="AFN")])  # shipped by the marketplace
     rig.passes(DAY)
     rig.market.refund(kept)
+    rig.market.reports.returns.send_back(kept, "MUG", refunded_minor=500)
     reference = next(ours for ours, copies in rig.site.books()["orders"].items() if copies[0]["storefront_order"] == back)
     rig.site.receive_return(reference, [("TRAY", 1, "A")], "", "", "")
     rig.handles_returns(MARKET)
@@ -109,6 +114,8 @@ def test_every_difference_of_a_marketplace_is_named_and_gone_when_it_agrees(mark
         fine: "matched", kept: "refunded_not_returned", back: "returned_not_refunded", unpaid: "shipped_not_paid", by_hand: "paid_not_shipped"}
     assert rig.desk() == sorted([("refunded_not_returned", kept), ("returned_not_refunded", back), ("shipped_not_paid", unpaid), ("sku_unknown", by_hand),
                                  ("paid_not_shipped", "026-9999999-9999999")])
+    (goods,) = rig.on_desk("refunded_not_returned")
+    assert "1 × MUG were asked back on" in goods.evidence["return"] and "has not arrived" in goods.evidence["return"]
     again = rig.reconciled(period="2026-01", patience_days=0)
     assert (again["opened"], again["settled"], again["rows"]) == (0, 0, told["rows"])
     assert "026-8888888" not in str(rig.desk()) and "The marketplace itself shipped 1 orders" in open(told["statement"], encoding="utf-8").read()
@@ -151,6 +158,9 @@ def test_the_published_views_say_the_same_as_the_ledger(market):
         assert asked("SELECT units_paid, units_dispatched, principal_minor, tax_minor, withheld_minor, refunded_minor, verdict FROM settlement_orders") == [
             (2, 2, 1000, 100, 0, -1100, "refunded_not_returned")]
         assert [verdict for (verdict,) in asked("SELECT verdict FROM reserve_chain ORDER BY started_at")] == ["nothing before it", "whole"]
+    for sql in QUESTIONS:
+        assert query(sql, rig.home / "analytics" / "analytics.duckdb") is not None, sql
+    assert len(QUESTIONS) == 10
     analytics.publish(rig.house)
     with duckdb.connect(rig.home / "analytics" / "analytics.duckdb", read_only=True) as catalogue:
         assert catalogue.execute("SELECT sum(amount_minor), count(*) FROM settlement_rows").fetchall() == catalogue.execute("SELECT sum(sum_minor), sum(amounts) FROM settlements").fetchall()

@@ -1,4 +1,4 @@
-"""Settlements: the statements that were taken in, what each amount was, and what it comes to for each order."""
+"""Settlements: the statements that were taken in, what each amount was, and what it comes to for each order; returns that a marketplace authorised."""
 
 from alembic import op
 import sqlalchemy as sa
@@ -12,6 +12,30 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the tables."""
+    op.create_table('authorised_return',
+    sa.Column('connection', sa.Text(), nullable=False),
+    sa.Column('return_id', sa.Text(), nullable=False),
+    sa.Column('order_id', sa.Text(), nullable=False),
+    sa.Column('sku', sa.Text(), nullable=False),
+    sa.Column('quantity', sa.Integer(), nullable=False),
+    sa.Column('status', sa.Text(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('resolution', sa.Text(), nullable=False),
+    sa.Column('merchant_rma', sa.Text(), nullable=False),
+    sa.Column('tracking_number', sa.Text(), nullable=False),
+    sa.Column('is_claimed', sa.Boolean(), nullable=False),
+    sa.Column('refunded_minor', sa.BigInteger(), nullable=False),
+    sa.Column('currency', sa.String(length=3), nullable=False),
+    sa.Column('claim_id', sa.Text(), nullable=False),
+    sa.Column('claim_state', sa.Text(), nullable=False),
+    sa.Column('reimbursed_minor', sa.BigInteger(), nullable=False),
+    sa.Column('asked_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('delivered_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('seen_at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('connection', 'return_id', 'order_id', 'sku', name='pk_authorised_return')
+    )
+    op.create_index('ix_authorised_return_order', 'authorised_return', ['connection', 'order_id'], unique=False)
+
     op.create_table('settlement',
     sa.Column('connection', sa.Text(), nullable=False),
     sa.Column('settlement_id', sa.Text(), nullable=False),
