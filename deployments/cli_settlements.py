@@ -36,13 +36,12 @@ def told_of(found: Together) -> dict[str, Any]:
     return {
         "files": [_settlement(found, file, head) for file in found.files for head in file.heads],
         "attributed": {level: _level(found, level, many) for level in LEVELS if level != UNKNOWN},
-        "unknown": [{"triple": list(key[:3]), "rows": rows, "amount": amount(units, key[3]), "currency": key[3]} for key, (rows, units) in sorted(found.unknown.items())],
-        "unexplained": _summed(found.unexplained, many) if any(units for _, units in found.unexplained.values()) else _summed(found.unexplained, False, found.currencies),
+        "unknown": [{"triple": list(key[:3]), "rows": rows, "amount": amount(units, key[3]), "currency": key[3]}
+                    for key, (rows, units) in sorted(found.unknown.items())],
+        "unexplained": _summed(found.unexplained, many and any(units for _, units in found.unexplained.values()), found.currencies),
         "unexplained_rows": [{"why": key[0], "triple": list(key[1:4]), "rows": rows, "amount": amount(units, key[4]), "currency": key[4]}
                              for key, (rows, units) in sorted(found.unexplained.items())],
-        "reserve_chain": [{"settlement_id": link.settlement_id, "currency": link.currency, "marketplace": link.marketplace, "former_settlement_id": link.former_id,
-                           "previous_reserve": amount(link.stated, link.currency), "expected": None if link.expected is None else amount(link.expected, link.currency),
-                           "current_reserve": amount(link.current, link.currency), "state": link.state} for link in found.links],
+        "reserve_chain": [_link(link) for link in found.links],
         "findings": [_finding(one) for one in found.findings],
         "unreadable": [{"file": file, "why": why} for file, why in found.refused],
         "clean": found.is_clean and not found.refused,
@@ -64,6 +63,12 @@ def _settlement(found: Together, file: Any, head: Any) -> dict[str, Any]:
         "deposit": None if head.deposit is None else amount(head.deposit, head.currency), "sum": amount(head.sum, head.currency), "difference": difference,
         "consistent": not head.wrong, "why": "; ".join(dict.fromkeys(head.wrong)), "counted": (file.file, head.settlement_id) not in found.repeated,
         "marketplace": head.marketplace, "from": _iso(head.started_at), "to": _iso(head.ended_at), "deposit_date": _iso(head.deposit_at)}
+
+
+def _link(link: Any) -> dict[str, Any]:
+    return {"settlement_id": link.settlement_id, "currency": link.currency, "marketplace": link.marketplace, "former_settlement_id": link.former_id,
+            "previous_reserve": amount(link.stated, link.currency), "expected": None if link.expected is None else amount(link.expected, link.currency),
+            "current_reserve": amount(link.current, link.currency), "state": link.state}
 
 
 def _iso(moment: Any) -> str | None:
@@ -115,24 +120,29 @@ def _bodies(paths: list[Path]) -> Iterator[tuple[str, bytes]]:
 
 def _show(said: dict[str, Any]) -> None:
     if said["files"]:
-        print_table("settlements", [{"settlement": one["settlement_id"], "file": Path(one["file"]).name, "format": one["format"], "rows": f"{one['rows']:,}", "": one["currency"],
-                                     "deposit": one["deposit"] or "none stated", "sum": one["sum"], "difference": one["difference"] or "",
-                                     "adds up": ("yes" if one["consistent"] else one["why"]) + ("" if one["counted"] else ", not counted again")} for one in said["files"]],
-                    whole=("settlement", "deposit", "sum", "difference"))
+        print_table("settlements", [_in_words(one) for one in said["files"]], whole=("settlement", "deposit", "sum", "difference"))
         print_table("attributed", [{"level": level, "rows": f"{one['rows']:,}", "amount": _words(one["amount"])} for level, one in said["attributed"].items()])
     if said["unknown"]:
-        print_table("unknown kinds, set aside", [{"kind": " / ".join(one["triple"]), "rows": one["rows"], "amount": f"{one['amount']} {one['currency']}"} for one in said["unknown"]])
+        print_table("unknown kinds, set aside", [{"kind": " / ".join(one["triple"]), "rows": one["rows"], "amount": f"{one['amount']} {one['currency']}"}
+                                                 for one in said["unknown"]])
     out.print(f"unexplained: {_words(said['unexplained'])}")
     links = [one for one in said["reserve_chain"] if one["former_settlement_id"]]
     if links:
         out.print(f"reserves: {sum(one['state'] == 'holds' for one in links)} of {len(links)} links hold")
     for title, fails in (("for somebody to look at", True), ("to know", False)):
-        rows = [{"what": one["kind"].replace("_", " "), "where": Path(one["file"]).name + (f" line {one['line']}" if one["line"] else ""), "settlement": one["settlement_id"],
-                 "amount": f"{one['amount']} {one['currency']}" if one["amount"] else "", "detail": one["detail"]} for one in said["findings"] if one["fails"] is fails]
+        rows = [{"what": one["kind"].replace("_", " "), "where": Path(one["file"]).name + (f" line {one['line']}" if one["line"] else ""),
+                 "settlement": one["settlement_id"], "amount": f"{one['amount']} {one['currency']}" if one["amount"] else "", "detail": one["detail"]}
+                for one in said["findings"] if one["fails"] is fails]
         if rows:
             print_table(title, rows, whole=("settlement", "amount"))
     for one in said["unreadable"]:
         told.print(one["why"], style="red", markup=False)
+
+
+def _in_words(one: dict[str, Any]) -> dict[str, str]:
+    adds_up = ("yes" if one["consistent"] else one["why"]) + ("" if one["counted"] else ", not counted again")
+    return {"settlement": one["settlement_id"], "file": Path(one["file"]).name, "format": one["format"], "rows": f"{one['rows']:,}", "": one["currency"],
+            "deposit": one["deposit"] or "none stated", "sum": one["sum"], "difference": one["difference"] or "", "adds up": adds_up}
 
 
 def _words(summed: Any) -> str:

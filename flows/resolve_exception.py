@@ -14,7 +14,7 @@ from tasks.runs import at_work
 Remedy = Literal["done", "add a mapping", "it is there", "send again", "resend", "choose the order", "approve the return", "refuse the return", "refund it",
                  "believe it"]
 Table = Literal["as the exceptions say", "skus", "non_stock", "routes", "ship_methods", "units", "carriers", "kits", "po_rules", "home_countries",
-                "stock_locations", "safety_stock", "return_rules"]
+                "stock_locations", "safety_stock", "return_rules", "settlement_types"]
 
 
 @flow(name="resolve-exception", flow_run_name="{remedy} by {actor}")

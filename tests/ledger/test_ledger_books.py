@@ -166,7 +166,8 @@ def test_a_naive_datetime_is_refused_and_nothing_is_written(rig: Rig) -> None:
 
 def _sample(table: str, tag: str) -> dict[str, str]:
     fixed = {"carrier": "UPSN", "factor": "12", "warehouse_unit": "EA", "quantity": "2", "po_required": "yes", "organisation_required": "no",
-             "share_percent": "60", "rule": "fixed", "value": "5", "refund_percent": "50", "disposition": "restock", "needs_rma": "no"}
+             "share_percent": "60", "rule": "fixed", "value": "5", "refund_percent": "50", "disposition": "restock", "needs_rma": "no", "category": "fee",
+              "level": "account"}
     row = {column: f"{column} {tag}" for column in TABLES[table].columns()} | {k: v for k, v in fixed.items() if k in TABLES[table].columns()}
     return row | ({"country": "GB"} if table == "home_countries" else {})
 

@@ -110,7 +110,8 @@ def test_what_is_written_reads_back_the_same(rows):
 @pytest.mark.parametrize("table", TABLES)
 def test_every_table_goes_out_and_in(table):
     values = {"factor": "12", "quantity": "2", "po_required": "yes", "organisation_required": "no", "country": "GB", "carrier": "UPSN",
-              "warehouse_unit": "EA", "share_percent": "60", "rule": "fixed", "value": "5", "refund_percent": "50", "disposition": "restock", "needs_rma": "no"}
+              "warehouse_unit": "EA", "share_percent": "60", "rule": "fixed", "value": "5", "refund_percent": "50", "disposition": "restock", "needs_rma": "no", "category": "fee",
+              "level": "account"}
     frame = TABLES[table].frame([{column: values.get(column, f"-{column}") for column in TABLES[table].columns()}])
     again, problems = read_csv(table, write_csv(table, frame))
     assert (problems, again.to_dict("records")) == ([], frame.to_dict("records"))

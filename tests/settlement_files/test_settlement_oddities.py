@@ -109,6 +109,13 @@ def test_every_truncation_of_a_file_is_told(share, pen):
     assert "its last line has no end" in {one["detail"] for one in found.findings} and found.files[0].rows.num_rows == len(month(orders=3).amounts)
 
 
+@pytest.mark.parametrize("pen", [GERMANY, CANADA], ids=["UTF-8", "UTF-16"])
+def test_a_file_that_ends_within_a_character_is_cut(pen):
+    body = written(month(), pen=replace(pen, encoding="utf-8" if pen is GERMANY else "utf-16"))
+    at = body.rindex("Ü".encode()) + 1 if pen is GERMANY else len(body) - 1
+    assert {"cut", "inconsistent"} <= _kinds(body[:at])
+
+
 def test_a_cut_archive_is_refused_and_the_others_are_read():
     body = packed(written(month()))
     found = read_together([("cut.gz", body[:-20]), ("whole.gz", body)])
@@ -207,3 +214,13 @@ def test_a_total_on_every_row_is_the_settlements_total():
     found = read_together([("a", body.encode())])
     assert found.is_clean and found.files[0].rows.num_rows == len(settled.amounts)
     assert read_file("a", body.encode()).heads[0].deposit == found.files[0].heads[0].sum
+
+
+def test_a_currency_that_only_the_rows_name_is_the_settlements():
+    lines = written(month()).decode().split("\n")
+    head, *rows = [line.split("\t") for line in lines[1:-1]]
+    head[5], rows = "", [[*row[:5], "EUR", *row[6:]] for row in rows]
+    found = read_together([("a", "\n".join([lines[0], *("\t".join(row) for row in (head, *rows))]).encode())])
+    assert found.is_clean and found.currencies == ["EUR"]
+    nowhere = read_together([("a", "\n".join([lines[0], "\t".join(head), *lines[2:]]).encode())])
+    assert not nowhere.is_clean and nowhere.currencies == ["XXX"]

@@ -117,6 +117,15 @@ def test_a_v1_line_with_several_amounts_gives_each_once_and_its_quantity_line_no
         [3, 0, "order_line"], [4, 2799, "order_line"], [4, -400, "order_line"], [5, -250, "order"], [5, -100, "order_line"]]
 
 
+def test_every_column_of_amounts_of_v1_is_added_up_once():
+    columns = [name for name in V1_36 if name.endswith("-amount") and name != "total-amount"]
+    amounts = {name: f"{10 ** place}.01" for place, name in enumerate(columns)}
+    head = {"settlement-id": "1", "total-amount": "111111111.09", "currency": "USD"}
+    row = {"settlement-id": "1", "transaction-type": "Order", "order-id": "1-2-3"} | amounts
+    (one,) = read_file("a", "\n".join("\t".join(cells) for cells in (V1_36, *([line.get(name, "") for name in V1_36] for line in (head, row)))).encode()).heads
+    assert len(columns) == one.amounts == 9 and one.sum == one.deposit and not one.wrong
+
+
 def test_several_settlements_in_one_file_are_told_apart():
     euros, pounds = month(number="111"), month(seed=2, number="222", currency="GBP", marketplace="Amazon.co.uk")
     found = read_together([("both", written(euros, pounds))])

@@ -277,7 +277,7 @@ def test_a_mistake_is_explained_in_words(path: Path) -> None:
     ("FROM stock_asof(now())", "did you mean 'stock_as_of'"), ("SELECT tracking FROM dispatches", "'tracking_number' is in dispatches"),
     ("SELECT valid_form FROM stock_history", "'valid_from' is in mappings, stock_as_of, stock_history"),
     ("SELECT d.sku_ FROM dispatches d", "'sku' is in"), ("SELECT zzzzqqq FROM orders", "No view has a column of that name"),
-    ("SELECT amount FROM refunds", "'amount_minor' is in payments, refunds"), ("SELECT fo(1)", "Did you mean"),
+    ("SELECT amountminor FROM refunds", "'amount_minor' is in payments, refunds"), ("SELECT fo(1)", "Did you mean"),
 ])
 def test_a_name_that_does_not_exist_is_answered_with_the_nearest(path: Path, sql: str, helps: str) -> None:
     with pytest.raises(QueryRefused, match=helps):

@@ -18,13 +18,18 @@ from contracts.settlements import FINES, LEVELS, UNKNOWN
 
 _RETROCHARGES = ("orderretrocharge", "refundretrocharge")
 _WITHHOLD = ("USD", "CAD", "EUR", "GBP", "AUD", "SEK", "PLN")  # settled where marketplaces withhold sales tax or VAT
-_SAME = ("transaction_type", "amount_type", "amount_description", "amount_minor", "amount_fine", "order_id", "adjustment_id", "order_item_id", "sku", "posted_at")
+_TRIPLE = ("transaction_type", "amount_type", "amount_description")
+_SAME = ("transaction_type", "amount_type", "amount_description", "amount_minor", "amount_fine", "order_id", "adjustment_id", "order_item_id", "sku",
+         "posted_at")
 Sums = dict[tuple[str, ...], tuple[int, int]]  # key -> rows, millionths of a minor unit
 
 
 @dataclass
 class Together:
-    """What all files say. levels: (level, currency) -> rows and amount, of what is explained; unknown: (type, amount-type, description, currency); refused: (file, why)."""
+    """What all files say.
+
+    levels: (level, currency) -> rows and amount, of what is explained; unknown: (type, amount-type, description, currency) -> the same; refused: (file, why).
+    """
 
     files: list[FileRead] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
@@ -38,7 +43,8 @@ class Together:
     @property
     def currencies(self) -> list[str]:
         """All that are in the files."""
-        return sorted({head.currency for file in self.files for head in file.heads} | {key[-1] for sums in (self.levels, self.unknown, self.unexplained) for key in sums})
+        of_amounts = {key[-1] for sums in (self.levels, self.unknown, self.unexplained) for key in sums}
+        return sorted({head.currency for file in self.files for head in file.heads} | of_amounts)
 
     @property
     def findings(self) -> list[dict[str, Any]]:
@@ -104,7 +110,8 @@ def _once(found: Together, file: FileRead) -> None:
             file.find("duplicate", f"the same settlement is in {other.file}; counted once", head.settlement_id, row=head.line)
         else:
             head.wrong.append(f"{other.file} has the same settlement with other content")
-            file.find("duplicate_differs", f"settlement {head.settlement_id} in {other.file} has other content; only that one is counted", head.settlement_id, row=head.line)
+            file.find("duplicate_differs", f"settlement {head.settlement_id} in {other.file} has other content; only that one is counted", head.settlement_id,
+                      row=head.line)
 
 
 def _content(file: FileRead, head: Head) -> dict[str, list[Any]]:
@@ -120,8 +127,8 @@ def _add_up(found: Together, file: FileRead, rows: pa.Table) -> None:
     explained = rows
     if pc.any(is_unknown).as_py() or pc.any(is_open).as_py():
         explained = rows.filter(pc.invert(pc.or_(is_unknown, is_open)))
-        _merge(found.unknown, rows.filter(is_unknown), ("transaction_type", "amount_type", "amount_description", "currency"))
-        _merge(found.unexplained, rows.filter(pc.and_(is_open, pc.invert(is_unknown))), ("why", "transaction_type", "amount_type", "amount_description", "currency"))
+        _merge(found.unknown, rows.filter(is_unknown), (*_TRIPLE, "currency"))
+        _merge(found.unexplained, rows.filter(pc.and_(is_open, pc.invert(is_unknown))), ("why", *_TRIPLE, "currency"))
         _note_open(file, rows.filter(is_unknown), "unknown_triple", "the catalogue does not know {0}")
         _note_open(file, rows.filter(is_open), "unexplained", "{0}: {1}, so it is known what it is, and not whose")
     _merge(found.levels, explained, ("level", "currency"))
@@ -133,7 +140,7 @@ def _add_up(found: Together, file: FileRead, rows: pa.Table) -> None:
 
 def _note_open(file: FileRead, rows: pa.Table, kind: str, words: str) -> None:
     sums: Sums = {}
-    names = ("settlement_id", "transaction_type", "amount_type", "amount_description", "why", "currency")
+    names = ("settlement_id", *_TRIPLE, "why", "currency")
     _merge(sums, rows, names)
     first: dict[tuple[str, ...], int] = {}
     for row in rows.select([*names, "row"]).slice(0, 10_000).to_pylist():
@@ -158,7 +165,8 @@ def sums(rows: pa.Table, keys: tuple[str, ...]) -> Sums:
     minor, fine = one(rows, "amount_minor"), one(rows, "amount_fine")
     bound = max(abs(edge.as_py()) for edge in pc.min_max(minor).values()) * rows.num_rows
     minor = minor if bound < 1 << 62 else minor.cast(pa.decimal128(19)).cast(pa.decimal128(38))
-    grouped = pa.table(values | {"minor": minor, "fine": fine}).group_by(list(keys)).aggregate([("minor", "sum"), ("fine", "sum"), ([], "count_all")]).to_pylist()
+    table = pa.table(values | {"minor": minor, "fine": fine})
+    grouped = table.group_by(list(keys)).aggregate([("minor", "sum"), ("fine", "sum"), ([], "count_all")]).to_pylist()
     return {tuple(said[row[name]] if said is not None else row[name] for name, said in zip(keys, texts, strict=True)): (
         row["count_all"], int(row["minor_sum"]) * FINES + row["fine_sum"]) for row in grouped}
 
@@ -181,7 +189,8 @@ def _retrocharges(found: Together) -> None:
     for key, (count, units) in sorted(nets.items()):
         if units:
             kind = "retrocharge_not_zero" if key[2] in withheld else "retrocharge_one_sided"
-            where[key].find(kind, f"{key[0]} of order {key[1]}: tax charged back and tax withheld do not cancel each other out", rows=count, minor=_minor(units), currency=key[2])
+            where[key].find(kind, f"{key[0]} of order {key[1]}: tax charged back and tax withheld do not cancel each other out", rows=count,
+                            minor=_minor(units), currency=key[2])
 
 
 def _reserves(found: Together) -> None:
@@ -196,7 +205,8 @@ def _reserves(found: Together) -> None:
     for link in found.links:
         if link.state in ("broken", "gap"):
             file = found.first[link.settlement_id][0]
-            file.find("reserve_broken" if link.state == "broken" else "reserve_gap", link.detail, link.settlement_id, minor=_minor(link.difference), currency=link.currency)
+            file.find("reserve_broken" if link.state == "broken" else "reserve_gap", link.detail, link.settlement_id, minor=_minor(link.difference),
+                      currency=link.currency)
 
 
 def _minor(units: int) -> int:

@@ -1,6 +1,7 @@
 """What each amount is about: its category by the catalogue, and the order line, order, SKU, account or balance that it is tied to by its ids.
 
-An amount whose triple nobody knows is `unknown`. One that is known and lacks the id of its level is unexplained: it keeps its level and says why. Neither is dropped.
+An amount whose triple nobody knows is `unknown`. One that is known and lacks the id of its level is unexplained: it keeps its level and says why. Neither is
+dropped.
 """
 
 import pyarrow as pa

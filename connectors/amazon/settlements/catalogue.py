@@ -1,7 +1,7 @@
 """What is known of the triples (transaction-type, amount-type, amount-description): our list in `catalogue.csv`, and how a triple is looked up in it.
 
-Compared without case, blanks, hyphens and underscores: 'Digital Services Fee' is DigitalServicesFee. A cell that ends in `*` stands for any continuation; there are
-a handful, each for free text behind words that are known. What is not in the list is unknown: there is no rule that catches the rest.
+Compared without case, blanks, hyphens and underscores: 'Digital Services Fee' is DigitalServicesFee. A cell that ends in `*` stands for any continuation; there
+are a handful, each for free text behind words that are known. What is not in the list is unknown: there is no rule that catches the rest.
 """
 
 import csv
@@ -17,7 +17,8 @@ from connectors.amazon.settlements.layout import V1
 FILE = Path(__file__).with_name("catalogue.csv")
 Triple = tuple[str, str, str]
 # V1 names its kinds of column, not V2's amount-types: where the same words stand in V2
-_V1_LIKE = {"ItemPrice": ("ItemPrice", "ItemWithheldTax"), "ItemFees": ("ItemFees", "ItemWithheldTax", "Points", "Item Fee Adjustment", "Shipment-Fees"), "Shipment-Fees": ("Shipment-Fees", "ItemFees"),
+_V1_LIKE = {"ItemPrice": ("ItemPrice", "ItemWithheldTax"),
+            "ItemFees": ("ItemFees", "ItemWithheldTax", "Points", "Item Fee Adjustment", "Shipment-Fees"), "Shipment-Fees": ("Shipment-Fees", "ItemFees"),
             "Order-Fees": ("Shipment-Fees", "ItemFees"), "Promotion": ("Promotion",), "misc-fee": ("ItemFees",), "other-fee": ("ItemFees",),
             "direct-payment": ("DirectPayment", "ItemPrice")}
 _UNDONE = re.compile(r"\s+-\s+(?:Reversal|Correction)$", re.IGNORECASE)  # 'other-transaction - Reversal': what it takes back says what it is about

@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 DAY_FIRST, MONTH_FIRST = "day first", "month first"
-_ZONES = {"": 0, "Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "BST": 60, "WEST": 60, "IST": 330, "CET": 60, "MET": 60, "MEZ": 60, "CEST": 120, "MEST": 120, "MESZ": 120, "EET": 120,
-          "EEST": 180, "TRT": 180, "PST": -480, "PDT": -420, "MST": -420, "MDT": -360, "CST": -360, "CDT": -300, "EST": -300, "EDT": -240, "BRT": -180, "JST": 540,
-          "AEST": 600, "AEDT": 660, "SGT": 480, "GST": 240}
+_ZONES = {"": 0, "Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "BST": 60, "WEST": 60, "IST": 330, "CET": 60, "MET": 60, "MEZ": 60, "CEST": 120, "MEST": 120,
+          "MESZ": 120, "EET": 120, "EEST": 180, "TRT": 180, "PST": -480, "PDT": -420, "MST": -420, "MDT": -360, "CST": -360, "CDT": -300, "EST": -300,
+          "EDT": -240, "BRT": -180, "JST": 540, "AEST": 600, "AEDT": 660, "SGT": 480, "GST": 240}
 _MONTHS = {name: number for number, name in enumerate(("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1)}
-_TIME = r"(?:[T ,]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?\s*(?P<half>[AaPp]\.?[Mm]\.?)?)?\s*(?P<zone>[A-Za-z]{1,4}|)(?P<offset>[+-]\d{2}:?\d{2})?$"
+_TIME = (r"(?:[T ,]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?\s*(?P<half>[AaPp]\.?[Mm]\.?)?)?"
+         r"\s*(?P<zone>[A-Za-z]{1,4}|)(?P<offset>[+-]\d{2}:?\d{2})?$")
 _ISO = re.compile(r"^(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})" + _TIME)
 _GERMAN = re.compile(r"^(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})" + _TIME)
 _EITHER = re.compile(r"^(?P<first>\d{1,2})[/-](?P<second_>\d{1,2})[/-](?P<year>\d{4}|\d{2})(?!\d)" + _TIME)
@@ -117,7 +118,9 @@ def day_order(heads: Iterable[tuple[str, str, str]], texts: Iterable[str]) -> tu
     if says_day:
         return "", ""  # both in one file: each text must say it itself
     fitting = [order for order in (DAY_FIRST, MONTH_FIRST) if all(_in_order(head, order) for head in heads) and _within(heads, texts, order)]
-    return (fitting[0], f"dates like {either[0].group()[:10]!r} were read {fitting[0]}: only so are the settlement's dates in order") if len(fitting) == 1 else ("", "")
+    if len(fitting) != 1:
+        return "", ""
+    return fitting[0], f"dates like {either[0].group()[:10]!r} were read {fitting[0]}: only so are the settlement's dates in order"
 
 
 def _in_order(head: tuple[str, str, str], order: str) -> bool:

@@ -102,7 +102,8 @@ def count(rows: pa.Table, heads: dict[str, Head], is_foreign: pa.Array) -> Count
 
 def _weighed(numbers: Numbers, column: pa.Array, ids: pa.Array, heads: dict[str, Head], own: pa.Array,
              thousands: frozenset[str] | None) -> tuple[pa.Array, pa.Array, set[int]]:
-    by_digits = {digits: numbers.minor(digits, numbers.usual(digits) if thousands is None else thousands) for digits in {head.digits for head in heads.values()}}
+    by_digits = {digits: numbers.minor(digits, numbers.usual(digits) if thousands is None else thousands)
+                 for digits in {head.digits for head in heads.values()}}
     taken = {digits: (pc.take(minor, column.indices), pc.take(fine, column.indices)) for digits, (minor, fine, _) in by_digits.items()}
     minor, fine = next(iter(taken.values())) if taken else (pa.array([], pa.int64()),) * 2
     for digits, (other_minor, other_fine) in list(taken.items())[1:]:

@@ -40,7 +40,8 @@ def unpacked(name: str, body: bytes) -> list[tuple[str, bytes]]:
             with zipfile.ZipFile(io.BytesIO(body)) as archive:
                 parts = [part for part in archive.infolist() if not part.is_dir() and not part.filename.startswith("__MACOSX/")]
                 if any(part.filename == "[Content_Types].xml" for part in parts):
-                    raise BadDocument(f"reading {name}", "it is a spreadsheet (XLSX)", "Give the file as it was downloaded; a spreadsheet changes ids and dates.")
+                    raise BadDocument(f"reading {name}", "it is a spreadsheet (XLSX)",
+                                      "Give the file as it was downloaded; a spreadsheet changes ids and dates.")
                 return [(f"{name}/{part.filename}", _limited(doing, archive.open(part).read(BYTES_MAX + 1))) for part in parts]
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise BadDocument(doing, f"it is damaged or cut off ({error})", "Download it again.") from None
@@ -62,7 +63,8 @@ def as_text(name: str, body: bytes, is_header: Callable[[list[str]], bool]) -> T
         if end >= len(body):
             break
         start = _next(body, end)
-    raise BadDocument(f"reading {name}", "it has no line with a settlement file's column names", "Give the settlement file as it was downloaded (flat file, V2 or V1).")
+    raise BadDocument(f"reading {name}", "it has no line with a settlement file's column names",
+                      "Give the settlement file as it was downloaded (flat file, V2 or V1).")
 
 
 def _limited(doing: str, body: bytes) -> bytes:

@@ -35,13 +35,14 @@ def _head(file: FileRead, head: Head) -> dict[str, Any]:
     deposit, deposit_fine = _split(head.deposit or 0)
     summed, summed_fine = _split(head.sum)
     return {"settlement_id": head.settlement_id, "file": file.file, "format": file.layout, "started_at": head.started_at, "ended_at": head.ended_at,
-            "deposit_at": head.deposit_at, "currency": head.currency, "marketplace": head.marketplace, "has_deposit": head.deposit is not None, "deposit_minor": deposit,
-            "deposit_fine": deposit_fine, "rows": head.lines, "amounts": head.amounts, "sum_minor": summed, "sum_fine": summed_fine, "is_consistent": not head.wrong,
-            "why": "; ".join(dict.fromkeys(head.wrong))}
+            "deposit_at": head.deposit_at, "currency": head.currency, "marketplace": head.marketplace, "has_deposit": head.deposit is not None,
+            "deposit_minor": deposit, "deposit_fine": deposit_fine, "rows": head.lines, "amounts": head.amounts, "sum_minor": summed, "sum_fine": summed_fine,
+            "is_consistent": not head.wrong, "why": "; ".join(dict.fromkeys(head.wrong))}
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    return pa.table({name: column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column for name, column in zip(table.column_names, table.columns, strict=True)})
+    return pa.table({name: column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
+                     for name, column in zip(table.column_names, table.columns, strict=True)})
 
 
 def _split(units: int) -> tuple[int, int]:

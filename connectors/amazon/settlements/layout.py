@@ -7,13 +7,14 @@ from connectors.kit.errors import BadDocument
 
 V2, V1 = "V2", "V1"
 HEAD = ("settlement-id", "settlement-start-date", "settlement-end-date", "deposit-date", "total-amount", "currency")
-V2_COLUMNS = (*HEAD, "transaction-type", "order-id", "merchant-order-id", "adjustment-id", "shipment-id", "marketplace-name", "amount-type", "amount-description",
-              "amount", "fulfillment-id", "posted-date", "posted-date-time", "order-item-code", "merchant-order-item-id", "merchant-adjustment-item-id", "sku",
-              "quantity-purchased", "promotion-id")
-V1_COLUMNS = (*HEAD, "transaction-type", "order-id", "merchant-order-id", "adjustment-id", "shipment-id", "marketplace-name", "shipment-fee-type", "shipment-fee-amount",
-              "order-fee-type", "order-fee-amount", "fulfillment-id", "posted-date", "order-item-code", "merchant-order-item-id", "merchant-adjustment-item-id", "sku",
-              "quantity-purchased", "price-type", "price-amount", "item-related-fee-type", "item-related-fee-amount", "misc-fee-amount", "other-fee-amount",
-              "other-fee-reason-description", "promotion-id", "promotion-type", "promotion-amount", "direct-payment-type", "direct-payment-amount", "other-amount")
+V2_COLUMNS = (*HEAD, "transaction-type", "order-id", "merchant-order-id", "adjustment-id", "shipment-id", "marketplace-name", "amount-type",
+              "amount-description", "amount", "fulfillment-id", "posted-date", "posted-date-time", "order-item-code", "merchant-order-item-id",
+              "merchant-adjustment-item-id", "sku", "quantity-purchased", "promotion-id")
+V1_COLUMNS = (*HEAD, "transaction-type", "order-id", "merchant-order-id", "adjustment-id", "shipment-id", "marketplace-name", "shipment-fee-type",
+              "shipment-fee-amount", "order-fee-type", "order-fee-amount", "fulfillment-id", "posted-date", "order-item-code", "merchant-order-item-id",
+              "merchant-adjustment-item-id", "sku", "quantity-purchased", "price-type", "price-amount", "item-related-fee-type",
+              "item-related-fee-amount", "misc-fee-amount", "other-fee-amount", "other-fee-reason-description", "promotion-id", "promotion-type",
+              "promotion-amount", "direct-payment-type", "direct-payment-amount", "other-amount")
 # V1: (column of the amount, column of its description or '', our name of its kind: V2's amount-type where V2 has the like)
 V1_AMOUNTS = (
     ("price-amount", "price-type", "ItemPrice"),
@@ -40,7 +41,8 @@ _DATE_RANGE = {"date/time", "datum/uhrzeit", "date/heure", "data/ora:", "data/or
 def is_header(cells: Sequence[str]) -> bool:
     """Does this line name the columns of a settlement file, or of another export that we can name?"""
     names = named(cells)
-    return len({*names} & _KNOWN) >= 4 or bool({*names} & _DATE_RANGE and len(names) > 5) or any(cell.startswith("<") and "xml" in cell.lower() for cell in cells)
+    is_xml = any(cell.startswith("<") and "xml" in cell.lower() for cell in cells)
+    return len({*names} & _KNOWN) >= 4 or bool({*names} & _DATE_RANGE and len(names) > 5) or is_xml
 
 
 def named(cells: Sequence[str]) -> list[str]:

@@ -1,8 +1,8 @@
 """Amounts as the world writes them, read by rules and never by a guess at the country.
 
-A text that can be read in one way only is read so: '1.234,56', '-0.99', '12,5', '1.234.567', '(3.00)', '1 234,56', '5-'. One mark with three digits behind it and one to
-three before ('1.234') can be either; what decides is, in this order: a currency without decimals; the mark that the file's other amounts have; and, above both,
-which reading meets the deposit, where exactly one does. What was assumed is said.
+A text that can be read in one way only is read so: '1.234,56', '-0.99', '12,5', '1.234.567', '(3.00)', '1 234,56', '5-'. One mark with three digits behind it and
+one to three before ('1.234') can be either; what decides is, in this order: a currency without decimals; the mark that the file's other amounts have; and, above
+both, which reading meets the deposit, where exactly one does. What was assumed is said.
 """
 
 import re
@@ -17,7 +17,8 @@ from contracts.settlements import FINES
 _FINE_DIGITS = len(str(FINES)) - 1
 _MAJOR_MAX = Decimal(10) ** 13
 _MINUS = re.compile("[\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d]")
-_SIGNS = re.compile("[\u20ac$\u00a3\u00a5\uffe5\u20b9]|(?<![A-Za-z])(?:[A-Z]{3}|US|CA|AU|R|kr|z\u0142|Rs\\.?)(?![A-Za-z])")  # a currency's sign or code beside the number
+# a currency's sign or code beside the number
+_SIGNS = re.compile("[\u20ac$\u00a3\u00a5\uffe5\u20b9]|(?<![A-Za-z])(?:[A-Z]{3}|US|CA|AU|R|kr|z\u0142|Rs\\.?)(?![A-Za-z])")
 _BLANKS = " \u00a0\u202f\u2007\u2009"
 _QUOTED = re.compile(r"""^(["'])(.*)\1$""")
 _SPACED = re.compile(f"^\\d{{1,3}}(?:[{_BLANKS}'\u2019]\\d{{3}})+(?:[.,]\\d+)?$")

@@ -27,7 +27,7 @@ def counted_once(column: pa.Array, texts: dict[str, pa.Array]) -> tuple[pa.Array
 
 
 def _is_first(is_item: pa.Array, texts: dict[str, pa.Array]) -> pa.Array:
-    """True on one row of every (transaction, order, item, shipment). Files have an item's rows together, so only where they change is anything compared by value."""
+    """True on one row of every (transaction, order, item, shipment). Files have an item's rows together: only where they change is anything compared by value."""
     keys = {name: texts[name] for name in ("transaction_type", "order_id", "order_item_id", "shipment_id")}
     keys["transaction_type"] = keys["transaction_type"].indices
     changes = is_item.slice(0, 1)

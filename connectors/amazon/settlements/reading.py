@@ -1,4 +1,4 @@
-"""One settlement file: read, added up, and every amount attributed. The same bytes give the same rows, whatever the order of the columns or the file's encoding."""
+"""One settlement file: read, added up, and every amount attributed. The same content gives the same rows, whatever the columns' order or the file's encoding."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,8 +22,8 @@ _PLAIN = {"transaction_type": "transaction-type", "amount_type": "amount-type", 
           "merchant_order_id": "merchant-order-id", "adjustment_id": "adjustment-id", "shipment_id": "shipment-id", "marketplace": "marketplace-name",
           "fulfilment": "fulfillment-id", "order_item_id": "order-item-code", "merchant_order_item_id": "merchant-order-item-id",
           "merchant_adjustment_item_id": "merchant-adjustment-item-id", "sku": "sku", "promotion_id": "promotion-id"}
-_ORDER = ("settlement_id", "file", "row", "part", "transaction_type", "amount_type", "amount_description", "amount_minor", "amount_fine", "currency", "order_id",
-          "merchant_order_id", "adjustment_id", "shipment_id", "marketplace", "fulfilment", "posted_at", "order_item_id", "merchant_order_item_id",
+_ORDER = ("settlement_id", "file", "row", "part", "transaction_type", "amount_type", "amount_description", "amount_minor", "amount_fine", "currency",
+          "order_id", "merchant_order_id", "adjustment_id", "shipment_id", "marketplace", "fulfilment", "posted_at", "order_item_id", "merchant_order_item_id",
           "merchant_adjustment_item_id", "sku", "quantity", "promotion_id", "category", "level", "rule", "why")
 
 
@@ -39,8 +39,8 @@ class FileRead:
 
     def find(self, kind: str, detail: str, settlement_id: str = "", *, row: int = 0, rows: int = 0, minor: int = 0, currency: str = "") -> None:
         """Note something (a row of SettlementFindings)."""
-        self.findings.append({"file": self.file, "settlement_id": settlement_id, "kind": kind, "fails": FINDINGS[kind], "row": row, "rows": rows, "amount_minor": minor,
-                              "currency": currency, "detail": detail})
+        self.findings.append({"file": self.file, "settlement_id": settlement_id, "kind": kind, "fails": FINDINGS[kind], "row": row, "rows": rows,
+                              "amount_minor": minor, "currency": currency, "detail": detail})
 
 
 def read_file(name: str, body: bytes) -> FileRead:
@@ -70,8 +70,8 @@ def _columns(found: FileRead, counted: Counted, currency: pa.Array) -> pa.Table:
     quantity, odd = counted_once(one(rows, "quantity-purchased"), texts)
     if odd:
         found.find("form", f"quantities that are no whole number: {', '.join(odd[:3])}")
-    columns = texts | {"settlement_id": one(rows, "settlement-id"), "file": constant(found.file, rows.num_rows), "row": one(rows, LINE), "part": one(rows, PART),
-                       "amount_minor": counted.minor, "amount_fine": counted.fine, "currency": currency, "quantity": quantity, "posted_at": _posted(found)}
+    columns = texts | {"settlement_id": one(rows, "settlement-id"), "file": constant(found.file, rows.num_rows), "row": one(rows, LINE),
+                       "part": one(rows, PART), "amount_minor": counted.minor, "amount_fine": counted.fine, "currency": currency, "quantity": quantity, "posted_at": _posted(found)}
     return pa.table({name: columns[name] for name in _ORDER if name in columns})
 
 
@@ -88,7 +88,8 @@ def _posted(found: FileRead) -> pa.Array:
         found.find("date_assumed", dates.assumed)
     if dates.unreadable:
         some = ", ".join(sorted(dates.unreadable)[:3])
-        found.find("date_unreadable", f"{len(dates.unreadable)} texts are no date that can be relied on ({some}); their rows are kept without one", rows=posted.null_count)
+        found.find("date_unreadable", f"{len(dates.unreadable)} texts are no date that can be relied on ({some}); their rows are kept without one",
+                   rows=posted.null_count)
     return posted
 
 
@@ -106,6 +107,7 @@ def _marketplaces(found: FileRead, names: pa.Array) -> None:
 
 def _currencies(rows: pa.Table, heads: dict[str, Head]) -> tuple[pa.Array, pa.Array]:
     """The currency of each row: its own where it states one, else its settlement's; and where the two differ."""
+    _name_currencies(rows, heads)
     ids, stated = one(rows, "settlement-id"), told(one(rows, "currency"), lambda text: text.upper() if len(text) == 3 and text.isalpha() else "")
     from_head = told(ids, lambda key: heads[key].currency)
     if pc.all(blank(stated)).as_py() in (True, None):
@@ -113,6 +115,17 @@ def _currencies(rows: pa.Table, heads: dict[str, Head]) -> tuple[pa.Array, pa.Ar
     ours = from_head.cast(pa.string())
     own = pc.if_else(blank(stated), ours, stated.cast(pa.string()))
     return own.dictionary_encode(), pc.and_(pc.not_equal(own, ours), pc.not_equal(ours, NO_CURRENCY))
+
+
+def _name_currencies(rows: pa.Table, heads: dict[str, Head]) -> None:
+    """A settlement whose head names no currency has the one that all its rows name."""
+    for head in heads.values():
+        if head.currency == NO_CURRENCY and head.line:
+            mine = one(rows, "currency").filter(pc.equal(one(rows, "settlement-id").cast(pa.string()), head.settlement_id))
+            named = {text.upper() for text in pc.unique(mine.cast(pa.string())).to_pylist()} - {""}
+            if len(named) == 1 and len(only := named.pop()) == 3 and only.isalpha() and only.isascii():
+                head.currency = only
+                head.wrong.remove("its head names no currency")
 
 
 def _note_form(found: FileRead, lines: Lines, notes: list[str], unknown: list[str]) -> None:
@@ -135,12 +148,14 @@ def _note_amounts(found: FileRead, counted: Counted, is_foreign: pa.Array) -> No
     if total(pc.abs(counted.fine)):
         count_of = pc.sum(pc.not_equal(counted.fine, 0)).as_py()
         found.find("finer_than_currency", f"{count_of} amounts are finer than their currency's minor unit; they are added up exactly", rows=count_of)
-    for kind, mask, what in (("amount_unreadable", counted.unreadable, "amounts are no number"), ("currency_mixed", is_foreign, "amounts are in another currency than"
-                             " their settlement and are not added to it"), ("form", pc.and_(counted.empty, pc.invert(blank(one(rows, "amount_type")))), "rows state no amount")):
+    is_void = pc.and_(counted.empty, pc.invert(blank(one(rows, "amount_type"))))
+    for kind, mask, what in (("amount_unreadable", counted.unreadable, "amounts are no number"), ("form", is_void, "rows state no amount"),
+                             ("currency_mixed", is_foreign, "amounts are in another currency than their settlement and are not added to it")):
         if pc.any(mask).as_py():
             some = rows.filter(mask)
             texts = one(found.rows, "row").filter(mask).to_pylist()
-            found.find(kind, f"{some.num_rows} {what} (lines {', '.join(map(str, texts[:5]))}{' …' if len(texts) > 5 else ''})", row=texts[0], rows=some.num_rows)
+            lines = f"lines {', '.join(map(str, texts[:5]))}{' …' if len(texts) > 5 else ''}"
+            found.find(kind, f"{some.num_rows} {what} ({lines})", row=texts[0], rows=some.num_rows)
             for head in found.heads if FINDINGS[kind] else ():
                 if pc.any(pc.equal(some.column("settlement_id").cast(pa.string()), head.settlement_id)).as_py():
                     head.wrong.append(what)

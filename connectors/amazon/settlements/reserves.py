@@ -13,7 +13,7 @@ _ABUTS = timedelta(hours=1)  # the end of one is the start of the next; the seco
 class Link:
     """A settlement and the one before it. Amounts in millionths of a minor unit.
 
-    state: 'holds'; 'broken' (the two are next to each other and disagree); 'gap' (the one before it is not among the files); 'first' (nothing earlier is among them).
+    state: 'holds'; 'broken' (the two are next to each other and disagree); 'gap' (the one before it is not among the files); 'first' (nothing earlier is).
     """
 
     settlement_id: str

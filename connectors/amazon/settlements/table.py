@@ -1,7 +1,7 @@
 """The lines of a file as an Arrow table of texts, every column of the layout there, and the number of each line in the file.
 
-Arrow reads at once what has as many cells as the header. Only if some lines have not are they looked at one by one: a line whose last empty cells were cut off is
-filled up, a blank one left out, and what has more cells than the header, or ends before its amount, is set aside with its number.
+Arrow reads at once what has as many cells as the header. Only if some lines have not are they looked at one by one: a line whose last empty cells were cut off
+is filled up, a blank one left out, and what has more cells than the header, or ends before its amount, is set aside with its number.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,8 @@ from connectors.amazon.settlements.form import Text
 from connectors.amazon.settlements.layout import V1_COLUMNS, V2, V2_COLUMNS
 from connectors.kit.errors import BadDocument
 
-MANY = {"order-id", "merchant-order-id", "adjustment-id", "shipment-id", "order-item-code", "merchant-order-item-id", "merchant-adjustment-item-id", "promotion-id"}
+MANY = {"order-id", "merchant-order-id", "adjustment-id", "shipment-id", "order-item-code", "merchant-order-item-id", "merchant-adjustment-item-id",
+        "promotion-id"}
 LINE = "line"
 _CODES = pa.dictionary(pa.int32(), pa.string())
 
@@ -80,7 +81,7 @@ def _parsed(name: str, body: bytes | memoryview, text: Text, names: Sequence[str
             parse_options=pacsv.ParseOptions(delimiter=text.separator, quote_char=quote, double_quote=text.is_quoted, newlines_in_values=text.is_quoted,
                                              ignore_empty_lines=False, invalid_row_handler=on_odd),
             convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, null_values=[]),
-            memory_pool=pa.system_memory_pool())  # it keeps its pages between two files: the other pools give them back, and a fifth of the time goes into fetching them anew
+            memory_pool=pa.system_memory_pool())  # the other pools give their pages back, and a fifth of the time goes into fetching them anew
     except pa.ArrowInvalid as error:
         raise BadDocument(f"reading {name}", f"it is no table ({str(error)[:120]})", "Download it again.") from None
 
@@ -107,10 +108,11 @@ def _mended(body: bytes, text: Text, layout: str, names: Sequence[str]) -> tuple
 
 
 def _is_summary(line: bytes, separator: bytes, names: Sequence[str]) -> bool:
-    """A line that ends before its amount may be a settlement's head, whose amounts' columns are empty anyway: it has a total, and nothing after its currency."""
+    """A line that ends before its amount may be a settlement's head, whose other columns are empty anyway: it has a total, and nothing after its currency."""
     cells = dict(zip(names, (cell.strip() for cell in line.split(separator)), strict=False))
     head = {"settlement-id", "settlement-start-date", "settlement-end-date", "deposit-date", "total-amount", "currency"}
-    return bool(cells.get("settlement-id") and cells.get("total-amount") and cells.get("currency")) and not any(cell for one, cell in cells.items() if one not in head)
+    is_stated = all(cells.get(one) for one in ("settlement-id", "total-amount", "currency"))
+    return is_stated and not any(cell for one, cell in cells.items() if one not in head)
 
 
 def _whole(table: pa.Table, layout: str) -> pa.Table:
