@@ -168,7 +168,7 @@ def _moves(orders: Iterable[tuple[dict[str, Any], list[dict[str, Any]]]], storef
            overlap: timedelta) -> Iterator[tuple[str, tuple[datetime, datetime, bool, int]]]:
     """The storefront's clock may be off from ours by the overlap: an order counts as placed that much later, so that it explains rather than alarms."""
     for order, lines in orders:
-        if order["fulfilled_by"] != "merchant":  # out of the marketplace's own stock
+        if order.get("fulfilled_by") == "marketplace":  # out of its own stock
             continue
         placed_at, changed_at = (_moment(order[name]) + overlap for name in ("placed_at", "modified_at"))
         for line in lines:
