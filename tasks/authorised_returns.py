@@ -23,13 +23,14 @@ LOOK_BACK = timedelta(days=60)  # a return's status, its parcel and its claim ch
 def see_authorised_returns(opened: House, storefront: str) -> Counter:
     """The returns of the last sixty days as the marketplace shows them now; nothing for a storefront that authorises none.
 
-    The list is made on demand and may take minutes: 'not ready' says so, and the next run takes it up.
+    The list is made on demand and may take minutes: 'not ready' says so, and the next run takes it up. The window ends with the full hour: only a run
+    that asks for the same window finds the list that was being made.
     """
-    port, now = opened.storefront(storefront), opened.clock.now()
+    port, until = opened.storefront(storefront), opened.clock.now().replace(minute=0, second=0, microsecond=0)
     if not isinstance(port, AuthorisesReturns):
         return Counter()
     try:
-        frame, unreadable = port.authorised_returns(Window(now - LOOK_BACK, now))
+        frame, unreadable = port.authorised_returns(Window(until - LOOK_BACK, until))
     except NotNow:
         return Counter({"not ready": 1})
     sound, unsound = AuthorisedReturns.split(frame)

@@ -176,7 +176,7 @@ def line_total(item: Item, currency: str) -> int:
     goods = [part.subtotal for part in _parts(item) if part.type == "ITEM"]
     if goods:
         return sum(minor(money, currency) for money in goods)
-    return minor(item.product.price.unitPrice if item.product.price else None, currency) * item.quantityOrdered
+    return minor(item.product.price.unitPrice if item.product.price else None, currency) * quantity(item)
 
 
 def of_type(order: Order, name: str, currency: str) -> int:

@@ -31,7 +31,7 @@ class OrderDesk:
 
     def changed(self, window: Window) -> Iterator[OrderPage]:
         """Every order modified in the window. Raises ReadFailed, NotNow, NotAllowed; what was yielded stands."""
-        for listed in walk(self._search, window, self._clock.now()):
+        for listed in walk(self._search, window, self._clock):
             yield self._page(listed.rows, listed.reached)
 
     def one(self, order: str) -> OrderPage:

@@ -94,6 +94,7 @@ class AmazonSandbox:
     def place_order(self, items: Iterable[dict[str, Any]], address: dict[str, str] | None = None, *, order_id: str = "", placed_at: datetime | None = None,
                     **head: Any) -> str:
         """A customer orders; see sandbox_orders.OrdersApi.place. What the merchant ships is no longer for sale. Returns the order's id."""
+        self.step()
         ordered = list(items)
         placed = self.orders.place(ordered, address, order_id, placed_at, **head)
         if head.get("fulfilled_by", "MERCHANT") == "MERCHANT":
@@ -106,6 +107,7 @@ class AmazonSandbox:
 
     def set_stock_by_hand(self, sku: str, quantity: int) -> None:
         """A person types a figure into Seller Central."""
+        self.step()
         self.shelf.set_by_hand(sku, quantity)
 
     def cancel_order(self, order_id: str) -> None:

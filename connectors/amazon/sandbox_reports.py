@@ -68,6 +68,10 @@ class ReportsApi:
         self._reports[again.report_id] = again
         return again.report_id
 
+    def slow_down(self, queue_seconds: float) -> None:
+        """Amazon is busy: what is asked for waits so long."""
+        self._queue = timedelta(seconds=queue_seconds)
+
     def fail_next_report(self) -> None:
         """The next report that is asked for cannot be made."""
         self._fail_next = True

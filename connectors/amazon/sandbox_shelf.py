@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ class Shelf:
     """Listings and their figures. `writes`, `changes` and `oversold` are its record.
 
     processing_seconds: how long after it was accepted a patch is carried out. refused: SKU -> (code, message, attributes) of submissions that are not taken.
+    to_lose: so many of the next accepted submissions are never carried out.
     """
 
     def __init__(self, clock: Clock, marketplaces: Iterable[str], processing_seconds: float) -> None:
@@ -28,7 +29,8 @@ class Shelf:
         self.writes: list[dict[str, Any]] = []
         self.changes: list[dict[str, Any]] = []
         self.oversold: list[dict[str, Any]] = []
-        self._pending: list[tuple[datetime, int, Callable[[], None]]] = []
+        self.to_lose = 0
+        self._pending: list[tuple[datetime, int, dict[str, Any]]] = []
         self._taken: dict[str, list[tuple[str, int]]] = {}
 
     def add(self, products: Iterable[dict[str, Any]]) -> None:
@@ -64,8 +66,11 @@ class Shelf:
         """Carry out what is due, in the order in which it was accepted."""
         now = self._clock.now()
         due, self._pending = [one for one in self._pending if one[0] <= now], [one for one in self._pending if one[0] > now]
-        for _, _, act in sorted(due, key=lambda one: one[:2]):
-            act()
+        for _, _, write in sorted(due, key=lambda one: one[:2]):
+            write["applied_at"] = now
+            for sku, patches in write["items"]:
+                for patch in patches if sku in self.listed else ():
+                    self._carry_out(sku, patch, write["by"])
 
     def sell(self, order_id: str, lines: Iterable[tuple[str, int]]) -> None:
         """An order takes its goods from what the merchant ships; what was not there is noted as oversold. Twice is once."""
@@ -92,13 +97,10 @@ class Shelf:
         """Patches by SKU were taken: carried out after the delay (None: its own)."""
         write = {"at": self._clock.now(), "by": by, "items": json.loads(json.dumps(submissions)), "applied_at": None}
         self.writes.append(write)
-
-        def apply() -> None:
-            write["applied_at"] = self._clock.now()
-            for sku, patches in write["items"]:
-                for patch in patches if sku in self.listed else ():
-                    self._carry_out(sku, patch, by)
-        self._pending.append((self._clock.now() + (self._delay if delay is None else delay), len(self.writes), apply))
+        if self.to_lose:
+            self.to_lose -= 1
+            return
+        self._pending.append((self._clock.now() + (self._delay if delay is None else delay), len(self.writes), write))
 
     def _carry_out(self, sku: str, patch: dict[str, Any], by: str) -> None:
         """The channel code is the selector: one entry a code, and another code is another entry."""

@@ -61,7 +61,7 @@ class Stock:
         broken = effect.evidence.get("broken", 0) + bool(effect.evidence)  # sent again although its feeds are known: they were broken off
         if broken >= BROKEN_MAX:
             raise Refused(doing(self._name, effect), f"it was sent as a feed {broken} times and broken off each time", "It is sent in smaller groups.")
-        known = {"feeds": self._submit(effect, items, listed), "untouched": refused, "attempt": effect.attempt, "broken": broken}
+        known = {"feeds": self._submit(effect, items, listed), "untouched": refused, "broken": broken}
         outcome = self._feeds.outcome(known, effect.sent_at or self._clock.now(), effect.lease_until - LEASE_MARGIN if effect.lease_until else None)
         if outcome.broken:
             raise InDoubt(doing(self._name, effect), outcome.broken, wait_seconds=self._quiet, evidence=known)
@@ -69,8 +69,7 @@ class Stock:
 
     def find(self, effect: Effect) -> Receipt | None:
         """What became of its feeds, where their numbers are known; else: do the listings show exactly these figures?"""
-        update, is_known = self._update(effect), effect.evidence.get("attempt") == effect.attempt
-        feeds = effect.evidence["feeds"] if is_known else {}
+        update, feeds = self._update(effect), effect.evidence.get("feeds", {})
         since = effect.sent_at or self._clock.now()
         if feeds:
             outcome = self._feeds.outcome(effect.evidence, since, self._clock.now())

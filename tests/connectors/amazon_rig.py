@@ -23,8 +23,8 @@ US, DE, JP = "ATVPDKIKX0DER", "A1PA6795UKMFR9", "A1VC38T7YXB528"
 class Rig:
     """One seller account, and as many connections to it as wanted."""
 
-    def __init__(self, **sandbox: Any) -> None:
-        self.clock = ManualClock()
+    def __init__(self, clock: ManualClock | None = None, **sandbox: Any) -> None:
+        self.clock = clock or ManualClock()
         self.began = self.clock.now()
         self.sandbox = AmazonSandbox(self.clock, **sandbox)
         inner: httpx.BaseTransport = Transport(self.sandbox, self.clock)

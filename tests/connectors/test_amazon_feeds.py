@@ -171,13 +171,36 @@ def test_a_feed_that_a_proxy_delivered_twice_is_waited_for_as_well() -> None:
     """F11: the second feed was still in the queue when a newer figure was patched, and brought the older one back."""
     rig = Rig(feed_queue_seconds=40, feed_seconds=40)
     figures = many(rig, 9)
-    port = rig.connect(**BULK)
-    rig.sandbox.faults.add(faults.DELIVERED_TWICE, on=CREATE, times=1)
-    delivered(rig, port, in_flight(rig, figures))
-    assert [feed["status"] for feed in feeds(rig)] == ["DONE", "DONE"]
+    port, inner = rig.connect(**BULK), rig.overheard._inner
+
+    def twice(request: httpx.Request) -> httpx.Response:
+        first = inner.handle_request(request)
+        return first if (request.method, request.url.path) != ("POST", FEEDS) or not inner.handle_request(request) else first
+    rig.overheard._inner = httpx.MockTransport(twice)
+    receipt = delivered(rig, port, in_flight(rig, figures))
+    assert [feed["status"] for feed in feeds(rig)] == ["DONE", "DONE"] and list(receipt.evidence["feeds"]) == [feeds(rig)[0]["feed_id"]]
     port.send(update({"S0001": 77}))
     rig.clock.sleep(600)
     assert quantities(rig)["S0001"] == 77
+
+
+def test_a_feed_of_an_earlier_attempt_says_nothing_of_this_one() -> None:
+    rig = Rig(feed_queue_seconds=900, feed_seconds=30)
+    figures = many(rig, 9)
+    port, effect = rig.connect(**BULK), in_flight(rig, figures)
+    rig.sandbox.feeds.cut_short.append("FATAL")
+    with pytest.raises(InDoubt) as raised:
+        port.send(effect)
+    effect = Effect(**vars(effect) | {"evidence": raised.value.evidence})
+    rig.clock.sleep(1000)
+    assert port.find(effect) is None
+    again = Effect(**vars(effect) | {"attempt": 2, "sent_at": rig.clock.now()})
+    rig.sandbox.faults.add(faults.TIMEOUT_AFTER, on=CREATE, times=1)
+    with pytest.raises(InDoubt):
+        port.send(again)
+    rig.clock.sleep(port.quiet_seconds)
+    with pytest.raises(InDoubt, match="IN_QUEUE"):
+        port.find(again)
 
 
 @pytest.mark.parametrize("ending", ["FATAL", "CANCELLED"])

@@ -15,7 +15,7 @@ from connectors.kit.clock import ManualClock
 from connectors.kit.errors import NotAllowed, NotNow, Refused, WharfingerError
 from connectors.kit.sandbox import CONNECT_REFUSED, ERROR_BEFORE, GARBLED, THROTTLED, TIMEOUT_BEFORE, Transport
 from tests.connectors import conformance
-from tests.connectors.amazon_rig import ITEMS, Rig, dispatch
+from tests.connectors.amazon_rig import DE, ITEMS, Rig, dispatch
 
 LOGIN = f"POST {TOKEN_PATH}"
 
@@ -91,6 +91,24 @@ def test_two_connections_to_two_accounts_have_a_token_each():
     other.place(2)
     assert (len(rig.ids(one)), len(other.ids(two))) == (1, 2)
     assert (one.account, two.account) == ("A1SANDBOX", "A2SANDBOX")
+
+
+def test_an_account_that_has_used_up_its_budget_leaves_the_others_theirs():
+    """The limits are those of account and application, by operation; marketplaces of one region share them."""
+    rig = Rig(marketplaces=(GB, DE))
+    [order], port = rig.place(), rig.connect(wait_seconds_max=0, timeout_seconds=1)
+    other = Rig(rig.clock, seller_id="A2SANDBOX")
+    [theirs], another = other.place(), other.connect("amz-2", wait_seconds_max=0)
+    for _ in range(30):
+        port.order(order)
+    same_account = rig.connect("amz-de", marketplace_ids=(DE,), wait_seconds_max=0)
+    for _ in range(30):
+        another.order(theirs)
+    assert len(rig.ids(port)) == 1, "another operation has another bucket"
+    before = rig.clock.now()
+    same_account.order(order)
+    assert rig.clock.now() > before, "the marketplaces of one account draw from one bucket"
+    assert rig.sandbox.books()["refused_429"] == other.sandbox.books()["refused_429"] == 0
 
 
 def test_neither_token_nor_secret_is_in_a_repr_a_log_or_an_error(caplog):

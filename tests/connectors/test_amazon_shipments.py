@@ -179,6 +179,16 @@ def test_an_old_list_of_parcels_is_no_proof_that_a_parcel_is_absent():
         port.find(effect)
 
 
+def test_a_parcel_of_our_number_with_other_content_is_not_what_we_told():
+    """An edit that was lost on the way: the number is there, and shows what it showed before."""
+    rig = Rig()
+    order, item, port = _sent(rig)
+    port.send(dispatch(order, {item: 2}, tracking="WRONG"))
+    assert port.find(dispatch(order, {item: 2}, tracking="RIGHT")) is None
+    assert port.find(dispatch(order, {item: 3}, tracking="WRONG")) is None
+    assert port.find(dispatch(order, {item: 2}, tracking="WRONG")) is not None
+
+
 def test_a_parcel_confirmed_by_hand_is_shown_and_is_none_of_ours():
     rig = Rig()
     order, item, port = _sent(rig)

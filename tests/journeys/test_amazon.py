@@ -1,5 +1,6 @@
 """Marketplace to warehouse and back: what is the marketplace's own never leaves, every parcel has its number, and a confirmation is read back."""
 
+import pandas as pd
 import pytest
 
 from deployments.demo_world import EU_FACILITY, UK_FACILITY
@@ -195,6 +196,28 @@ def test_a_parcel_that_is_shown_late_settles_the_exception_by_itself(world):
     rig.markets[MARKET].orders.confirm_by_hand(order, items, parcel["tracking"], number="1")
     assert dispatches.read_back(rig.house, MARKET)["proven"] == 1
     assert rig.desk() == [] and {row.reason for row in rig.ledger.exceptions.listed(only_open=False)} == {"The storefront shows it now."}
+
+
+def test_a_long_read_back_leaves_the_rest_to_the_next_run_so_that_confirmations_do_not_wait_for_it(world):
+    rig = market(world)
+    for _ in range(4):
+        rig.market_orders(("HEART", 1))
+    port = rig.house.storefront(MARKET)
+    quick = port.shown_dispatches
+
+    def slow(order: str) -> list:
+        rig.passes(100)
+        return quick(order)
+
+    port.shown_dispatches = slow
+    rig.sends_orders(MARKET)
+    rig.passes(5)
+    rig.warehouse_works()
+    rig.tells_of_dispatches(MARKET)
+    assert len(rig.markets[MARKET].books()["confirmations"]) == 4
+    assert [pd.isna(row.verified_at) for row in _effects(rig)] == [False, False, False, True]
+    rig.tells_of_dispatches(MARKET)
+    assert not any(pd.isna(row.verified_at) for row in _effects(rig))
 
 
 def test_storefront_warehouse_and_ledger_agree_of_all_that_a_healthy_marketplace_shows(world):

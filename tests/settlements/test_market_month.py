@@ -113,7 +113,7 @@ def test_every_difference_of_a_marketplace_is_named_and_gone_when_it_agrees(mark
     assert {order: row["verdict"] for order, row in told["rows"].items()} == {
         fine: "matched", kept: "refunded_not_returned", back: "returned_not_refunded", unpaid: "shipped_not_paid", by_hand: "paid_not_shipped"}
     assert rig.desk() == sorted([("refunded_not_returned", kept), ("refund_by_hand", back), ("shipped_not_paid", unpaid), ("sku_unknown", by_hand),
-                                 ("paid_not_shipped", "026-9999999-9999999")])
+                                 ("paid_not_shipped", "026-9999999-9999999")]), "what is to be refunded there has been on a desk since it came back"
     (goods,) = rig.on_desk("refunded_not_returned")
     assert "1 × MUG were asked back on" in goods.evidence["return"] and "has not arrived" in goods.evidence["return"]
     again = rig.reconciled(period="2026-01", patience_days=0)
