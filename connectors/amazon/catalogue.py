@@ -4,7 +4,6 @@ A listing whose stock Amazon's own warehouses count (a channel code AMAZON_…) 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +11,9 @@ import pandas as pd
 
 from connectors.amazon.checked import read
 from connectors.amazon.client import Client
+from connectors.amazon.mapping_stock import Listing, catalogue_row, listing
 from connectors.amazon.wire import in_path, write_moment
-from connectors.amazon.wire_listings import ANY_PRODUCT, DEFAULT_CHANNEL, Item, ItemPage
+from connectors.amazon.wire_listings import Item, ItemPage
 from connectors.kit.errors import BadDocument, Refused
 from contracts.items import CatalogueItems
 
@@ -21,25 +21,6 @@ ITEMS = "/listings/2021-08-01/items"
 SKUS_PER_REQUEST, FOUND_MAX = 20, 1000
 WALKS_MAX = 5000  # of a thousand listings each
 PARTS = "summaries,fulfillmentAvailability,productTypes"
-
-
-@dataclass(frozen=True)
-class Listing:
-    """One SKU, as far as it is listed in our marketplaces. quantity: what the merchant offers; None: never said."""
-
-    sku: str
-    asin: str
-    name: str
-    product_type: str
-    marketplaces: tuple[str, ...]
-    quantity: int | None
-    amazon_channels: tuple[str, ...]
-    has_own_channel: bool
-
-    @property
-    def is_ours(self) -> bool:
-        """Do we say how many there are? Not where Amazon ships any of it."""
-        return not self.amazon_channels
 
 
 class Catalogue:
@@ -124,13 +105,7 @@ class Catalogue:
         return self._listing(read(Item, row, "a listing"))
 
     def _listing(self, item: Item) -> Listing:
-        here = [one for one in item.summaries if one.marketplaceId in self._marketplaces]
-        kinds = [one.productType for one in (*item.productTypes, *here) if one.productType and one.marketplaceId in self._marketplaces]
-        own = [one for one in item.fulfillmentAvailability if one.fulfillmentChannelCode == DEFAULT_CHANNEL]
-        others = sorted({one.fulfillmentChannelCode for one in item.fulfillmentAvailability} - {DEFAULT_CHANNEL})
-        return Listing(item.sku, next((one.asin for one in here if one.asin), ""), next((one.itemName for one in here if one.itemName), ""), (*kinds, ANY_PRODUCT)[0],
-                       tuple(one.marketplaceId for one in here), own[0].quantity if own else None, tuple(others), bool(own))
+        return listing(item, self._marketplaces)
 
     def _frame(self, listings: Iterable[Listing]) -> pd.DataFrame:
-        return CatalogueItems.frame({"connection": self._name, "sku": one.sku, "product_id": one.asin, "variant_id": "", "name": one.name,
-                                     "tracking": "variant" if one.is_ours else "none"} for one in listings)
+        return CatalogueItems.frame(catalogue_row(self._name, one) for one in listings)

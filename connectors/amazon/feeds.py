@@ -10,6 +10,7 @@ from typing import Any
 
 from connectors.amazon.checked import read
 from connectors.amazon.client import Client
+from connectors.amazon.mapping_stock import refusals
 from connectors.amazon.wire import in_path, write_moment
 from connectors.amazon.wire_feeds import CONTENT_TYPE, LISTINGS_FEED, PENDING, CreateDocument, Created, CreateFeed, Document, Feed, FeedPage, Report, Uploadable
 from connectors.kit.clock import Clock
@@ -103,14 +104,10 @@ class Feeds:
             found.broken = f"feed {feed.feedId} ended {feed.processingStatus}" + ("" if feed.processingStatus != "DONE" else " without a report")
             return
         report = self._report(feed)
-        errors = [issue for issue in report.issues if issue.is_error]
-        for issue in errors:
-            if issue.messageId:
-                about = f" about {issue.attributeName}" if issue.attributeName else ""
-                found.refused.setdefault(issue.messageId, f"feed {feed.feedId}: issue {issue.code or 'without a code'}{about}")
-        named = {issue.messageId for issue in errors if issue.messageId}
-        if any(not issue.messageId for issue in errors) or report.summary.messagesAccepted + len(named) < size:
-            codes = ", ".join(sorted({issue.code for issue in errors if not issue.messageId and issue.code}))
+        named, of_all = refusals(report), [issue for issue in report.issues if issue.is_error and not issue.messageId]
+        found.refused |= named
+        if of_all or report.summary.messagesAccepted + len(named) < size:
+            codes = ", ".join(sorted({issue.code for issue in of_all if issue.code}))
             found.broken = f"feed {feed.feedId} took {report.summary.messagesAccepted} of {size} messages, and names {len(named)} that it did not take" + (
                 f" (issue {codes} about the feed)" if codes else "")
 

@@ -7,23 +7,27 @@ from pathlib import Path
 import pandas as pd
 from pydantic import SecretStr
 
-from connectors.amazon import mapping, mapping_shipment
+from connectors.amazon import mapping, mapping_shipment, mapping_stock
 from connectors.amazon.checked import why
 from connectors.amazon.finances import is_refund, once, payment_row, refund_rows
 from connectors.amazon.returns_report import read_returns
 from connectors.amazon.sandbox import CLIENT_ID, GB, SELLER, AmazonSandbox
 from connectors.amazon.statements import read_settlement
 from connectors.amazon.storefront import Settings, connect
-from connectors.amazon.wire_orders import Order, Package
+from connectors.amazon.wire_feeds import Report
 from connectors.amazon.wire_finances import ORDER_ID, TransactionsPage
+from connectors.amazon.wire_listings import Item, ItemPage
+from connectors.amazon.wire_orders import Order, Package
 from connectors.kit.clock import Clock
 from connectors.kit.http import parse
 from connectors.kit.rehearsal import CANARY, PAGE_SIZE, Golden, Overheard, Rehearsal
 from connectors.kit.sandbox import Transport
 from connectors.ports import DISPATCH_CONFIRMATION, STOCK_UPDATE, Effect, SettlementDocument, Window
 from contracts.effects import ConfirmedLine, DispatchConfirmation, StockItem, StockUpdate
+from contracts.items import CatalogueItems
 from contracts.orders import OrderLines, Orders, Recipients, ShipGroups
 from contracts.returns import Payments, Refunds
+from contracts.stock import ShownStock
 
 NAME = "amazon-uk"
 SECRET, REFRESH = "amazon-secret-4711", "Atzr|amazon-refresh-4711"
@@ -63,6 +67,19 @@ def read_example(path: Path) -> dict[str, Golden]:
         confirmation = DispatchConfirmation.model_validate(parse(path.read_bytes()))
         request = mapping_shipment.confirm_request(confirmation, confirmation.package_number, confirmation.channel)
         return {"confirm.json": request.model_dump_json(exclude_none=True, indent=2) + "\n"}
+    if path.match("listings*.json"):
+        found = [mapping_stock.listing(Item.model_validate(row), (GB,)) for row in ItemPage.model_validate(parse(path.read_bytes())).items]
+        seen_at = datetime(2026, 1, 15, 9, tzinfo=UTC)
+        return {"catalogue": CatalogueItems.frame(mapping_stock.catalogue_row(NAME, one) for one in found),
+                "shown": ShownStock.frame(mapping_stock.shown_row(NAME, one, seen_at) for one in found)}
+    if path.match("stock*.json"):
+        update = StockUpdate.model_validate(parse(path.read_bytes()))
+        document = mapping_stock.feed_document(SELLER, [(number, item, "DRINKWARE") for number, item in enumerate(update.items, 1)])
+        return {"feed.json": document.model_dump_json(indent=2) + "\n"}
+    if path.match("feed*.json"):
+        given = parse(path.read_bytes())
+        refused = mapping_stock.by_sku(StockUpdate.model_validate(given["update"]), mapping_stock.refusals(Report.model_validate(given["report"])))
+        return {"refused": pd.DataFrame([{"sku": sku, "said": said} for sku, said in refused.items()])}
     if path.match("returns*.txt"):
         frame, unreadable = read_returns(NAME, path.read_bytes())
         return {"returns": frame, "unreadable": pd.DataFrame(unreadable)}

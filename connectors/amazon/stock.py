@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from connectors.amazon.catalogue import Catalogue, Listing
+from connectors.amazon.catalogue import Catalogue
 from connectors.amazon.checked import doing, read, why
 from connectors.amazon.client import Client
 from connectors.amazon.feeds import Feeds
-from connectors.amazon.wire_feeds import FeedHeader, ListingsFeed, Message
+from connectors.amazon.mapping_stock import Listing, by_sku, feed_document, shown_row, untouchable
 from connectors.amazon.wire_listings import ANY_PRODUCT, DEFAULT_CHANNEL, Patch, PatchRequest, Submission
 from connectors.kit.clock import Clock
 from connectors.kit.errors import BadDocument, DefiniteNo, InDoubt, NotNow, Refused
@@ -26,7 +26,6 @@ from contracts.stock import Locations, ShownStock
 SHOWN_ROWS = 500
 BROKEN_MAX = 3  # feeds; then smaller groups, until they are few enough for patches
 LEASE_MARGIN = timedelta(seconds=20)  # what is left of a claim for writing down how it went
-NOT_LISTED = "it is not listed in any marketplace of this connection"
 
 
 class Stock:
@@ -54,7 +53,7 @@ class Stock:
             listed = self._catalogue.find(item.sku for item in update.items)
         except (InDoubt, BadDocument) as error:  # nothing was sent yet
             raise NotNow(error.doing, error.got) from None
-        refused = {item.sku: said for item in update.items if (said := _untouchable(listed.get(item.sku)))}
+        refused = {item.sku: said for item in update.items if (said := untouchable(listed.get(item.sku)))}
         items = [(number, item) for number, item in enumerate(update.items, 1) if item.sku not in refused]
         if len(items) <= self._patches_max:
             return self._receipt(effect, update, refused | self._patch(effect, [item for _, item in items], listed), {})
@@ -65,7 +64,7 @@ class Stock:
         outcome = self._feeds.outcome(known, effect.sent_at or self._clock.now(), effect.lease_until - LEASE_MARGIN if effect.lease_until else None)
         if outcome.broken:
             raise InDoubt(doing(self._name, effect), outcome.broken, wait_seconds=self._quiet, evidence=known)
-        return self._receipt(effect, update, refused | _by_sku(update, outcome.refused), known["feeds"])
+        return self._receipt(effect, update, refused | by_sku(update, outcome.refused), known["feeds"])
 
     def find(self, effect: Effect) -> Receipt | None:
         """What became of its feeds, where their numbers are known; else: do the listings show exactly these figures?"""
@@ -74,7 +73,7 @@ class Stock:
         if feeds:
             outcome = self._feeds.outcome(effect.evidence, since, self._clock.now())
             if not outcome.broken:
-                return self._receipt(effect, update, effect.evidence.get("untouched", {}) | _by_sku(update, outcome.refused), feeds)
+                return self._receipt(effect, update, effect.evidence.get("untouched", {}) | by_sku(update, outcome.refused), feeds)
         elif len(update.items) > self._patches_max:
             self._feeds.none_pending(since)
         listed = self._catalogue.find(item.sku for item in update.items)
@@ -91,16 +90,11 @@ class Stock:
             raise Refused(f"{self._name}: reading stock", f"there is no location {location[:20]!r} here", f"The only one is {DEFAULT_CHANNEL}.")
         rows: list[dict[str, Any]] = []
         for one in self._catalogue.walk() if skus is None else self._catalogue.find(skus).values():
-            rows.append(self._shown_row(one))
+            rows.append(shown_row(self._name, one, self._clock.now()))
             if len(rows) >= SHOWN_ROWS:
                 yield ShownStock.frame(rows)
                 rows = []
         yield ShownStock.frame(rows)
-
-    def _shown_row(self, one: Listing) -> dict[str, Any]:
-        quantity = one.quantity or 0
-        return {"connection": self._name, "location": DEFAULT_CHANNEL, "sku": one.sku, "on_hand": quantity, "available": quantity, "safety_stock": 0,
-                "is_tracked": one.is_ours, "seen_at": self._clock.now()}
 
     def _update(self, effect: Effect) -> StockUpdate:
         at = doing(self._name, effect)
@@ -116,8 +110,7 @@ class Stock:
 
     def _document(self, messages: list[tuple[int, StockItem, str]]) -> bytes:
         try:
-            return ListingsFeed(header=FeedHeader(sellerId=self._seller), messages=[
-                Message(messageId=number, sku=item.sku, productType=product_type, patches=[Patch.of(item.quantity)]) for number, item, product_type in messages]).body()
+            return feed_document(self._seller, messages).body()
         except ValidationError as error:
             raise Refused(f"{self._name}: writing a listings feed", f"Amazon would not take it: {why(error)}") from None
 
@@ -168,15 +161,3 @@ class Stock:
             raise Refused(doing(self._name, effect), f"SKU {sku!r}: {said}", "Look at the listing in Seller Central.", records=(sku,))
         evidence: dict[str, Any] = {"told": len(update.items) - len(refused)} | ({"feeds": feeds} if feeds else {}) | ({"refused": refused} if refused else {})
         return Receipt(f"{len(update.items)} SKUs" + (f" by feed {', '.join(feeds)}" if feeds else ""), evidence)
-
-
-def _untouchable(listing: Listing | None) -> str:
-    """Why nothing may be sent for it; '' when it may."""
-    if listing is None:
-        return NOT_LISTED
-    return "" if listing.is_ours else f"Amazon ships it (channel {', '.join(listing.amazon_channels)}): a figure of ours would make a second channel of it"
-
-
-def _by_sku(update: StockUpdate, refused: dict[int, str]) -> dict[str, str]:
-    """A message's number is the place of its SKU in the update."""
-    return {update.items[number - 1].sku: said for number, said in refused.items() if 1 <= number <= len(update.items)}

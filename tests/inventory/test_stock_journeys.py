@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.kit.errors import Refused
+from connectors.kit.errors import InDoubt, Refused
+from connectors.ports import Receipt
 from tests.inventory.small_world import AT, LOCATION, QUIET, SHOP, SITE, World, at, lost
 
 
@@ -200,6 +201,50 @@ def test_a_refusal_that_names_the_bad_skus_costs_two_calls_more_and_not_a_search
     told = w.run()
     assert len(w.shows()) == 1998 and [record for _, record in w.desk()] == ["stock of S0007", "stock of S1234"]
     assert told.counts["groups rejected"] == 3 and told.counts["groups sent"] == 1
+
+
+def test_a_group_that_is_taken_sku_by_sku_costs_one_call_however_many_are_refused(world):
+    """Of two thousand listings four hundred had been given to somebody else to ship: halving would have sent nearly each of them alone."""
+    skus = [f"S{n:04}" for n in range(2000)]
+    w, bad = world(skus=" ".join(skus)), set(skus[::5])
+    w.says(0, **{sku: 5 for sku in skus})
+    apply, send = w.shop.apply, w.shop.send
+
+    def taken_one_by_one(effect):
+        refused = {item["sku"]: "issue 18748" for item in effect.payload["items"] if item["sku"] in bad}
+        apply(effect.payload | {"items": [item for item in effect.payload["items"] if item["sku"] not in refused]})
+        return Receipt("tx", {"refused": refused} if refused else {})
+
+    w.shop.send = taken_one_by_one
+    told = w.run()
+    assert len(w.shows()) == 1600 and told.counts["groups sent"] == 1 and told.counts["figures refused"] == 400 and told.counts["figures told"] == 1600
+    assert set(w.desk()) == {("rejected_by_storefront", f"stock of {sku}") for sku in bad}
+    assert w.run().counts["groups sent"] == 0, "not again before its figure changes"
+    w.shop.send = send
+    w.says(10, S0005=6), w.run()
+    assert w.shows()["S0005"] == 6 and ("rejected_by_storefront", "stock of S0005") not in w.desk()
+
+
+def test_a_storefront_that_says_how_long_it_will_take_is_asked_then_and_told_what_it_knows_already(world):
+    """A feed was under way: the quiet period is for what nobody knows, and the feed's number is what is known."""
+    w, asked = world(), []
+
+    def under_way(payload):
+        raise InDoubt("telling the shop its stock", "feed 501 is IN_QUEUE", wait_seconds=20, evidence={"feeds": {"501": 1}})
+
+    def find(effect):
+        asked.append((w.clock.now(), effect.evidence))
+        w.shop.apply(effect.payload)
+        return Receipt("found")
+
+    w.shop.fault, w.shop.find = under_way, find
+    w.says(0, A=10), w.run()
+    sent_at = w.clock.now()
+    w.clock.sleep(18)
+    w.run()
+    assert asked == []
+    w.run()
+    assert [evidence for _, evidence in asked] == [{"feeds": {"501": 1}}] and (asked[0][0] - sent_at).total_seconds() < QUIET and w.shows() == {"A": 10}
 
 
 def test_a_timeout_after_the_storefront_took_it_sends_nothing_twice_and_keeps_the_newest(world):

@@ -76,9 +76,8 @@ def test_an_order_there_takes_its_units_at_once_and_none_is_sold_twice(market, p
 
 
 @pytest.mark.parametrize(("patches", "fault", "call"), [
-    *((PATCHES, fault, "PATCH /listings/*") for fault in ("F1", "F3", "F4", "F5", "F8", DELIVERED_TWICE)),
-    *((FEED, fault, "POST /feeds/*/feeds") for fault in ("F2", "F3", "F4", "F7", DELIVERED_TWICE)), (FEED, "F7", "PUT /documents/*"), (FEED, "F6", "GET /feeds/*"),
-    (FEED, "F8", "GET /documents/*")])
+    *((PATCHES, fault, "PATCH /listings/*") for fault in ("F3", "F4", "F5", DELIVERED_TWICE)),
+    *((FEED, fault, "POST /feeds/*/feeds") for fault in ("F2", "F3", "F4", DELIVERED_TWICE)), (FEED, "F7", "PUT /documents/*"), (FEED, "F8", "GET /documents/*")])
 def test_a_call_that_is_struck_ends_with_the_figures_that_hold(market, patches, fault, call):
     """A few of many: tests/connectors/test_amazon_feeds.py strikes every call with every fault."""
     rig = market(patches)

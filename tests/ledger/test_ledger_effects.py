@@ -177,6 +177,22 @@ def test_the_quiet_period_of_a_lost_worker_counts_from_the_end_of_its_lease(rig:
     assert rig.ledger.effects.doubtful(TARGET, KINDS) == [effect_id] and rig.settle(effect_id) is not None
 
 
+def test_what_a_doubt_leaves_behind_is_there_for_the_read_back_and_for_the_next_attempt(rig: Rig) -> None:
+    """A feed takes minutes: whoever looks next must ask about that feed, and not make another."""
+    effect_id = rig.plan("1")
+    rig.do("doubt", rig.claim(effect_id), "it is IN_QUEUE", 15.0, evidence={"feeds": {"501": 9}})
+    rig.clock.sleep(15)
+    found = rig.settle(effect_id)
+    assert found is not None and found.evidence == {"feeds": {"501": 9}}
+    rig.do("doubt", found, "no answer", QUIET)
+    rig.clock.sleep(QUIET)
+    found = rig.settle(effect_id)
+    assert found is not None and found.evidence == {"feeds": {"501": 9}}, "a later doubt that knows nothing more takes nothing away"
+    rig.do("absent", found)
+    again = rig.claim(effect_id)
+    assert again is not None and again.attempt == 2 and again.evidence == {"feeds": {"501": 9}}
+
+
 def test_what_a_dead_worker_held_is_in_doubt_at_once_and_quiet_since_its_claim(rig: Rig) -> None:
     mine, theirs = rig.plan("1"), rig.plan("2")
     rig.claim(mine, "dead"), rig.claim(theirs, "alive")
