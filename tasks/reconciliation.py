@@ -18,6 +18,7 @@ from contracts.base import WHY
 from contracts.exceptions import TYPES, Finding
 from contracts.reconciliation import DIFFERENCES
 from contracts.returns import Payments
+from contracts.settled import MERCHANT
 from tasks.opened import CHUNK, RETRY, house
 from tasks.orders import order_row
 from tasks.refunds_seen import see_refunds
