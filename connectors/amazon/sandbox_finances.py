@@ -146,8 +146,9 @@ class Money:
 
     def settle(self) -> None:
         """What is due by the clock: every marketplace that has ever moved money has its period ended once it is two weeks old."""
-        for marketplace_id in dict.fromkeys(event.marketplace_id for event in self.events):
-            if self._clock.now() - self._account(marketplace_id).began >= EVERY:
+        now = self._clock.now()
+        for marketplace_id, account in self._accounts.items():
+            if now - account.began >= EVERY:
                 self.close_settlement(marketplace_id)
 
     def books(self) -> dict[str, Any]:
@@ -167,6 +168,7 @@ class Money:
         now = self._clock.now()
         event = Event(len(self.events) + 1, kind, marketplace_id, now, rows, order_id, now + deferred if deferred else None)
         self.events.append(event)
+        self._account(marketplace_id)
         return event
 
     def _carried(self, account: Account, now: datetime) -> list[tuple[Row, datetime]]:

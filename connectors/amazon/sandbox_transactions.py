@@ -78,7 +78,9 @@ class TransactionsApi:
             raise invalid("A date must be two minutes ago at least, and the later one after the earlier")
         if since and until - since > timedelta(days=180):
             return []
-        shown = [(at, one) for event in self._money.events for at, one in self._shown(event, now)
+        order_id = asked.get("relatedIdentifierValue", "") if name == "ORDER_ID" else ""
+        events = [event for event in self._money.events if not order_id or event.order_id == order_id]
+        shown = [(at, one) for event in events for at, one in self._shown(event, now)
                  if (since is None or since <= at) and at < until and at + self._lag <= now]
         return [one for _, one in sorted(shown, key=lambda pair: pair[0], reverse=True) if self._fits(one, asked)]
 

@@ -195,6 +195,13 @@ def test_a_stumble_costs_no_statement(rig: Rig, fault: str, call: str, is_packed
     assert ids(found) == made
 
 
+def test_more_statements_than_the_published_burst_are_read_at_the_published_rate_and_none_is_throttled(rig: Rig) -> None:
+    made = statements(rig, 20, days=4)
+    began = rig.clock.now()
+    assert ids(list(rig.connect().settlement_documents(rig.window()))) == made
+    assert rig.sandbox.books()["refused_429"] == 0 and 5 * 50 < (rig.clock.now() - began).total_seconds() < 5 * 70
+
+
 def test_a_settlement_cannot_be_asked_for(rig: Rig) -> None:
     port = rig.connect()
     rig.clock.sleep(DAY)

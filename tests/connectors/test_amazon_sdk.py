@@ -6,7 +6,8 @@ import pytest
 
 from connectors.amazon.sandbox import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, AmazonSandbox
 from connectors.kit.clock import ManualClock
-from connectors.kit.sandbox import serve
+from connectors.kit.sandbox import Faults, serve
+from deployments.sandboxes import amazon
 
 spapi = pytest.importorskip("spapi", reason="amzn-sp-api, Amazon's SDK, is not installed")
 from spapi.api.orders_v0.orders_v0_api import OrdersV0Api  # noqa: E402
@@ -110,3 +111,11 @@ def test_the_official_sdk_meets_the_token_bucket(world):
     assert raised.value.status == 429 and b"QuotaExceeded" in (raised.value.body if isinstance(raised.value.body, bytes) else raised.value.body.encode())
     clock.sleep(179)
     assert len(search()[0].orders) == 1
+
+
+def test_the_stand_in_that_people_start_by_hand_has_something_to_confirm():
+    clock = ManualClock()
+    with serve(amazon(clock, Faults()), clock) as url:
+        config = spapi.SPAPIConfig(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, refresh_token=REFRESH_TOKEN)
+        client = SPAPIClient(config, oauth_endpoint=f"{url}/auth/o2/token", endpoint=url).api_client
+        assert len(SearchOrdersApi(client).search_orders(last_updated_after="2026-01-15T08:00:00Z").orders) == 3
