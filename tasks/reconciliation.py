@@ -18,6 +18,7 @@ from contracts.base import WHY
 from contracts.exceptions import TYPES, Finding
 from contracts.reconciliation import DIFFERENCES
 from contracts.returns import Payments
+from contracts.settled import MERCHANT
 from tasks.opened import CHUNK, RETRY, house
 from tasks.orders import order_row
 from tasks.refunds_seen import see_refunds
@@ -99,8 +100,7 @@ def gather(opened: House, storefront: str, since: datetime, until: datetime) -> 
     with opened.ledger.transaction() as tx:
         known, mappings = opened.ledger.reconciliations, Mappings.of(opened.ledger.mappings.all_current(tx))
         concerned = known.concerned(tx, storefront, since, until)
-        # what a marketplace fulfils itself is no parcel of ours: its money is explained by the marketplace's own statements
-        entries = [row for row in known.orders(tx, storefront, concerned) if row.order.get("fulfilled_by") != "marketplace"]
+        entries = [row for row in known.orders(tx, storefront, concerned) if row.order.get("fulfilled_by", MERCHANT) == MERCHANT]  # the others the marketplace explains itself
         shown = list(map(_fields, known.refunds(tx, storefront, concerned)))
         paid, given_back = settled_books.money(opened, tx, storefront, concerned, shown) or (map(_fields, known.payments(tx, storefront, concerned)), shown)
         desk = known.on_desks(tx, storefront)
