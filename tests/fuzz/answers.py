@@ -1,7 +1,7 @@
 """The answers of every system that is spoken to by HTTP, one door for each endpoint that a read or a write of the port asks.
 
-The systems come from their folders (connectors/*/rehearsal.py), the answers from their sandboxes. The first answer of an endpoint is the document;
-all others are given as they are. A write whose answer cannot be read is in doubt, never refused: it may have happened.
+The systems come from their folders (connectors/*/rehearsal.py), the answers from their sandboxes. The first answer of an endpoint is the document,
+asked again it is the same; the answers to other questions (the next page) are given as they are. A write whose answer cannot be read is in doubt, never refused: it may have happened.
 """
 
 import re
@@ -33,15 +33,17 @@ class _Stage:
         self._handle = self.rehearsal.sandbox.handle
         self.heard: list[tuple[str, httpx.Response]] = []
         self.instead: dict[str, bytes] = {}
+        self._first: dict[str, str] = {}
         self.rehearsal.sandbox.handle = self._answer
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         came, place = self._handle(request), endpoint(request)
         self.heard.append((place, came))
-        if place not in self.instead:
+        asked = str(request.url)
+        if place not in self.instead or self._first.setdefault(place, asked) != asked:
             return came
         kept = {name: value for name, value in came.headers.items() if name not in ("content-length", "transfer-encoding")}
-        return httpx.Response(came.status_code, headers=kept, content=self.instead.pop(place))
+        return httpx.Response(came.status_code, headers=kept, content=self.instead[place])
 
     def close(self) -> None:
         self._folder.cleanup()

@@ -60,9 +60,10 @@ def made(door: Door, seed: int, number: int) -> bytes:
 
 def fuzz(door: Door, seed: int, mutants: int, first: int = 0, seconds: float = float("inf"), every_beginning: int = 1, say: Callable[[str], None] | None = None) -> Tally:
     """Mutants `first` and on, and every `every_beginning`-th beginning of each sample. Stops after `seconds`, or with a handful of findings."""
+    samples = door.whole
     tally, began = Tally(door.name), time.perf_counter()
     told = began
-    for sample in door.whole:
+    for sample in samples:
         for end in range(seed % every_beginning, len(sample), every_beginning):
             tally.beginnings += 1
             if wrong := door.try_beginning(sample, end):

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -46,18 +47,20 @@ class Door:
         """The samples, read once. Raises AssertionError when there are none."""
         found = list(dict.fromkeys(self.samples()))
         assert found, f"{self.name} has no samples"
+        with suppress(*self.refuses):
+            self.read(found[0])  # what is made once is made now, and not on the first document's account
         return found
 
     def try_out(self, body: bytes) -> tuple[str, Any]:
         """(what is wrong, or ''; what was let in, or the error with which it was refused)."""
-        began = time.perf_counter()
+        began = time.process_time()  # other processes' work is not this document's fault
         try:
             came = self.read(body)
         except self.refuses as error:
             came = error
         except Exception as error:
             return f"{type(error).__name__}: {str(error)[:200]}", error
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         if seconds > self.seconds_max:
             return f"it took {seconds:.1f} s", came
         if isinstance(came, BaseException):
@@ -81,5 +84,6 @@ class Door:
     def _whole_parts(self, sample: bytes) -> Counter:
         known = self.__dict__.setdefault("_parts", {})
         if sample not in known:
-            known[sample] = Counter(self.parts(self.read(sample)))
+            came = self.try_out(sample)[1]
+            known[sample] = Counter() if isinstance(came, BaseException) else Counter(self.parts(came))
         return known[sample]

@@ -20,8 +20,7 @@ DOORS: tuple[Door, ...] = (
     *(Door(f"gxo {path.name}", partner.files, partner.bytes_of(path), "x12", X12, messages_hold, is_ended=True, parts=rows_of_messages, cost=2) for path in partner.examples(".edi")),
     *(Door(f"gxo {path.name}", partner.files, partner.bytes_of(path), "csv", (*CSV, "connectors.gxo.mapping_csv*"), messages_hold, parts=rows_of_messages, cost=2)
       for path in partner.examples(".csv")),
-    Door("gxo items file", partner.items, partner.items_samples, "csv", ("connectors.gxo.mapping_csv:items_frame",), rows_hold, cost=2)
-
+    Door("gxo items file", partner.items, partner.items_samples, "csv", ("connectors.gxo.mapping_csv:items_frame",), rows_hold, cost=2),  # no parts: what is named again later is set aside, and in a beginning it is not
     Door("gxo documents of ours", partner.written, partner.payloads, "json", judge=partner.is_one_interchange, cost=2),
     Door("x12 envelope", partner.envelope, partner.envelopes, "x12", X12),
     Door("names in the partner's folder", partner.name, partner.names, "words", judge=partner.name_is_safe),
@@ -55,7 +54,7 @@ NOT_DOORS: dict[str, str] = {
     "connectors.gxo.x12_*": "writes",
     "connectors.ledger.*": "keeps what a door let in",
     "connectors.snapshots.files:unstamp": "reads names of ours",
-    "tasks.rules.waits:folded": "folds case", "tasks.rules.findings:*": "makes a finding",
+    "tasks.rules.waits:folded": "folds case", "tasks.rules.mapping_tables:half_characters": "a part of read_csv", "tasks.rules.findings:*": "makes a finding",
     "tasks.sheets:*": "escapes for Prefect's tables", "deployments.cli_parts:harmless": "escapes for a terminal",
     "tasks.mappings:*": "hands the text to read_csv", "tasks.receipts:*": "hands the text to read_rows", "tasks.rmas:*": "hands the text to read_lines",
     "deployments.demo_world:table_frame": "the demo's own tables", "deployments.serve:Route.read": "an option of our own command",

@@ -71,13 +71,12 @@ class Report:
 
 
 class Campaign:
-    """One house, one world. `on_round`: called before each process starts (a database may be killed there)."""
+    """One house, one world, one seed. ledger_url '': the SQLite file of the profile."""
 
-    def __init__(self, folder: Path, seed: int, ledger_url: str = "", points: set[str] | None = None, on_round: Callable[["Campaign"], None] | None = None) -> None:
+    def __init__(self, folder: Path, seed: int, ledger_url: str = "") -> None:
         warm()
         self.home, self.shared, self.dice = folder / "home", Shared(), random.Random(seed)
-        self.report, self._on_round = Report(seed), on_round
-        self._known = points if points is not None else set()
+        self.report, self._known = Report(seed), set()
         self._by_step: dict[str, dict[str, int]] = {}
         self._stack = ExitStack()
         self.cancelled: set[int] = set()
@@ -87,9 +86,9 @@ class Campaign:
         for name, secret in (("vault.key", new_master_key()), ("bigcommerce.token", TOKEN)):
             (self.home / name).write_text(secret)
         (self.home / "profile.toml").write_text(_profile(self.home, self.outside.url, ledger_url))
-        self._does(_set_up)
+        self.does(_set_up)
         for _ in range(4):
-            self._order()
+            self.order()
         self.outside.site.state_stock()
 
     def close(self) -> None:
@@ -100,21 +99,26 @@ class Campaign:
     def run(self, kills: int) -> Report:
         """So many kills, then peace and the judges."""
         began = time.monotonic()
-        self._learn()
+        self.learn()
         while self.report.kills < kills and self.report.processes < 6 * kills + 20:
-            self._trade()
+            self.trade()
             self._round()
-        self._drain()
-        self._judge()
+        return self.ends(began)
+
+    def ends(self, began: float) -> Report:
+        """Peace, the judges, and the report."""
+        self.drain()
+        self.judge()
         self.report.points, self.report.seconds = set(self._known), time.monotonic() - began
         return self.report
 
     # trade
 
-    def _trade(self) -> None:
+    def trade(self) -> None:
+        """Customers order, cancel and send back; the warehouse counts and works; time passes."""
         dice, site, shop = self.dice, self.outside.site, self.outside.shop
         if dice.random() < 0.35:
-            self._order()
+            self.order()
         if dice.random() < 0.15:
             site.adjust(UK_FACILITY, {dice.choice(SKUS): dice.randint(-3, 5)})
         if dice.random() < 0.15:
@@ -126,9 +130,10 @@ class Campaign:
             if waiting:
                 self.cancelled.add(number := dice.choice(waiting))
                 shop.cancel_order(number)
-        self._passes(dice.choice((1, 20, QUIET + 1, QUIET + LEASE + 1)))
+        self.passes(dice.choice((1, 20, QUIET + 1, QUIET + LEASE + 1)))
 
-    def _order(self) -> None:
+    def order(self) -> None:
+        """A customer orders."""
         lines = [{"sku": sku, "name": sku, "quantity": self.dice.randint(1, 4), "price": "2.55", "product_id": 1} for sku in self.dice.sample(SKUS, self.dice.randint(1, 3))]
         if self.dice.random() < 0.2:
             lines.append({"sku": "POST", "name": "Postage", "quantity": 1, "price": "4.95", "product_id": 1})
@@ -141,31 +146,30 @@ class Campaign:
             line = self.dice.choice(list(copy["lines"].values()))
             self.outside.site.receive_return(reference, [(line["sku"], 1, self.dice.choice("AABC"))])
 
-    def _passes(self, seconds: float) -> None:
+    def passes(self, seconds: float) -> None:
+        """Time, in which the others do what is due."""
         self.shared.add(seconds)
         self.outside.site.step()
         self.outside.shop.step()
 
     # kills
 
-    def _learn(self) -> None:
+    def learn(self) -> None:
         """Every step once, without a kill: which points it passes by. And in a child, since the conductor never opens the ledger."""
         for _ in range(2):
             for name in steps.STEPS:
                 self._ask_points(name)
-                self._passes(QUIET)
+                self.passes(QUIET)
 
     def _ask_points(self, name: str) -> None:
         child = Child(self.home, self.shared, steps.STEPS[name])
-        self._ended(child, name)
+        self.ended(child, name)
         for place, times in child.points.items():
             known = self._by_step.setdefault(name, {})
             known[place] = max(times, known.get(place, 0))
             self._known.add(place)
 
     def _round(self) -> None:
-        if self._on_round:
-            self._on_round(self)
         name = self.dice.choices(list(steps.STEPS), (5, 6, 4, 4, 1))[0]
         together = None
         if self.dice.random() < TOGETHER:
@@ -175,14 +179,14 @@ class Campaign:
         else:
             self._kill_at_an_instant(name)
         if together:
-            self._ended(together, "another process")
+            self.ended(together, "another process")
 
     def _kill_at_a_point(self, name: str) -> None:
         passed = self._by_step[name]
         place = min(passed, key=lambda place: (self.report.named[place], self.dice.random()))
         self.shared.place = ""
         child = Child(self.home, self.shared, steps.STEPS[name], Doom(place, self.dice.randint(1, max(1, passed[place] // 2)) if self.report.named[place] else 1))
-        if self._ended(child, name) == -9:
+        if self.ended(child, name) == -9:
             self.report.kills += 1
             self.report.named[place] += 1
         elif child.outcome == DONE:  # it never came by: nothing was to be done there now
@@ -198,9 +202,10 @@ class Campaign:
         if child.kill() == -9:
             self.report.kills += 1
             self.report.instants[self.shared.place or place] += 1
-        self._ended(child, name)
+        self.ended(child, name)
 
-    def _ended(self, child: Child, name: str) -> int:
+    def ended(self, child: Child, name: str) -> int:
+        """Wait until it is over, and account for how it ended."""
         self.report.processes += 1
         until = time.monotonic() + PATIENCE
         while not child.is_over():
@@ -216,41 +221,43 @@ class Campaign:
             self.report.violations.append(f"{name}: ended by signal {-child.outcome}")
         return child.outcome
 
-    def _does(self, work: Callable[[Any], Any]) -> str:
+    def does(self, work: Callable[[Any], Any]) -> str:
         """Work that is not killed; what it answers."""
         child = Child(self.home, self.shared, work)
-        outcome = self._ended(child, getattr(work, "__name__", "work"))
+        outcome = self.ended(child, getattr(work, "__name__", "work"))
         return child.told if outcome == DONE else f"it ended with {outcome}: {child.told}"
 
     # peace
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
+        """No more faults and no more kills, until nothing is owed, in doubt or to be picked."""
         self.outside.heal()
         calm = 0
         for _ in range(DRAIN_ROUNDS):
-            self._passes(QUIET + LEASE + 1)
+            self.passes(QUIET + LEASE + 1)
             for name in ("orders", "dispatches", "returns", "stock"):
-                self._does(steps.STEPS[name])
-                self._passes(20)
-            left = json.loads(self._does(steps.unfinished) or "[]") if self.outside.site.is_idle() else ["the warehouse is at work"]
+                self.does(steps.STEPS[name])
+                self.passes(20)
+            left = json.loads(self.does(steps.unfinished) or "[]") if self.outside.site.is_idle() else ["the warehouse is at work"]
             calm = 0 if left else calm + 1
             if calm == 2:
-                self._passes(60)
+                self.passes(60)
                 self._state_and_tell()
                 return
         self.report.violations.append(f"never at rest: {left[:5]}")
 
     def _state_and_tell(self) -> None:
         self.outside.site.state_stock()
-        self._passes(30)
-        self._does(steps.STEPS["stock"])
-        self._passes(60)
-        self._does(steps.STEPS["dispatches"])
-        self._passes(60)
+        self.passes(30)
+        self.does(steps.STEPS["stock"])
+        self.passes(60)
+        self.does(steps.STEPS["dispatches"])
+        self.passes(60)
 
-    def _judge(self) -> None:
+    def judge(self) -> None:
+        """The sandboxes' own books against the ledger, and the analysts' copy against it."""
         books = demo_checks.Books(self.outside.shop.books(), self.outside.site.books())
-        said = self._does(lambda house: steps.judged(house, books, self.cancelled))
+        said = self.does(lambda house: steps.judged(house, books, self.cancelled))
         try:
             found = json.loads(said)
         except ValueError:

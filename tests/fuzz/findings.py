@@ -1,0 +1,10 @@
+"""What the fuzzing found, each as the document that showed it: the incident in a sentence, the door, the bytes."""
+
+FINDINGS: dict[str, tuple[str, bytes]] = {
+    "a header with an accent in upper case was looked up in lower case, not found again, and answered with an error 500": (
+        "webhooks door", b"content-type: application/json\nwebhook-\xc3\x9f: 1\n\n{}"),
+    "a mapping table with half of an emoji ended the run with an error of the table library": (
+        "mapping table kits", b"connection,sku,component,quantity\nshop-uk,GIFT\xed\xa0\xbdT,HEART,1\n"),
+    "an answer that gave no id was taken for the proof that the order was changed": (
+        "_template send fulfilment_change: PUT /v#/orders/BCUK-#-#", b'{"id": "", "reference": "BCUK-700-1", "revision": 2, "state": "open"}'),
+}
