@@ -51,7 +51,6 @@ NOT_DOORS: dict[str, str] = {
     "connectors.bigcommerce.*:*.send": "sends a body of ours",
     "connectors.*:*.write": "writes our bytes", "connectors.kit.*:*.put": "writes our bytes", "connectors.kit.http:Http.read": "the body is ours; its answers are doors",
     "connectors.bigcommerce.checked:number": "checks an id of ours before it stands in a path",
-    "connectors.gxo.x12_*": "writes",
     "connectors.ledger.*": "keeps what a door let in",
     "connectors.snapshots.files:unstamp": "reads names of ours",
     "tasks.rules.waits:folded": "folds case", "tasks.rules.mapping_tables:half_characters": "a part of read_csv", "tasks.rules.findings:*": "makes a finding",

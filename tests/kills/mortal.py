@@ -9,6 +9,7 @@ import re
 import resource
 import signal
 import sys
+import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -157,24 +158,22 @@ def _listen_to_files(home: Path, points: Points) -> None:
 class Child:
     """A forked process at one piece of work. `outcome` after `wait`: 0 done, 1 ended early by an error of ours, 3 a bug, negative: killed."""
 
-    def __init__(self, home: Path, shared: Shared, work: Callable[[House], Any], doom: Doom | None = None, limit_bytes: int = 0, as_user: int = 0) -> None:
-        self.home, self.outcome = home, None
+    def __init__(self, home: Path, shared: Shared, work: Callable[[House], Any], doom: Doom | None = None, limit_bytes: int = 0) -> None:
+        """limit_bytes: no file of it may grow beyond that."""
+        self.outcome, self._letter = None, tempfile.TemporaryFile()  # without a name: it can be written whatever befalls the house's disk
         self.pid = os.fork()
         if not self.pid:
-            self._live(Points(shared, doom or Doom()), work, limit_bytes, as_user)
+            os._exit(self._life(home, Points(shared, doom or Doom()), work, limit_bytes))
+
+    @property
+    def told(self) -> str:
+        """What it left behind: what its work answered, its error, or its traceback."""
+        return self._left().get("told", "")
 
     @property
     def points(self) -> dict[str, int]:
         """Which points a process that was not killed came by, and how often."""
-        path = self._note.with_suffix(".points")
-        return json.loads(path.read_text()) if path.exists() else {}
-
-    @property
-    def told(self) -> str:
-        """What it left behind: its errors, or its traceback."""
-        path = self._note
-        text = path.read_text() if path.exists() else ""
-        return text
+        return self._left().get("points", {})
 
     def is_over(self) -> bool:
         """It ended, or was ended."""
@@ -191,44 +190,39 @@ class Child:
 
     def kill(self) -> int:
         """SIGKILL, now; how it ended (it may have been quicker)."""
-        with suppress(ProcessLookupError):
+        if self.outcome is None:  # not yet waited for, so its number is nobody else's
             os.kill(self.pid, signal.SIGKILL)
         return self.wait()
 
-    @property
-    def _note(self) -> Path:
-        return self.home.parent / f"{self.home.name}-{self.pid}.told"
+    def _left(self) -> dict[str, Any]:
+        self._letter.seek(0)
+        try:
+            return json.loads(self._letter.read())
+        except ValueError:  # killed before it wrote, or while it did
+            return {}
 
-    def _live(self, points: Points, work: Callable[[House], Any], limit_bytes: int, as_user: int) -> None:
-        self.pid, end = os.getpid(), BUG
+    def _life(self, home: Path, points: Points, work: Callable[[House], Any], limit_bytes: int) -> int:
+        told, end = "", BUG
         try:
             if limit_bytes:
                 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
-            if as_user:
-                os.setgid(as_user)
-                os.setuid(as_user)
-            end = _at_work(self.home, points, work, self._note)
+            end, told = _at_work(home, points, work)
         except BaseException:
-            with suppress(OSError):
-                self._note.write_text(traceback.format_exc())
-        finally:
-            os._exit(end)
+            told = traceback.format_exc()
+        with suppress(OSError):
+            self._letter.write(json.dumps({"told": told, "points": points.seen if not limit_bytes else {}}).encode())
+            self._letter.flush()
+        return end
 
 
-def _at_work(home: Path, points: Points, work: Callable[[House], Any], note: Path) -> int:
+def _at_work(home: Path, points: Points, work: Callable[[House], Any]) -> tuple[int, str]:
     try:
         house = MortalHouse.on(home, points)
         if said := is_broken(house):
-            note.write_text(f"the database is broken: {said}")
-            return BUG
+            return BUG, f"the database is broken: {said}"
         came = work(house)
+        house.close()
     except WharfingerError as error:
-        with suppress(OSError):
-            note.write_text(f"{type(error).__name__}: {error}")
-        return ENDED_EARLY
-    house.close()
-    note.with_suffix(".points").write_text(json.dumps(points.seen))
-    if came:
-        note.write_text(str(came))
-    return DONE
+        return ENDED_EARLY, f"{type(error).__name__}: {error}"
+    return DONE, str(came or "")

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,6 @@ from tests.kills.mortal import DONE, ENDED_EARLY, Child
 from tests.postgres import postgres, why_not
 
 SEED = 4
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -23,9 +23,9 @@ def campaign(tmp_path: Path) -> Iterator[Campaign]:
 
 
 def test_processes_killed_at_named_points_and_at_random_instants_lose_nothing_and_repeat_nothing(campaign):
-    report = campaign.run(24)
+    report = campaign.run(16)
     assert report.violations == [], "\n".join([*report.violations, *report.lines()])
-    assert report.kills >= 24 and sum(report.named.values()) >= 8 and sum(report.instants.values()) >= 4, report.lines()
+    assert report.kills >= 16 and sum(report.named.values()) >= 5 and sum(report.instants.values()) >= 3, report.lines()
     assert report.checked > 200 and all(report.effects[kind] for kind in ("fulfilment_request", "dispatch_confirmation", "stock_update"))
 
 
@@ -33,9 +33,9 @@ def test_processes_killed_at_named_points_and_at_random_instants_lose_nothing_an
 @pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")
 def test_a_postgres_that_is_killed_under_the_runs_comes_back_and_they_go_on(tmp_path):
     with postgres() as server, databases.campaign(tmp_path / "world", SEED, server) as made:
-        report = databases.run(made, server, 4)
+        report = databases.run(made, server, 3)
     assert report.violations == [], "\n".join([*report.violations, *report.lines()])
-    assert report.kills >= 4 and report.effects["fulfilment_request"]
+    assert report.kills >= 3 and report.effects["fulfilment_request"]
 
 
 def _goes_on(campaign: Campaign) -> None:
@@ -45,16 +45,11 @@ def _goes_on(campaign: Campaign) -> None:
     assert campaign.report.violations == [] and campaign.report.effects["fulfilment_request"] >= 4
 
 
-def test_a_ledger_that_may_not_grow_says_so_keeps_what_was_true_and_goes_on_when_it_may(campaign):
-    """The kernel refuses every byte beyond a limit (RLIMIT_FSIZE): for the ledger and its journal, for snapshots, for files to the partner."""
-    child = Child(campaign.home, campaign.shared, steps.orders_out, limit_bytes=max(path.stat().st_size for path in campaign.home.glob("ledger.db*")) + 8_000)
-    assert child.wait() == ENDED_EARLY and child.told.startswith("NotNow") and "nothing was changed" in child.told and "disk" in child.told, child.told
-    for limit in (6_000, 14_000, 30_000):
-        Child(campaign.home, campaign.shared, steps.stock_out, limit_bytes=limit).wait()
-    _goes_on(campaign)
-
-
-def test_a_folder_of_snapshots_that_may_not_grow_keeps_no_half_of_one(campaign):
+def test_files_that_may_not_grow_are_told_of_keep_what_was_true_and_go_on_when_they_may(campaign):
+    """The kernel refuses every byte beyond a limit (RLIMIT_FSIZE): in the ledger and its journal, in snapshots, in the catalogue, in files to the partner."""
+    for limit in (40_000, 80_000):
+        child = Child(campaign.home, campaign.shared, steps.orders_out, limit_bytes=limit)
+        assert child.wait() == ENDED_EARLY and child.told.startswith("NotNow") and "nothing was changed" in child.told and "disk" in child.told, child.told
     assert Child(campaign.home, campaign.shared, steps.publish).wait() == DONE
     catalogue = campaign.home / "analytics" / "analytics.duckdb"
     before = catalogue.read_bytes()
@@ -66,42 +61,53 @@ def test_a_folder_of_snapshots_that_may_not_grow_keeps_no_half_of_one(campaign):
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of three megabytes."""
+    """A disk of eight megabytes."""
     place = tmp_path / "disk"
     place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], capture_output=True, text=True, check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)], capture_output=True, text=True, check=False)
     if mounted.returncode:
         pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
     yield place
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-def test_a_disk_that_is_full_loses_nothing(small_disk):
+def test_a_disk_that_is_full_or_became_read_only_loses_nothing(small_disk):
     campaign = Campaign(small_disk / "world", SEED)
     try:
-        filler = small_disk / "filler"
-        with filler.open("wb") as file:
-            try:
-                while True:
-                    file.write(b"\0" * 4096)
-                    file.flush()
-            except OSError:
-                pass
-        told = []
-        for name in ("orders", "stock", "dispatches"):
-            child = Child(campaign.home, campaign.shared, steps.STEPS[name])
-            assert child.wait() == ENDED_EARLY, child.told
-            told.append(child.told)
-            campaign.shared.add(60)
-        assert all(text.startswith(("NotNow", "")) for text in told)
-        filler.unlink()
+        told = {"full": _tries_everything(campaign, full(small_disk)), "read-only": _tries_everything(campaign, read_only(small_disk))}
+        for how, texts in told.items():
+            assert texts and all(text.startswith(("NotNow", "NotAllowed", "BadConfiguration")) for text in texts), (how, texts)
         _goes_on(campaign)
     finally:
         campaign.close()
 
 
-@pytest.mark.skipif(not hasattr(__import__("os"), "geteuid") or __import__("os").geteuid() != 0, reason="needs to become somebody who may not write: only root can")
-def test_a_house_that_may_not_be_written_is_told_as_such(campaign):
-    child = Child(campaign.home, campaign.shared, steps.orders_out, as_user=NOBODY)
-    assert child.wait() == ENDED_EARLY and child.told.startswith("BadConfiguration"), child.told
-    _goes_on(campaign)
+def _tries_everything(campaign: Campaign, trouble: AbstractContextManager) -> list[str]:
+    """What each step says while there is trouble; none may end with an error that is no error of ours."""
+    texts = []
+    with trouble:
+        for name, step in steps.STEPS.items():
+            child = Child(campaign.home, campaign.shared, step)
+            assert child.wait() in (DONE, ENDED_EARLY), f"{name}: {child.told}"
+            texts += [child.told] if child.outcome == ENDED_EARLY else []
+            campaign.shared.add(60)
+    return texts
+
+
+@contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """Not a byte more."""
+    filler = disk / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"\0" * 4096)
+    yield
+    filler.unlink()
+
+
+@contextmanager
+def read_only(disk: Path) -> Iterator[None]:
+    """As the kernel makes a disk that it does not trust any more."""
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    yield
+    subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
