@@ -12,7 +12,7 @@ import tomllib
 from datetime import time
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from sqlalchemy import URL, make_url
@@ -85,6 +85,8 @@ class ConnectionSettings(BaseModel):
     lost_percent_max: float = Field(40, gt=0, le=100)  # a statement that loses more of its SKUs or units than this is not believed
     lost_skus_min: int = Field(20, ge=1)  # ... in a facility that had at least so many
     stock_calls_max: int = Field(50, ge=1)  # stock updates that one run may send
+    patience_days: dict[Literal["ship", "pay", "refund", "come_back"], int] = Field({}, description="days before money without goods, or goods without money, is a difference")
+    settlement_kept_days: float = Field(90, gt=0, description="of a marketplace: how long a statement can be fetched there")
     stock_window_seconds: float = Field(0, ge=0)  # how long a sale may go unnoticed elsewhere; 0: reckoned from the feed
 
     @property

@@ -52,6 +52,7 @@ class Effect:
     number: the control number of this effect where the system needs one, else 0. document: the bytes frozen before the first
     send; the same bytes are sent every time. attempt: 1 for the first send. lease_until: from then on somebody else may take it over:
     a call that can be held back until then must not take effect any more. known_status: the status of the order in our book (contract Orders).
+    evidence: what the latest doubt left behind (InDoubt.evidence), of this attempt or an earlier one: the far side's id of what it was working on.
     """
 
     effect_id: str
@@ -68,11 +69,15 @@ class Effect:
     document: bytes | None = None
     lease_until: datetime | None = None
     known_status: str = ""
+    evidence: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """Proof that the far side has it: its id there, and what we saw (no personal data)."""
+    """Proof that the far side has it: its id there, and what we saw (no personal data).
+
+    Of a stock update that is taken SKU by SKU, evidence['refused'] says which were not, and why: {SKU: reason}. All others have their figures.
+    """
 
     remote_id: str
     evidence: dict[str, Any] = field(default_factory=dict)
@@ -200,12 +205,39 @@ class SettlementDocument:
     made_at: datetime
 
 
+@dataclass(frozen=True)
+class SettlementRead:
+    """What is in a settlement document: frames of the contracts Settlements, SettlementRows and SettlementFindings."""
+
+    heads: pd.DataFrame
+    rows: pd.DataFrame
+    findings: pd.DataFrame
+
+
 @runtime_checkable
 class Settles(Protocol):
     """A storefront that pays out: a marketplace. Its statements can only be listed, and are gone after a while."""
 
+    statements_silent_after_seconds: float  # how old the newest statement may become before the feed counts as silent: no statement is not an empty one
+
+    def read_settlement(self, document: SettlementDocument) -> SettlementRead:
+        """Every amount in it, attributed by the catalogue. Raises BadDocument when it is no settlement or cannot be read as one. Pure, no network."""
+
     def settlement_documents(self, window: Window) -> Iterator[SettlementDocument]:
-        """Every statement made in the window, oldest first; one may come twice, none is left out. Raises NotNow, NotAllowed, BadDocument."""
+        """Every statement made in the window, oldest first; one may come twice, none is left out. Raises NotNow, NotAllowed, BadDocument: what was
+        yielded before stands, and the watermark may only move when nothing was raised.
+        """
+
+
+@runtime_checkable
+class AuthorisesReturns(Protocol):
+    """A storefront that itself decides what customers may send back: a marketplace."""
+
+    def authorised_returns(self, window: Window) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+        """Frame of contract AuthorisedReturns: returns asked for in the window, as they stand now; and the rows that could not be read: [{record, why}].
+
+        It may be minutes in the making: NotNow says that it is not ready, and the next call takes up where this one left.
+        """
 
 
 @runtime_checkable

@@ -76,6 +76,7 @@ class DispatchConfirmation(Payload):
     reference: str
     advice_id: str
     package_id: str
+    package_number: int = Field(0, ge=0, description="of this package within its order, given by the ledger before the first send and kept for ever; 0: not yet owed")
     carrier: str = Field(description="the warehouse's code")
     service: str
     provider: str = Field(description="the storefront's provider code; '' for none")
@@ -84,6 +85,7 @@ class DispatchConfirmation(Payload):
     tracking_number: str
     shipped_at: str = Field(description="ISO 8601, UTC")
     lines: list[ConfirmedLine]
+    channel: str = Field("", description="the order's channel, where the storefront must be told it")
 
 
 class OrderCompletion(Payload):

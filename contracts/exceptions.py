@@ -5,6 +5,7 @@ from datetime import datetime, time, timedelta
 
 ROLES = ("operations", "ecommerce", "finance", "customer service", "data")
 DUE = ("cut-off", "ship-by", "day", "month-end")
+WITH_SHIP_BY = ("cut-off", "ship-by")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ REMEDIES: dict[str, str] = {
 # A type without DONE is one where goods or money would be forgotten if it were merely called done
 _REMEDIES_OF: dict[str, tuple[str, ...]] = {
     "carrier_unmapped": (ADD_MAPPING,),
+    "settlement_unknown_type": (ADD_MAPPING,),
     "blocked_effect": (IT_IS_THERE, SEND_AGAIN),
     "unacknowledged": (IT_IS_THERE, SEND_AGAIN),
     "rejected_by_warehouse": (RESEND, DONE),
@@ -92,7 +94,7 @@ TYPES: dict[str, ExceptionType] = {t.name: t for t in (
        "Add a row to routes.csv.", "A route is added.", "routes"),
     _t("ship_method_unmapped", "operations", "high", "cut-off", "The shipping method has no carrier service at the warehouse.",
        "Add a row to ship_methods.csv.", "A mapping is added.", "ship_methods"),
-    _t("carrier_unmapped", "operations", "high", "day", "The warehouse shipped with a carrier code that the storefront has no name for.",
+    _t("carrier_unmapped", "operations", "high", "ship-by", "The warehouse shipped with a carrier code that the storefront has no name for.",
        "Add a row to carriers.csv.", "A mapping is added; exactly the affected dispatches are sent.", "carriers"),
     _t("po_missing", "customer service", "high", "cut-off", "This customer's orders need a purchase order number.",
        "Ask the customer and enter it on the order.", "The order is taken in with a number.", "po_rules"),
@@ -112,7 +114,7 @@ TYPES: dict[str, ExceptionType] = {t.name: t for t in (
        "Ask the warehouse which of the two is right; the first was confirmed.", "A person resolves it."),
     _t("rejected_by_warehouse", "operations", "high", "cut-off", "The warehouse refused the fulfilment request.",
        "Read the reason, mend it, and choose resend.", "A person resolves it."),
-    _t("rejected_by_storefront", "ecommerce", "high", "day", "The storefront refused a dispatch confirmation.",
+    _t("rejected_by_storefront", "ecommerce", "high", "ship-by", "The storefront refused a dispatch confirmation.",
        "Read the reason, mend it, and choose resend.", "A person resolves it."),
     _t("unacknowledged", "operations", "high", "cut-off", "The warehouse has not acknowledged a fulfilment request in time.",
        "Ask the warehouse whether it has the order before anything is sent again.", "An acknowledgement arrives, or a person resolves it."),
@@ -148,15 +150,18 @@ TYPES: dict[str, ExceptionType] = {t.name: t for t in (
        "See that the address can be reached; the hook is registered again by itself.", "The hook is active again."),
     _t("status_drift", "ecommerce", "medium", "day", "Storefront and warehouse disagree about an order.", "Look at the timeline.", "They agree again."),
     _t("stock_drift", "ecommerce", "medium", "day", "Storefront and warehouse disagree about stock.", "Look at the cause named.", "They agree again."),
-    _t("tracking_not_taken", "ecommerce", "high", "day", "The storefront accepted a dispatch confirmation but does not show it.",
+    _t("tracking_not_taken", "ecommerce", "high", "ship-by", "The storefront accepted a dispatch confirmation but does not show it.",
        "Look at the order in the storefront; enter the tracking by hand if need be.", "The read-back shows it, or a person resolves it."),
     _t("untracked_item", "ecommerce", "low", "day", "The storefront does not track this item's inventory; some bridges cannot confirm it.",
        "Switch inventory tracking on.", "The catalogue says it is tracked."),
-    _t("settlement_unknown_type", "finance", "high", "month-end", "A settlement row of a type we do not know.", "Classify it.", "A rule is added."),
-    _t("settlement_inconsistent", "finance", "high", "month-end", "A settlement's rows do not sum to its deposit.", "Ask the marketplace.", "A person resolves it."),
+    _t("settlement_unknown_type", "finance", "high", "month-end", "Amounts of a settlement are of a kind that no catalogue knows; they are in suspense.",
+       "Say what it is: add a row to settlement_types.csv.", "A rule is added; exactly these amounts are attributed.", "settlement_types"),
+    _t("settlement_inconsistent", "finance", "high", "month-end", "A settlement does not add up at its source: rows against deposit, reserve against the one before, or a statement is missing.",
+       "Compare with the marketplace's own page; a missing statement is put into the inbox.", "It adds up, or a person resolves it."),
     _t("paid_not_shipped", "finance", "medium", "month-end", "Paid for, and no dispatch.", "Look at the timeline.", "A dispatch arrives."),
     _t("shipped_not_paid", "finance", "medium", "month-end", "Dispatched, and not paid for.", "Look at the timeline.", "A payment arrives."),
-    _t("cutoff_at_risk", "operations", "high", "cut-off", "The order will miss its collection.", "Ask the warehouse to pull it forward.", "It ships."),
+    _t("cutoff_at_risk", "operations", "high", "cut-off", "The order will miss its collection, or the storefront's own ship-by.",
+       "Ask the warehouse to pull it forward and to send its manifest; of one that is shipped and not told, see why.", "It ships, and the storefront knows."),
     _t("blocked_effect", "operations", "high", "cut-off", "It cannot be told whether a change reached the other system.",
        "Look there; then choose: it is there, or send it again.", "A person decides."),
 )}
@@ -164,9 +169,17 @@ TYPES: dict[str, ExceptionType] = {t.name: t for t in (
 CUT_OFF = time(15, 0)
 
 
-def due_at(type_name: str, opened_at: datetime, cut_off: time = CUT_OFF) -> datetime:
-    """When the exception must be dealt with, in UTC: the next collection cut-off, in 24 hours, or the end of the month."""
+def due_at(type_name: str, opened_at: datetime, cut_off: time = CUT_OFF, ship_by: datetime | None = None) -> datetime:
+    """When the exception must be dealt with, in UTC: the next collection cut-off, in 24 hours, or the end of the month.
+
+    ship_by: the order's own, where its storefront names one. What would keep a parcel from leaving or being told is due by then.
+    """
     due = TYPES[type_name].due
+    usual = _due_at(due, opened_at, cut_off)
+    return min(usual, ship_by) if ship_by is not None and due in WITH_SHIP_BY else usual
+
+
+def _due_at(due: str, opened_at: datetime, cut_off: time) -> datetime:
     if due == "day" or due == "ship-by":
         return opened_at + timedelta(hours=24)
     if due == "month-end":

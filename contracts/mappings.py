@@ -8,6 +8,8 @@ import pandera.pandas as pa
 from pandera.typing.pandas import Series
 
 from contracts.base import Contract
+from contracts.settled import CATEGORIES
+from contracts.settlements import LEVELS, UNKNOWN
 
 
 class Key:
@@ -157,8 +159,24 @@ class ReturnRules(Mapping):
     needs_rma: Series[str] = pa.Field(isin=("yes", "no"), description="yes: nothing is refunded before the return was authorised")
 
 
+class SettlementTypes(Mapping):
+    """What an amount of a settlement is, where the catalogue does not know its kind. Case ignored; the three texts may hold shell patterns.
+
+    Rows here only ever speak of kinds that the catalogue does not have.
+    """
+
+    KEY = Key("connection", "transaction_type", "amount_type", "amount_description")
+    connection: Series[str] = pa.Field(str_length={"min_value": 1})
+    transaction_type: Series[str]
+    amount_type: Series[str]
+    amount_description: Series[str]
+    category: Series[str] = pa.Field(isin=CATEGORIES)
+    level: Series[str] = pa.Field(isin=tuple(level for level in LEVELS if level != UNKNOWN))
+
+
 TABLES: dict[str, type[Mapping]] = {
     "skus": Skus, "non_stock": NonStock, "routes": Routes, "ship_methods": ShipMethods, "units": Units, "carriers": Carriers,
     "kits": Kits, "po_rules": PoRules, "home_countries": HomeCountries,
     "stock_locations": StockLocations, "safety_stock": SafetyStock, "return_rules": ReturnRules,
+    "settlement_types": SettlementTypes,
 }

@@ -22,6 +22,8 @@ class Orders(Contract):
     fulfilled_by: Series[str] = pa.Field(isin=("merchant", "marketplace"))
     placed_at: Series[pd.DatetimeTZDtype] = pa.Field(dtype_kwargs=UTC)
     modified_at: Series[pd.DatetimeTZDtype] = pa.Field(dtype_kwargs=UTC, description="the storefront's clock")
+    ship_by: Series[pd.DatetimeTZDtype] = pa.Field(
+        dtype_kwargs=UTC, nullable=True, description="the storefront's own latest moment for the parcel to leave and be confirmed; null: it does not say")
     currency: Series[str] = pa.Field(str_matches=r"\A[A-Z]{3}\Z")
     total_minor: Series[int]
     shipping_minor: Series[int] = pa.Field(description="postage, handling and gift wrapping, with their tax")

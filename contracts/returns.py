@@ -29,6 +29,32 @@ class ReturnLines(Contract):
     received_at: Series[pd.DatetimeTZDtype] = pa.Field(dtype_kwargs=UTC)
 
 
+class AuthorisedReturns(Contract):
+    """One row an article that a customer may send back, or has, as the marketplace tells it. Key: (connection, return_id, order_id, sku).
+
+    A claim is the seller's, to be made whole for a return that should not have been refunded. No personal data, and no tracking link.
+    """
+
+    connection: Series[str]
+    return_id: Series[str] = pa.Field(str_length={"min_value": 1}, description="the marketplace's number of the return")
+    order_id: Series[str] = pa.Field(str_length={"min_value": 1})
+    sku: Series[str] = pa.Field(str_length={"min_value": 1}, description="the storefront's spelling")
+    quantity: Series[int] = pa.Field(ge=1, le=99_999_999)
+    status: Series[str] = pa.Field(description="the marketplace's word: Approved, Completed, …")
+    reason: Series[str] = pa.Field(description="the marketplace's code")
+    resolution: Series[str] = pa.Field(description="the marketplace's word: StandardRefund, Exchange, …")
+    merchant_rma: Series[str] = pa.Field(description="our own number, where one was given; '' when none")
+    tracking_number: Series[str] = pa.Field(description="of the parcel that comes back; '' when none")
+    is_claimed: Series[bool] = pa.Field(description="the customer has made a guarantee claim")
+    refunded_minor: Series[int] = pa.Field(ge=0, description="what the marketplace says was given back")
+    currency: Series[str] = pa.Field(str_matches=r"\A[A-Z]{3}\Z")
+    claim_id: Series[str] = pa.Field(description="of the seller's claim; '' when none")
+    claim_state: Series[str]
+    reimbursed_minor: Series[int] = pa.Field(ge=0, description="what the claim brought")
+    asked_at: Series[pd.DatetimeTZDtype] = pa.Field(dtype_kwargs=UTC)
+    delivered_at: Series[pd.DatetimeTZDtype] = pa.Field(dtype_kwargs=UTC, nullable=True, description="when the parcel came back, as the carrier told the marketplace")
+
+
 class Refunds(Contract):
     """One row a line of a refund, as the storefront shows it. Key: (connection, refund_id, line_id); line_id '' is the order as a whole."""
 

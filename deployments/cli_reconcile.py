@@ -1,4 +1,4 @@
-"""`wharfinger reconcile`: one period of one storefront, here and now, without Prefect."""
+"""`wharfinger reconcile`: one period of one storefront, or settlement files from disk; here and now, without Prefect."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,9 @@ UNEXPLAINED = 1  # the exit code: differences that nothing accounts for
 
 
 def reconcile(
-    storefront: Annotated[str, typer.Option(help="The storefront connection.")], warehouse: Annotated[str, typer.Option(help="The warehouse whose files are taken in first.")],
+    files: Annotated[list[str] | None, typer.Argument(help="Settlement files, folders of them or patterns; needs no profile.", show_default=False)] = None,
+    storefront: Annotated[str, typer.Option(help="Without files: the storefront connection.")] = "",
+    warehouse: Annotated[str, typer.Option(help="Without files: the warehouse whose files are taken in first.")] = "",
     period: Annotated[str, typer.Option(help="A month as 2026-01, 'this month' or 'last month'.")] = "",
     first: Annotated[str, typer.Option("--from", help="Instead of a month: the first day, as 2026-01-05 (UTC).")] = "",
     until: Annotated[str, typer.Option("--until", help="Instead of a month: the day after the last (UTC).")] = "",
@@ -24,10 +26,20 @@ def reconcile(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")] = False,
     profile: Annotated[Path | None, typer.Option("--profile", help="The profile.", show_default=False)] = None,
 ) -> None:
-    """Orders of a period against payments, dispatches, refunds and returns; writes the statement. Exit code 1: something is unexplained.
+    """A marketplace's settlement files to the cent; or the orders of a period against payments, dispatches, refunds and returns.
+
+    Exit code 1: something is unknown, unexplained or inconsistent. Exit code 2: a file cannot be read.
+
+    Example: wharfinger reconcile settlement-*.txt --json
 
     Example: wharfinger reconcile --storefront bigcommerce-uk --warehouse gxo-uk --period 2026-01
     """
+    if files:
+        from deployments.cli_settlements import reconcile_files
+
+        raise typer.Exit(reconcile_files(files, as_json))
+    if not storefront or not warehouse:
+        raise typer.BadParameter("give settlement files, or --storefront and --warehouse")
     from deployments.cli_parts import name_profile
 
     house = House(read_profile(name_profile(profile)))

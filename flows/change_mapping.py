@@ -11,7 +11,7 @@ from tasks.report import report
 from tasks.runs import at_work
 
 Table = Literal["skus", "non_stock", "routes", "ship_methods", "units", "carriers", "kits", "po_rules", "home_countries",
-                "stock_locations", "safety_stock", "return_rules"]
+                "stock_locations", "safety_stock", "return_rules", "settlement_types"]
 
 
 @flow(name="change-mapping", flow_run_name="{table} by {actor}")

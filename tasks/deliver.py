@@ -163,7 +163,7 @@ def _failed(opened: House, port: Delivers, effect: Effect, error: WharfingerErro
             effects.not_now(tx, effect, str(error), error.wait_seconds or min(WAIT_SECONDS, port.quiet_seconds))
             outcome = "not now"
         else:
-            effects.doubt(tx, effect, str(error), port.quiet_seconds)
+            effects.doubt(tx, effect, str(error), _quiet(port, error), **_known(error))
             outcome = "in doubt"
         _note(opened, tx, effect, f"{effect.kind} {outcome}", str(error))
     done.counts[outcome] += 1
@@ -183,11 +183,20 @@ def _refuse_unsent(opened: House, effect_id: str, holder: str, error: Refused, d
 def _still_in_doubt(opened: House, port: Delivers, effect: Effect, error: WharfingerError, done: Delivered) -> WharfingerError:
     with opened.ledger.transaction() as tx:
         if _doubted_for(opened, tx, effect) < timedelta(seconds=BLOCK_AFTER_SECONDS):
-            opened.ledger.effects.doubt(tx, effect, str(error), port.quiet_seconds)
+            opened.ledger.effects.doubt(tx, effect, str(error), _quiet(port, error), **_known(error))
             done.counts["in doubt"] += 1
         else:
             _blocked(opened, tx, effect, error, done)
     return error
+
+
+def _quiet(port: Delivers, error: WharfingerError) -> float:
+    """When a read-back can tell more: after the quiet period, or when the far side is expected to be done with what it is working on."""
+    return error.wait_seconds if isinstance(error, InDoubt) and error.wait_seconds is not None else port.quiet_seconds
+
+
+def _known(error: WharfingerError) -> dict[str, Any]:
+    return {"evidence": error.evidence} if isinstance(error, InDoubt) and error.evidence else {}
 
 
 def _blocked(opened: House, tx: Tx, effect: Effect, error: WharfingerError, done: Delivered) -> None:

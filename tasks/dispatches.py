@@ -19,6 +19,7 @@ from contracts.effects import DispatchConfirmation, OrderCompletion
 from contracts.exceptions import Finding
 from tasks.entered import Entered
 from tasks.opened import RETRY, house
+from tasks.orders import order_row
 from tasks.rules.dispatch import place, rows_again, with_carrier
 from tasks.rules.lookup import Mappings
 from tasks.rules.waits import waits_on_mapping
@@ -110,9 +111,11 @@ def _move_request(opened: House, tx: Tx, request: Row, is_cancelled: bool) -> No
 
 
 def _owe_confirmation(opened: House, tx: Tx, confirmation: DispatchConfirmation) -> int:
-    order = f"{confirmation.connection}/{confirmation.order_id}"
-    planned = Planned(DISPATCH_CONFIRMATION, confirmation.connection, _key(confirmation), order, confirmation.connection, confirmation.order_id,
-                      confirmation.model_dump())
+    connection, order_id, key = confirmation.connection, confirmation.order_id, _key(confirmation)
+    payload = confirmation.model_dump() | {"package_number": opened.ledger.books.number_package(tx, connection, order_id, key)}
+    entry = opened.ledger.books.order(tx, connection, order_id)
+    planned = Planned(DISPATCH_CONFIRMATION, connection, key, f"{connection}/{order_id}", connection, order_id, payload,
+                      order_row(entry)["ship_by"] if entry else None)
     try:
         return int(opened.ledger.effects.plan(tx, planned))
     except EffectChanged:

@@ -26,6 +26,7 @@ ACTOR = "orders_to_warehouse"
 RESEND = "resend"  # a person said so: refused, mended, and to be asked for under a new revision
 GONE = ("withdrawn", "cancelled", "rejected", RESEND)
 SHIPPING = ("partly_shipped", "shipped")
+MOMENTS = ("placed_at", "modified_at", "ship_by")  # an order that an earlier version entered has no `ship_by`
 NO_LONGER_OPEN = ("done", "not_yet")
 PLANNING_TYPES = ("sku_unknown", "sku_spelling", "unit_unmapped", "facility_unmapped", "ship_method_unmapped", "po_missing", "organisation_missing",
                   "customs_missing", "address_missing", "record_unsound")
@@ -300,12 +301,12 @@ def _by_order(frame: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
 
 
 def _json(order: dict[str, Any]) -> dict[str, Any]:
-    return order | {name: order[name].isoformat() for name in ("placed_at", "modified_at")}
+    return order | {name: None if pd.isna(order[name]) else order[name].isoformat() for name in MOMENTS}
 
 
 def order_row(entry: Row[Any]) -> dict[str, Any]:
     """The order as a row of the contract Orders."""
-    return entry.order | {name: datetime.fromisoformat(entry.order[name]) for name in ("placed_at", "modified_at")}
+    return entry.order | {name: datetime.fromisoformat(entry.order[name]) if entry.order.get(name) else None for name in MOMENTS}
 
 
 @task(name="take in orders", task_run_name="take in orders of {storefront}", **RETRY)

@@ -18,10 +18,15 @@ from contracts.base import WHY
 from contracts.exceptions import TYPES, Finding
 from contracts.reconciliation import DIFFERENCES
 from contracts.returns import Payments
+from contracts.settled import MERCHANT
 from tasks.opened import CHUNK, RETRY, house
+from tasks.orders import order_row
 from tasks.refunds_seen import see_refunds
 from tasks.rules.lookup import Mappings
+from tasks import settled_books
 from tasks.rules.reconciliation import Books, Patience, Period, Reconciliation, between, cause, month, reconcile
+from tasks.settled_books import patience_of
+from tasks.settlements import settles
 from tasks.statement.figures import Statement, summary
 from tasks.statement.files import keep
 
@@ -58,6 +63,8 @@ def see_money(opened: House, storefront: str, period: Period) -> Counter:
     """Refunds made since the period began, and the payments of orders that changed since we last looked or are not paid in full, into the ledger."""
     port, began = opened.storefront(storefront), opened.clock.now()
     counts = Counter({"refunds": see_refunds(opened, storefront, period.since)["seen"]})
+    if settles(opened, storefront):
+        return counts  # what was paid is what its settlements say
     with opened.ledger.transaction() as tx:
         wanted = sorted(_to_look_at(opened, tx, storefront, period.since, began + timedelta(days=1)))  # the storefront's clock may be ahead
     for start in range(0, len(wanted), CHUNK):
@@ -91,12 +98,14 @@ def gather(opened: House, storefront: str, since: datetime, until: datetime) -> 
     with opened.ledger.transaction() as tx:
         known, mappings = opened.ledger.reconciliations, Mappings.of(opened.ledger.mappings.all_current(tx))
         concerned = known.concerned(tx, storefront, since, until)
-        entries = list(known.orders(tx, storefront, concerned))
+        entries = [row for row in known.orders(tx, storefront, concerned) if row.order["fulfilled_by"] == MERCHANT]  # the others the marketplace explains itself
+        shown = list(map(_fields, known.refunds(tx, storefront, concerned)))
+        paid, given_back = settled_books.money(opened, tx, storefront, concerned, shown) or (map(_fields, known.payments(tx, storefront, concerned)), shown)
         desk = known.on_desks(tx, storefront)
         return Books.of(
-            orders=(row.order | {name: datetime.fromisoformat(row.order[name]) for name in ("placed_at", "modified_at")} for row in entries),
+            orders=map(order_row, entries),
             lines=(line | {"is_shippable": line["is_shippable"] and not mappings.is_non_stock(storefront, line["sku"])} for row in entries for line in row.lines),
-            payments=map(_fields, known.payments(tx, storefront, concerned)), refunds=map(_fields, known.refunds(tx, storefront, concerned)),
+            payments=paid, refunds=given_back,
             dispatched=[*_dispatched(known.confirmations(tx, storefront, concerned, DISPATCH_CONFIRMATION)), *_over_shipped(opened, tx, storefront, desk)],
             returned=_returned(known.returned(tx, storefront, concerned), mappings), asked=map(_fields, known.requests(tx, storefront, concerned)), on_desk=map(_on_desk, filter(_counts, desk)))
 
@@ -150,19 +159,21 @@ def reconcile_period(opened: House, storefront: str, warehouse: str, period: Per
     Every warehouse's dispatches and returns count: an order that two of them shipped could never agree with one.
     """
     opened.settings(storefront), opened.settings(warehouse)  # are they there?
-    now, patience = opened.clock.now(), Patience.of(patience_days)
+    now, patience = opened.clock.now(), patience_of(opened, storefront, patience_days)
     as_of = now + timedelta(microseconds=1)  # what happens at this very moment has happened
     books = gather(opened, storefront, period.since, max(as_of, period.until))
     found = reconcile(books, period, as_of, patience)
     if dry_run:
         return Outcome(found, summary(found))
     today = found if now < period.until else reconcile(books, Period("today", period.since, as_of), as_of, patience)
-    statement = Statement(storefront, warehouse, period, found, _open_exceptions(opened, storefront), _sources(opened, storefront, books, period), now, actor)
+    statement = Statement(storefront, warehouse, period, found, _open_exceptions(opened, storefront), _sources(opened, storefront, books, period), now, actor,
+                          settled_books.marketplace_statement(opened, storefront, period, found.rows.to_dict("records")))
     page, csv = keep(opened.profile.home / "statements" / storefront / period.name, statement)
     rows = _rows(found)
     with opened.ledger.transaction() as tx:
         opened.ledger.reconciliations.replace(tx, storefront, period.name, rows, actor, now, {"rows": len(rows), "csv_sha256": sha256(csv), "warehouse": warehouse})
-        opened_now = opened.ledger.exceptions.open(tx, findings := list(_findings(storefront, today)))
+        findings = [*_findings(storefront, today), *_of_unknown_orders(opened, tx, storefront, as_of, patience)]
+        opened_now = opened.ledger.exceptions.open(tx, findings)
         settled = _settle(opened, tx, storefront, {(finding.type, finding.record, finding.cause) for finding in findings})
     return Outcome(found, summary(found), opened_now, settled, str(page))
 
@@ -174,6 +185,14 @@ def _findings(storefront: str, found: Reconciliation) -> Iterator[Finding]:
             kind = row["name"] if row["name"] in OWN_TYPES else "reconciliation_difference"
             yield Finding(kind, storefront, row["order_id"], cause(row["name"], row["amount_minor"], row["currency"]),
                           {"found_by": ACTOR, "difference": row["name"], "amount_minor": row["amount_minor"], "currency": row["currency"], "detail": row["detail"]})
+
+
+def _of_unknown_orders(opened: House, tx: Tx, storefront: str, as_of: datetime, patience: Patience) -> Iterator[Finding]:
+    """Paid for by a settlement, and in nobody's order book; unless a person has decided exactly this."""
+    if settles(opened, storefront):
+        for one in settled_books.unknown_orders(opened, tx, storefront, as_of, patience):
+            if not opened.ledger.returns.decided_by(tx, one.type, one.connection, one.record, one.cause, ACTOR):
+                yield Finding(one.type, one.connection, one.record, one.cause, {"found_by": ACTOR} | one.evidence)
 
 
 def _settle(opened: House, tx: Tx, storefront: str, holding: set[tuple[str, str, str]]) -> int:
@@ -203,12 +222,17 @@ def _open_exceptions(opened: House, storefront: str) -> list[dict[str, Any]]:
 def _sources(opened: House, storefront: str, books: Books, period: Period) -> dict[str, str]:
     """What the figures were made from, and how far that was known."""
     with opened.ledger.transaction() as tx:
-        reached = {what: opened.ledger.watermarks.read(tx, f"{storefront} {what}") for what in ("orders", "payments")}
+        reached = {what: opened.ledger.watermarks.read(tx, f"{storefront} {what}") for what in ("orders", "payments", "settlements")}
+        heads = opened.ledger.settlements.heads(tx, storefront)
     till = {what: f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "never" for what, moment in reached.items()}
     counts = {name: len(getattr(books, name)) for name in Books.CONTRACTS}
+    if heads:
+        money = f"{len(heads)} settlements with {sum(head.amounts for head in heads):,} amounts, as the marketplace listed them at {till['settlements']}"
+    else:
+        money = f"{counts['payments']:,} movements of money and {counts['refunds']:,} lines of refunds, as the storefront showed them at {till['payments']}"
     return {
         "Orders": f"{counts['orders']:,} with {counts['lines']:,} lines placed before {max(period.until, period.since):%Y-%m-%d}, as the storefront told them until {till['orders']}",
-        "Payments and refunds": f"{counts['payments']:,} movements of money and {counts['refunds']:,} lines of refunds, as the storefront showed them at {till['payments']}",
+        "Payments and refunds": money,
         "Dispatches": f"{counts['dispatched']:,} lines of parcels in the warehouses' advice, placed on order lines; {counts['asked']:,} fulfilment requests",
         "Returns": f"{counts['returned']:,} lines of return advice, placed on order lines",
     }

@@ -93,11 +93,13 @@ def settle(opened: House, tx: Tx, storefront: str, told: Told) -> None:
 
 
 def _confirmed(opened: House, tx: Tx, storefront: str, effect: Row, rows: list[Row], told: Told) -> None:
-    items = [item | {"as_of": datetime.fromisoformat(item["as_of"])} for item in effect.payload["items"]]
-    location = effect.payload["location"]
+    location, refused = effect.payload["location"], effect.evidence.get("refused", {})
+    items = [item | {"as_of": datetime.fromisoformat(item["as_of"])} for item in effect.payload["items"] if item["sku"] not in refused]
     opened.ledger.desired.told(tx, storefront, location, items, effect.effect_id)
+    if refused:
+        _will_not_have(opened, tx, storefront, effect, [row for row in rows if row.sku in refused], refused, told)
     for row in rows:
-        if row.halved:
+        if row.halved and row.sku not in refused:
             opened.ledger.exceptions.settle_cause(tx, REFUSED, storefront, f"stock of {row.sku}", _cause(location, row.sku), ACTOR, "It took another figure.")
     told.counts["figures told"] += len(items)
     told.figures += [{"location": location, "sku": item["sku"], "quantity": item["quantity"], "as of": item["as_of"].strftime("%Y-%m-%d %H:%M:%S")}
@@ -113,10 +115,15 @@ def _refused(opened: House, tx: Tx, storefront: str, effect: Row, rows: list[Row
     if len(skus) > 1:
         opened.ledger.desired.put_back(tx, storefront, effect.effect_id, size=-(-len(skus) // 2))
         return
+    _will_not_have(opened, tx, storefront, effect, rows, {sku: effect.error for sku in skus}, told)
+
+
+def _will_not_have(opened: House, tx: Tx, storefront: str, effect: Row, rows: list[Row], said: dict[str, str], told: Told) -> None:
+    """These figures are refused, each for itself: onto somebody's desk, and not again before they change."""
     opened.ledger.desired.refuse(tx, storefront, effect.effect_id)
-    told.counts["figures refused"] += 1
+    told.counts["figures refused"] += len(rows)
     opened.ledger.exceptions.open(tx, [Finding(REFUSED, storefront, f"stock of {row.sku}", _cause(row.location, row.sku), {
-        "effect": effect.effect_id, "location": row.location, "sku": row.sku, "quantity": row.quantity, "said": effect.error}) for row in rows])
+        "effect": effect.effect_id, "location": row.location, "sku": row.sku, "quantity": row.quantity, "said": said[row.sku]}) for row in rows])
 
 
 def _unblock(opened: House, tx: Tx, storefront: str, effect: Row) -> None:

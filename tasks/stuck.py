@@ -1,4 +1,4 @@
-"""Orders that will miss their collection: found ahead, an exception each, settled when they ship."""
+"""Orders that will miss their collection, or the storefront's own ship-by: found ahead, an exception each, settled when they ship."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,11 +9,13 @@ from connectors.house import House
 from connectors.ledger.ledger import Row, Tx
 from contracts.exceptions import TYPES, Finding
 from tasks.opened import RETRY, house
-from tasks.rules.stuck import ACKNOWLEDGED, NOT_ASKED, NOT_SENT, PARTLY, UNACKNOWLEDGED, AtRisk, Collections, Pending, at_risk
+from tasks.orders import order_row
+from tasks.rules.ship_by import Rhythm
+from tasks.rules.stuck import ACKNOWLEDGED, NOT_ASKED, NOT_SENT, NOT_TOLD, PARTLY, UNACKNOWLEDGED, AtRisk, Collections, Pending, at_risk
 
 ACTOR, AT_RISK = "drift_watch", "cutoff_at_risk"
-EXPERIENCE = timedelta(days=14)
-HOLDING = tuple(name for name, kind in TYPES.items() if kind.due == "cut-off" and name not in (AT_RISK, "feed_silent"))
+EXPERIENCE, MANIFESTS = timedelta(days=14), timedelta(days=28)
+HOLDING = tuple(name for name, kind in TYPES.items() if kind.due in ("cut-off", "ship-by") and name not in (AT_RISK, "feed_silent"))
 
 
 def watch_stuck(opened: House, storefront: str, warehouse: str) -> list[dict[str, Any]]:
@@ -28,7 +30,10 @@ def watch_stuck(opened: House, storefront: str, warehouse: str) -> list[dict[str
         lead: dict[str, list[float]] = {}
         for facility, asked_at, left_at in opened.ledger.drifts.lead_times(tx, warehouse, now - EXPERIENCE):
             lead.setdefault(facility, []).append(max(0.0, (left_at - asked_at).total_seconds()))
-        risks = at_risk(pending, lead, collections_of(opened, storefront, warehouse), now)
+        collections = collections_of(opened, storefront, warehouse)
+        # a storefront that never names a ship-by has no use for the rhythm
+        rhythm = Rhythm(opened.ledger.drifts.told_times(tx, warehouse, now - MANIFESTS), collections.weekdays) if any(one.ship_by for one in pending) else None
+        risks = at_risk(pending, lead, collections, now, rhythm)
         _tell(opened, tx, storefront, risks, {one.order_id for one in pending})
     return [_row(risk) for risk in risks]
 
@@ -37,7 +42,8 @@ def collections_of(opened: House, storefront: str, warehouse: str) -> Collection
     """What the profile says of collections from this warehouse, and of the storefront's ship-by time."""
     profile, within = opened.profile, opened.settings(storefront).ship_within_hours
     own = {place.partition("/")[2]: at for place, at in profile.cut_offs.items() if place.partition("/")[0] == warehouse}
-    return Collections(profile.cut_off, profile.collection_weekdays, own, timedelta(hours=profile.handling_hours), timedelta(hours=within) if within else None)
+    return Collections(profile.cut_off, profile.collection_weekdays, own, timedelta(hours=profile.handling_hours), timedelta(hours=within) if within else None,
+                       timedelta(seconds=profile.cycles_seconds))
 
 
 def _pending(opened: House, tx: Tx, storefront: str, warehouse: str, acknowledges: bool, desks: dict[str, set[str]]) -> list[Pending]:
@@ -46,13 +52,17 @@ def _pending(opened: House, tx: Tx, storefront: str, warehouse: str, acknowledge
     for row in opened.ledger.drifts.waiting_at(tx, storefront, warehouse):
         stage = _stage(row, acknowledges)
         one = Pending(row.order_id, stage, _placed(row), row.confirmed_at or row.created_at, row.facility, row.reference, row.confirmed_at,
-                      tuple(sorted(desks.get(row.order_id, ()))))
+                      tuple(sorted(desks.get(row.order_id, ()))), _ship_by(row))
         before = found.get(row.order_id)
         if before is None or (one.asked_at is None, one.asked_at or one.since) > (before.asked_at is None, before.asked_at or before.since):
             found[row.order_id] = one
     for row in opened.ledger.drifts.not_asked(tx, storefront):
         if row.order["status"] == "awaiting_fulfilment":
-            found.setdefault(row.order_id, Pending(row.order_id, NOT_ASKED, _placed(row), row.taken_in_at, desks=tuple(sorted(desks.get(row.order_id, ())))))
+            found.setdefault(row.order_id, Pending(row.order_id, NOT_ASKED, _placed(row), row.taken_in_at, desks=tuple(sorted(desks.get(row.order_id, ()))),
+                                                      ship_by=_ship_by(row)))
+    for row in opened.ledger.drifts.not_told(tx, storefront, warehouse):
+        if row.order_id not in found and _ship_by(row):
+            found[row.order_id] = Pending(row.order_id, NOT_TOLD, _placed(row), row.planned_at, desks=tuple(sorted(desks.get(row.order_id, ()))), ship_by=_ship_by(row))
     return list(found.values())
 
 
@@ -66,6 +76,10 @@ def _stage(row: Row, acknowledges: bool) -> str:
 
 def _placed(row: Row) -> datetime:
     return datetime.fromisoformat(row.order["placed_at"])
+
+
+def _ship_by(row: Row) -> datetime | None:
+    return order_row(row)["ship_by"]
 
 
 def _tell(opened: House, tx: Tx, storefront: str, risks: list[AtRisk], pending: set[str]) -> None:
@@ -87,12 +101,13 @@ def _finding(storefront: str, risk: AtRisk) -> Finding:
     one = risk.pending
     return Finding(AT_RISK, storefront, one.order_id, f"{AT_RISK}:{one.order_id}", {
         "stage": one.stage, "reference": one.reference, "facility": one.facility, "collection": risk.must_leave_at.isoformat(), "hours_left": risk.hours_left,
+        "ship_by": one.ship_by.isoformat() if one.ship_by else "",
         "expected": risk.expected_at.isoformat() if risk.expected_at else "", "observations": risk.observations, "why": risk.why})
 
 
 def _row(risk: AtRisk) -> dict[str, Any]:
     one = risk.pending
-    return {"collection": f"{risk.must_leave_at:%Y-%m-%d %H:%M}", "hours left": risk.hours_left, "order": one.order_id, "stage": one.stage,
+    return {"must leave by": f"{risk.must_leave_at:%Y-%m-%d %H:%M}", "is ship-by": one.ship_by is not None, "hours left": risk.hours_left, "order": one.order_id, "stage": one.stage,
             "facility": one.facility, "expected": f"{risk.expected_at:%Y-%m-%d %H:%M}" if risk.expected_at else "", "shipments seen": risk.observations,
             "on a desk as": ", ".join(one.desks), "why": risk.why}
 

@@ -37,7 +37,7 @@ DOCUMENTS = [path for path in (ROOT / "README.md", MANUAL, *sorted(ROOT.glob("co
 
 REMEDIES_MARK = "<!-- remedies: made from contracts/exceptions.py by tests/test_docs.py --write -->"
 REMEDIES_END = "<!-- end of remedies -->"
-DUE_IN = {"cut-off": "the next cut-off", "ship-by": "24 hours", "day": "24 hours", "month-end": "the month's end"}
+DUE_IN = {"cut-off": "the next cut-off, or the ship-by if that is sooner", "ship-by": "24 hours, or the ship-by if that is sooner", "day": "24 hours", "month-end": "the month's end"}
 
 
 def exceptions_table() -> str:

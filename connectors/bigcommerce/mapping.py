@@ -119,6 +119,7 @@ def order_row(order: Order, reading: Reading) -> dict[str, Any]:
         **_direct(ORDER_DIRECT, order),
         "status": status(order, reading.release_status_ids),
         "fulfilled_by": "merchant",
+        "ship_by": None,
         "currency": currency,
         "total_minor": to_minor(order.total_inc_tax, currency),
         "shipping_minor": nearest_minor(order.shipping_cost_inc_tax + order.handling_cost_inc_tax + order.wrapping_cost_inc_tax, currency),

@@ -61,9 +61,20 @@ class Refused(DefiniteNo):
 
 
 class InDoubt(WharfingerError):
-    """It may or may not have happened. Only a read-back can tell; never repeat a write on this."""
+    """It may or may not have happened. Only a read-back can tell; never repeat a write on this.
+
+    evidence: what is known of it already (the far side's id of what it is still working on), kept for the read-back. wait_seconds: how soon that can
+    tell more; None: after the target's quiet period.
+    """
 
     helps = "Do not repeat it blindly: read back first."
+
+    def __init__(self, doing: str, got: str, remedy: str = "", wait_seconds: float | None = None, evidence: dict | None = None) -> None:
+        super().__init__(doing, got, remedy, wait_seconds)
+        self.evidence = evidence or {}
+
+    def __reduce__(self):
+        return type(self), (self.doing, self.got, self.remedy, self.wait_seconds, self.evidence)
 
 
 class BadDocument(WharfingerError):

@@ -9,11 +9,11 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
-from connectors.kit.budget import Budget, retry_after_seconds
+from connectors.kit.budget import retry_after_seconds
 from connectors.kit.clock import Clock
 from connectors.kit.errors import BadConfiguration, InDoubt, NotAllowed, NotNow, Refused, WharfingerError
 
@@ -23,6 +23,17 @@ NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 Judge = Callable[[str, httpx.Response], WharfingerError | None]
 Describe = Callable[[httpx.Response], str]
+
+
+class Turnstile(Protocol):
+    """What limits requests: a budget learned from answers (`kit/budget.py`), or a token bucket (`kit/buckets.py`). Each take is followed by one settle."""
+
+    def take(self, clock: Clock) -> None:
+        """One request is about to be sent: wait until there is room. Raises NotNow when that would take too long."""
+
+    def settle(self, clock: Clock, status: int | None, headers: Mapping[str, str]) -> None:
+        """The request came back (`status` None: nothing came)."""
+
 
 for _name in ("httpx", "httpcore"):  # at INFO they log URLs, at DEBUG header names and more
     logging.getLogger(_name).setLevel(logging.WARNING)
@@ -78,7 +89,7 @@ class Http:
     """
 
     def __init__(self, target: str, base_url: str, clock: Clock, *, sign: Callable[[httpx.Request], None] = lambda request: None,
-                 headers: Mapping[str, str] | None = None, budget: Budget | None = None, judge: Judge | None = None, describe: Describe | None = None,
+                 headers: Mapping[str, str] | None = None, budget: Turnstile | None = None, judge: Judge | None = None, describe: Describe | None = None,
                  timeout_seconds: float = 30.0, attempts: int = 4, total_seconds: float = 90.0, body_bytes_max: int = BODY_BYTES_MAX,
                  transport: httpx.BaseTransport | None = None, session: httpx.Client | None = None) -> None:
         self.target, self._base, self._clock = target, _checked(base_url), clock
@@ -89,16 +100,18 @@ class Http:
             headers={"Accept": "application/json", "User-Agent": "wharfinger", **(headers or {})},
             timeout=httpx.Timeout(timeout_seconds, connect=min(10.0, timeout_seconds)))
 
-    def at(self, base_url: str) -> "Http":
-        """The same target under another base URL (a second API version): one client, one budget."""
-        return Http(self.target, base_url, self._clock, sign=self._sign, budget=self._budget, judge=self._judge, describe=self._describe,
-                    attempts=self._attempts, total_seconds=self._total_seconds, body_bytes_max=self._body_bytes_max, session=self._session)
+    def at(self, base_url: str = "", *, budget: Turnstile | None = None, judge: Judge | None = None) -> "Http":
+        """The same target under another base URL (a second API version), or with a limit or a judge of its own: one client, the same credentials."""
+        return Http(self.target, base_url or self._base, self._clock, sign=self._sign, budget=budget or self._budget, judge=judge or self._judge,
+                    describe=self._describe, attempts=self._attempts, total_seconds=self._total_seconds, body_bytes_max=self._body_bytes_max,
+                    session=self._session)
 
     def close(self) -> None:
         """Give the connections back."""
         self._session.close()
 
-    def read(self, path: str, params: Mapping[str, Any] | None = None, *, method: str = "GET", body: bytes | None = None) -> Any:
+    def read(self, path: str, params: Mapping[str, Any] | None = None, *, method: str = "GET", body: bytes | None = None,
+             content_type: str = "application/json") -> Any:
         """The parsed answer, None for a 204. Tried again, a bounded number of times and seconds, when the answer was lost.
 
         Raises NotNow, NotAllowed, Refused, or ReadFailed when it kept failing.
@@ -107,7 +120,7 @@ class Http:
         began, pause = self._clock.now(), 0.5
         for attempt in range(1, self._attempts + 1):
             try:
-                return self._once(doing, method, path, params, body, writing=False)
+                return self._once(doing, method, path, params, body, writing=False, content_type=content_type)
             except (NotNow, ReadFailed) as error:
                 wait = pause if error.wait_seconds is None else error.wait_seconds
                 spent = (self._clock.now() - began).total_seconds()
@@ -117,16 +130,16 @@ class Http:
             pause = min(pause * 2, BACK_OFF_SECONDS_MAX)
         raise AssertionError("the loop returns or raises")
 
-    def write(self, method: str, path: str, body: bytes | None = None, judge: Judge | None = None) -> Any:
+    def write(self, method: str, path: str, body: bytes | None = None, judge: Judge | None = None, params: Mapping[str, Any] | None = None) -> Any:
         """Send once, never again by ourselves. The parsed answer, None for a 204. `judge` reads this one answer before the target's own judge.
 
         Raises NotNow, NotAllowed, Refused (nothing happened) or InDoubt (nobody knows).
         """
-        return self._once(f"{self.target}: {method} {path}", method, path, None, body, writing=True, judge=judge)
+        return self._once(f"{self.target}: {method} {path}", method, path, params, body, writing=True, judge=judge)
 
     def _once(self, doing: str, method: str, path: str, params: Mapping[str, Any] | None, body: bytes | None, *, writing: bool,
-              judge: Judge | None = None) -> Any:
-        request = self._request(method, path, params, body)
+              judge: Judge | None = None, content_type: str = "application/json") -> Any:
+        request = self._request(method, path, params, body, content_type)
         if self._budget:
             self._budget.take(self._clock)
         came: httpx.Response | Exception | None = None
@@ -148,10 +161,10 @@ class Http:
             kind = came.headers.get("content-type", "no content type")[:40]
             raise (InDoubt if writing else ReadFailed)(doing, f"HTTP {came.status_code} with a body that is not JSON ({kind})") from None
 
-    def _request(self, method: str, path: str, params: Mapping[str, Any] | None, body: bytes | None) -> httpx.Request:
+    def _request(self, method: str, path: str, params: Mapping[str, Any] | None, body: bytes | None, content_type: str) -> httpx.Request:
         if not path.startswith("/") or any(bad in path for bad in ("//", "..", "?", "#", "\\", "@")):
             raise BadConfiguration(f"{self.target}: {method}", f"{path[:60]!r} is not a path under the base URL")
-        headers = {"Content-Type": "application/json"} if body is not None else None
+        headers = {"Content-Type": content_type} if body is not None else None
         request = self._session.build_request(method, f"{self._base}{path}", params=params, content=body, headers=headers)
         self._sign(request)
         return request

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, Row
 
 from connectors.kit.clock import Clock
 from connectors.ledger.database import Database, shortened
-from connectors.ledger.tables import dispatch_line, held_dispatch, order_book, request, request_line
+from connectors.ledger.tables import PACKAGE_NUMBERS, control_number, dispatch_line, held_dispatch, order_book, package_number, request, request_line
 
 KEY_LONGEST = 400
 
@@ -47,8 +47,8 @@ class Books:
         before = tx.execute(sa.select(order_book).where(*_is(entry.connection, entry.order_id)).with_for_update()).one()
         if entry.modified_at < before.modified_at:
             return "older"
-        same = (before.order | {"modified_at": ""}, before.lines, before.ship_groups, before.fingerprint, before.addressed) == (
-            entry.order | {"modified_at": ""}, entry.lines, entry.ship_groups, entry.fingerprint, entry.addressed)
+        same = ({"ship_by": None} | before.order | {"modified_at": ""}, before.lines, before.ship_groups, before.fingerprint, before.addressed) == (
+            {"ship_by": None} | entry.order | {"modified_at": ""}, entry.lines, entry.ship_groups, entry.fingerprint, entry.addressed)
         replan = before.replan or not same
         tx.execute(sa.update(order_book).where(*_is(entry.connection, entry.order_id)).values(
             replan=replan, changed_at=before.changed_at if same else values["taken_in_at"], **values))
@@ -129,6 +129,23 @@ class Books:
         """Take back advice that could not be placed, so that it can be entered anew with its order."""
         tx.execute(sa.delete(dispatch_line).where(dispatch_line.c.warehouse == warehouse, dispatch_line.c.reference == reference,
                                                   dispatch_line.c.advice_id == advice_id))
+
+    def number_package(self, tx: Connection, connection: str, order_id: str, package: str) -> int:
+        """The package's number within its order: 1, 2, …, given once, kept for ever, and never another package's.
+
+        A storefront that knows a package by such a number takes the same number again for a correction, and a new one for one more package.
+        """
+        of_order = (package_number.c.connection == connection, package_number.c.order_id == order_id)
+        package = shortened(package, KEY_LONGEST)
+        self._database.lock(tx, f"packages {connection}/{order_id}")
+        given = tx.execute(sa.select(package_number.c.number).where(*of_order, package_number.c.package == package)).scalar()
+        if given is not None:
+            return given
+        last = tx.execute(sa.select(sa.func.max(package_number.c.number)).where(*of_order)).scalar() or 0
+        used = tx.execute(sa.select(control_number.c.last).where(control_number.c.stream == PACKAGE_NUMBERS)).scalar() or 0  # before a backup was restored
+        number = max(last, used) + 1
+        tx.execute(sa.insert(package_number).values(connection=connection, order_id=order_id, package=package, number=number, given_at=self._clock.now()))
+        return number
 
     def hold_dispatch(self, tx: Connection, business_key: str, payload: dict[str, Any], waits_on: str) -> None:
         """A package whose confirmation cannot be made yet."""

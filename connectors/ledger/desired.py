@@ -126,6 +126,8 @@ class DesiredStock:
     def told(self, tx: Connection, connection: str, location: str, items: list[dict[str, Any]], effect_id: str) -> None:
         """The storefront has these items {sku, quantity, as_of (a moment), sequence}. What moved on meanwhile is owed again."""
         now = self._clock.now()
+        if not items:
+            return
         tx.execute(_TOLD, [{"c": connection, "l": location, "s": item["sku"], "by": effect_id, "n": item["quantity"], "v": item["as_of"],
                             "vs": item["sequence"], "at": now} for item in items])
 

@@ -133,6 +133,28 @@ class Drifts:
             request.c.warehouse == warehouse, effect.c.confirmed_at.is_not(None), first.c.left_at >= since).order_by(first.c.left_at, request.c.reference))
         return [(row.facility, row.confirmed_at, row.left_at) for row in found]
 
+    def told_times(self, tx: Connection, warehouse: str, since: datetime) -> list[tuple[str, datetime, datetime]]:
+        """(facility, when it was asked, when its first advice came) of the requests that this warehouse told of since then."""
+        heard = sa.select(dispatch_line.c.reference, sa.func.min(inbox.c.received_at, type_=inbox.c.received_at.type).label("told_at")).join(
+            inbox, inbox.c.key == dispatch_line.c.inbox_key).where(dispatch_line.c.warehouse == warehouse, dispatch_line.c.quantity > 0).group_by(
+            dispatch_line.c.reference).subquery()
+        found = tx.execute(sa.select(request.c.facility, effect.c.confirmed_at, heard.c.told_at).join(
+            heard, heard.c.reference == request.c.reference).join(effect, effect.c.effect_id == request.c.effect_id).where(
+            request.c.warehouse == warehouse, effect.c.confirmed_at.is_not(None), heard.c.told_at >= since).order_by(heard.c.told_at, request.c.reference))
+        return [(row.facility, row.confirmed_at, row.told_at) for row in found]
+
+    def not_told(self, tx: Connection, connection: str, warehouse: str) -> list[Row[Any]]:
+        """Parcels of this warehouse that the storefront should know of and does not yet: order, order id, since when, the longest first."""
+        of_order = sa.and_(order_book.c.connection == connection, order_book.c.order_id == effect.c.record)
+        owed = sa.select(effect.c.record.label("order_id"), effect.c.planned_at, order_book.c.order).join(order_book, of_order).where(
+            effect.c.target == connection, effect.c.kind == "dispatch_confirmation", effect.c.state.in_(("PLANNED", "IN_FLIGHT", "UNKNOWN", "BLOCKED")),
+            effect.c.payload["warehouse"].as_string() == warehouse)
+        held = sa.select(held_dispatch.c.order_id, held_dispatch.c.held_at.label("planned_at"), order_book.c.order).join(
+            order_book, sa.and_(order_book.c.connection == connection, order_book.c.order_id == held_dispatch.c.order_id)).where(
+            held_dispatch.c.connection == connection, held_dispatch.c.payload["warehouse"].as_string() == warehouse)
+        rows = [row for wanted in (owed, held) for row in tx.execute(wanted)]
+        return sorted(rows, key=lambda row: (row.planned_at, row.order_id))
+
     def last_heard(self, tx: Connection, source: str) -> dict[str, datetime]:
         """Message kind -> when the last one came that said something new and could be used."""
         newest = sa.func.max(inbox.c.received_at, type_=inbox.c.received_at.type).label("at")

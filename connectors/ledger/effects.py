@@ -22,7 +22,7 @@ from sqlalchemy.engine import Connection, Row
 from connectors.kit.clock import Clock
 from connectors.kit.errors import BadConfiguration, WharfingerError
 from connectors.ledger.database import Database, dumps, shortened
-from connectors.ledger.tables import BLOCKED, CONFIRMED, IN_FLIGHT, PLANNED, REJECTED, UNKNOWN, WITHDRAWN, control_number, effect
+from connectors.ledger.tables import BLOCKED, CONFIRMED, IN_FLIGHT, PACKAGE_NUMBERS, PLANNED, REJECTED, UNKNOWN, WHENEVER, WITHDRAWN, control_number, effect
 from connectors.ports import Effect, Receipt
 
 IN_DOUBT = (IN_FLIGHT, UNKNOWN)
@@ -54,6 +54,7 @@ class Planned:
     connection: str
     record: str
     payload: dict[str, Any] = field(default_factory=dict)
+    due_by: datetime | None = None  # when the far side must have it at the latest; the most urgent are sent first
 
     @property
     def effect_id(self) -> str:
@@ -79,7 +80,8 @@ class Effects:
         if tx.execute(self._database.insert(effect).values(
             effect_id=planned.effect_id, kind=planned.kind, target=planned.target, business_key=shortened(planned.business_key, KEY_LONGEST),
             ordering_key=shortened(planned.ordering_key, KEY_LONGEST), connection=planned.connection, record=planned.record, payload=planned.payload,
-            payload_hash=digest, state=PLANNED, attempt=0, fence=0, number=0, holder="", planned_at=now, not_before=now, remote_id="", evidence={}, error="",
+            payload_hash=digest, state=PLANNED, attempt=0, fence=0, number=0, holder="", planned_at=now, not_before=now,
+            due_by=planned.due_by or WHENEVER, remote_id="", evidence={}, error="",
         ).on_conflict_do_nothing()).rowcount:  # of either key: with one named, PostgreSQL may meet the other first, and raises
             return True
         if tx.execute(sa.select(effect.c.payload_hash).where(effect.c.effect_id == planned.effect_id)).scalar() != digest:
@@ -87,7 +89,7 @@ class Effects:
         return False
 
     def due(self, target: str, kinds: tuple[str, ...], limit: int = 200) -> list[str]:
-        """Ids of effects that may be sent now, oldest first; at most one for each ordering key."""
+        """Ids of effects that may be sent now, at most one for each ordering key: those that are due by a time first, then the oldest."""
         wanted = sa.select(effect.c.effect_id).where(
             effect.c.target == target, effect.c.kind.in_(kinds), effect.c.state == PLANNED, effect.c.not_before <= self._clock.now(), _FREE)
         return self._ids(wanted, limit)
@@ -156,11 +158,13 @@ class Effects:
         _hit(claimed, tx.execute(_CONFIRM, {"id": claimed.effect_id, "known_fence": claimed.fence, "at": now, "their_id": receipt.remote_id,
                                             "seen": receipt.evidence, "by": now + timedelta(seconds=verify_seconds)}).rowcount)
 
-    def doubt(self, tx: Connection, claimed: Effect, error: str, quiet_seconds: float) -> None:
-        """Nobody knows. Nothing is sent again before a read-back, and none is made before the quiet period is over."""
+    def doubt(self, tx: Connection, claimed: Effect, error: str, quiet_seconds: float, evidence: dict[str, Any] | None = None) -> None:
+        """Nobody knows. Nothing is sent again before a read-back, and none is made before the quiet period is over. evidence: for that read-back."""
         now = self._clock.now()
         since = sa.func.coalesce(effect.c.doubted_at, sa.literal(now, effect.c.doubted_at.type))
-        self._change(tx, claimed, *IN_DOUBT, state=UNKNOWN, error=error, lease_until=None, doubted_at=since, not_before=now + timedelta(seconds=quiet_seconds))
+        known = {"evidence": evidence} if evidence else {}
+        self._change(tx, claimed, *IN_DOUBT, state=UNKNOWN, error=error, lease_until=None, doubted_at=since, not_before=now + timedelta(seconds=quiet_seconds),
+                     **known)
 
     def absent(self, tx: Connection, claimed: Effect) -> None:
         """Read back and surely not there: it may be sent again."""
@@ -227,6 +231,7 @@ class Effects:
         if numbers < 1 or fences < 1:
             raise BadConfiguration("jumping ahead after a restore", "numbers and fences must be at least 1", "Give more than were used since the backup.")
         now = self._clock.now()
+        tx.execute(self._database.insert(control_number).values(stream=PACKAGE_NUMBERS, last=0).on_conflict_do_nothing())
         tx.execute(sa.update(control_number).values(last=control_number.c.last + numbers))
         tx.execute(sa.update(effect).values(fence=effect.c.fence + fences, lease_until=None))
         tx.execute(sa.update(effect).where(effect.c.state == PLANNED).values(
@@ -254,7 +259,7 @@ class Effects:
 
     def _ids(self, wanted: sa.Select[Any], limit: int) -> list[str]:
         with self._database.transaction() as tx:
-            return list(tx.execute(wanted.order_by(effect.c.sequence).limit(limit)).scalars())
+            return list(tx.execute(wanted.order_by(effect.c.due_by, effect.c.sequence).limit(limit)).scalars())
 
     def _row(self, tx: Connection, effect_id: str) -> Row[Any] | None:
         return tx.execute(sa.select(effect).where(effect.c.effect_id == effect_id)).one_or_none()
@@ -288,4 +293,4 @@ def _hit(claimed: Effect, rows: int) -> None:
 
 def _effect(row: Row[Any], fence: int, attempt: int, sent_at: datetime) -> Effect:
     return Effect(effect_id=row.effect_id, kind=row.kind, target=row.target, business_key=row.business_key, payload=row.payload, attempt=attempt,
-                  fence=fence, number=row.number, planned_at=row.planned_at, sent_at=sent_at)
+                  fence=fence, number=row.number, planned_at=row.planned_at, sent_at=sent_at, evidence=row.evidence)

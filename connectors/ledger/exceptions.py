@@ -1,7 +1,7 @@
 """Exceptions: records that a person must look at. Same cause, same exception; none disappears without actor, time and reason."""
 
 from collections.abc import Iterable
-from datetime import time
+from datetime import datetime, time
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,8 +10,8 @@ from sqlalchemy.engine import Connection, Row
 from connectors.kit.clock import Clock
 from connectors.kit.errors import BadConfiguration
 from connectors.ledger.database import Database, shortened
-from connectors.ledger.tables import exception
-from contracts.exceptions import CUT_OFF, TYPES, Finding, due_at
+from connectors.ledger.tables import exception, order_book
+from contracts.exceptions import CUT_OFF, TYPES, WITH_SHIP_BY, Finding, due_at
 
 OPEN, RESOLVED = "open", "resolved"
 RECORD_LONGEST, CAUSE_LONGEST = 120, 250
@@ -37,7 +37,7 @@ class Exceptions:
                 continue
             if tx.execute(self._database.insert(exception).values(
                 exception_id=self._make_id(), type=finding.type, owner=kind.owner, severity=kind.severity, connection=finding.connection,
-                record=record, cause=cause, state=OPEN, count=1, opened_at=now, due_at=due_at(finding.type, now, self._cut_off), **values,
+                record=record, cause=cause, state=OPEN, count=1, opened_at=now, due_at=due_at(finding.type, now, self._cut_off, _ship_by(tx, finding)), **values,
             ).on_conflict_do_nothing(index_elements=["type", "connection", "record", "cause"], index_where=sa.text("state = 'open'"))).rowcount:
                 opened += 1
             else:  # another process opened it between our two steps (PostgreSQL)
@@ -101,3 +101,12 @@ class Exceptions:
             wanted = wanted.where(column == value) if value else wanted
         with self._database.transaction() as tx:
             return list(tx.execute(wanted))
+
+
+def _ship_by(tx: Connection, finding: Finding) -> datetime | None:
+    """Of the order that it is about, where it is about one and the storefront names one."""
+    if TYPES[finding.type].due not in WITH_SHIP_BY:
+        return None
+    said = tx.execute(sa.select(order_book.c.order["ship_by"].as_string()).where(
+        order_book.c.connection == finding.connection, order_book.c.order_id == finding.record)).scalar()
+    return datetime.fromisoformat(said) if said else None

@@ -27,6 +27,7 @@ from connectors.ledger.reconciliation import Reconciliations
 from connectors.ledger.records import Inbox, ItemMasters, Mappings, Runs, Timeline, Watermarks
 from connectors.ledger.retention import Retention
 from connectors.ledger.returns import Returns
+from connectors.ledger.settlements import Settled
 from connectors.ledger.stock import Stock
 from connectors.ledger.tables import metadata
 from connectors.ledger.vault import Vault
@@ -63,6 +64,7 @@ class Ledger:
         self.alerts = Alerts(self.database, clock)
         self.reconciliations = Reconciliations(self.database, clock)
         self.returns = Returns(self.database, clock)
+        self.settlements = Settled(self.database, clock)
         self.stock = Stock(self.database, clock)
         self.desired = DesiredStock(self.database, clock)
         self.drifts = Drifts(self.database, clock)

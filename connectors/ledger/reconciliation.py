@@ -11,6 +11,7 @@ from connectors.kit.clock import Clock
 from connectors.ledger.database import Database
 from connectors.ledger.tables import (
     WITHDRAWN, effect, exception, held_dispatch, journal, order_book, payment_seen, reconciliation, refund_seen, request, request_line, return_line,
+    settlement_item,
 )
 
 CHUNK = 500
@@ -53,11 +54,21 @@ class Reconciliations:
         if tx.execute(sa.select(sa.literal(1)).where(reconciliation.c.connection == connection).limit(1)).scalar() is None:
             return wanted.scalar_subquery()
         moved = [sa.select(table.c.order_id).where(table.c.connection == connection, at >= since) for table, at in (
-            (payment_seen, payment_seen.c.occurred_at), (refund_seen, refund_seen.c.created_at), (return_line, return_line.c.received_at))]
+            (payment_seen, payment_seen.c.occurred_at), (refund_seen, refund_seen.c.created_at), (return_line, return_line.c.received_at),
+            (settlement_item, settlement_item.c.last_posted_at))]
         still_open = sa.select(reconciliation.c.order_id).where(reconciliation.c.connection == connection, reconciliation.c.is_carried_out)
         told = sa.select(effect.c.record).where(effect.c.connection == connection, effect.c.planned_at >= since)
         return wanted.where(sa.or_(placed_at >= (since - LOOK_BACK).isoformat(), order_book.c.taken_in_at >= since,
                                    *(order_id.in_(those) for those in (*moved, still_open, told)))).scalar_subquery()
+
+    def known_orders(self, connection: str) -> sa.ScalarSelect[str]:
+        """Every order that the storefront ever told of, as a question."""
+        return sa.select(order_book.c.order_id).where(order_book.c.connection == connection).scalar_subquery()
+
+    def first_placed(self, tx: Connection, connection: str) -> datetime | None:
+        """When the oldest order of the book was placed."""
+        first = tx.execute(sa.select(sa.func.min(order_book.c.order["placed_at"].as_string())).where(order_book.c.connection == connection)).scalar()
+        return datetime.fromisoformat(first) if first else None
 
     def orders(self, tx: Connection, connection: str, concerned: sa.ScalarSelect[str]) -> Iterable[Row[Any]]:
         """These orders and their lines, as the storefront last told them."""

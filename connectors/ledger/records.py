@@ -118,6 +118,10 @@ class Inbox:
         """The hash this key came with before, or None."""
         return tx.execute(sa.select(inbox.c.sha256).where(inbox.c.key == shortened(key, KEY_LONGEST))).scalar()
 
+    def arrivals(self, tx: Connection, key: str) -> list[Row[Any]]:
+        """What came under this key: the first of it."""
+        return list(tx.execute(sa.select(inbox).where(inbox.c.key == shortened(key, KEY_LONGEST))))
+
     def enter(self, tx: Connection, arrived: Arrived) -> None:
         """Keep it. A repeated key is entered under a key of its own, so that no arrival is lost."""
         first = key = shortened(arrived.key, KEY_LONGEST)

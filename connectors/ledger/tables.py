@@ -12,6 +12,10 @@ PLANNED, IN_FLIGHT, CONFIRMED, UNKNOWN = "PLANNED", "IN_FLIGHT", "CONFIRMED", "U
 REJECTED, BLOCKED, WITHDRAWN = "REJECTED", "BLOCKED", "WITHDRAWN"
 STATES = (PLANNED, IN_FLIGHT, CONFIRMED, UNKNOWN, REJECTED, BLOCKED, WITHDRAWN)
 
+WHENEVER = datetime(9999, 12, 31, tzinfo=UTC)  # an effect that nobody waits for by a given time: after all that have one
+
+PACKAGE_NUMBERS = "package numbers"  # the control number that numbers of packages begin after: none, until a backup was restored
+
 # every edge there is; the database enforces the same list (migrations/versions/0001)
 EDGES = frozenset({
     (PLANNED, IN_FLIGHT), (PLANNED, WITHDRAWN), (PLANNED, REJECTED),
@@ -82,6 +86,7 @@ effect = Table(
     Column("holder", Words, nullable=False, default=""),
     Column("planned_at", Utc, nullable=False),
     Column("not_before", Utc, nullable=False),
+    Column("due_by", Utc, nullable=False, default=WHENEVER),
     Column("sent_at", Utc),
     Column("lease_until", Utc),
     Column("doubted_at", Utc),
@@ -93,7 +98,7 @@ effect = Table(
     Column("error", Words, nullable=False, default=""),
     UniqueConstraint("kind", "target", "business_key"),
     sa.CheckConstraint(f"state IN ({', '.join(repr(s) for s in STATES)})", name="ck_effect_state"),
-    Index("ix_effect_due", "target", "state", "sequence"),
+    Index("ix_effect_due", "target", "state", "due_by", "sequence"),
     Index("ix_effect_order", "ordering_key", "target", "state"),
     Index("ix_effect_record", "connection", "record"),
     Index("ix_effect_number", "target", "number"),
@@ -186,6 +191,16 @@ held_dispatch = Table(
     Column("waits_on", Words, nullable=False),
     Column("payload", sa.JSON, nullable=False),
     Column("held_at", Utc, nullable=False),
+)
+
+package_number = Table(
+    "package_number", metadata,
+    Column("connection", Words, primary_key=True),
+    Column("order_id", Words, primary_key=True),
+    Column("package", Words, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("given_at", Utc, nullable=False),
+    UniqueConstraint("connection", "order_id", "number"),
 )
 
 exception = Table(
@@ -520,6 +535,86 @@ reconciliation = Table(
     Column("detail", Words, nullable=False, default=""),
     Column("made_at", Utc, nullable=False),
     UniqueConstraint("connection", "period", "order_id"),
+)
+
+settlement = Table(
+    "settlement", metadata,
+    Column("connection", Words, primary_key=True),
+    Column("settlement_id", Words, primary_key=True),
+    Column("format", Words, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("marketplace", Words, nullable=False, default=""),
+    Column("started_at", Utc),
+    Column("ended_at", Utc),
+    Column("deposit_at", Utc),
+    Column("has_deposit", Boolean, nullable=False),
+    Column("deposit_minor", sa.BigInteger, nullable=False),
+    Column("deposit_fine", Integer, nullable=False, default=0),
+    Column("sum_minor", sa.BigInteger, nullable=False),
+    Column("sum_fine", Integer, nullable=False, default=0),
+    Column("amounts", Integer, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("why", Words, nullable=False, default=""),
+    Column("document", Words, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("findings", sa.JSON, nullable=False, default=list),
+    Column("made_at", Utc, nullable=False),
+    Column("taken_in_at", Utc, nullable=False),
+    sa.CheckConstraint("state IN ('consistent', 'inconsistent')", name="ck_settlement_state"),
+)
+
+settlement_sum = Table(
+    "settlement_sum", metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("connection", Words, nullable=False),
+    Column("settlement_id", Words, nullable=False),
+    Column("posted_on", String(10), nullable=False),
+    Column("transaction_type", Words, nullable=False),
+    Column("amount_type", Words, nullable=False),
+    Column("amount_description", Words, nullable=False),
+    Column("category", Words, nullable=False),
+    Column("account", Words, nullable=False),
+    Column("level", String(12), nullable=False),
+    Column("known_by", String(10), nullable=False),
+    Column("fulfilment", String(12), nullable=False),
+    Column("is_explained", Boolean, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("amount_minor", sa.BigInteger, nullable=False),
+    Column("amount_fine", Integer, nullable=False, default=0),
+    sa.CheckConstraint("known_by IN ('catalogue', 'rule', 'nobody')", name="ck_settlement_sum_known_by"),
+    Index("ix_settlement_sum_settlement", "connection", "settlement_id"),
+    Index("ix_settlement_sum_known", "connection", "known_by"),
+)
+
+settlement_item = Table(
+    "settlement_item", metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("connection", Words, nullable=False),
+    Column("settlement_id", Words, nullable=False),
+    Column("order_id", Words, nullable=False),
+    Column("line_id", Words, nullable=False),
+    Column("sku", Words, nullable=False),
+    Column("fulfilment", String(12), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("principal_minor", sa.BigInteger, nullable=False),
+    Column("shipping_minor", sa.BigInteger, nullable=False),
+    Column("tax_minor", sa.BigInteger, nullable=False),
+    Column("promotion_minor", sa.BigInteger, nullable=False),
+    Column("withheld_minor", sa.BigInteger, nullable=False),
+    Column("fees_minor", sa.BigInteger, nullable=False),
+    Column("refunded_minor", sa.BigInteger, nullable=False),
+    Column("unknown_minor", sa.BigInteger, nullable=False),
+    Column("other_minor", sa.BigInteger, nullable=False),
+    Column("net_minor", sa.BigInteger, nullable=False),
+    Column("net_fine", Integer, nullable=False, default=0),
+    Column("first_posted_at", Utc, nullable=False),
+    Column("last_posted_at", Utc, nullable=False),
+    Column("refunded_at", Utc),
+    Index("ix_settlement_item_order", "connection", "order_id"),
+    Index("ix_settlement_item_settlement", "connection", "settlement_id"),
 )
 
 hint = Table(

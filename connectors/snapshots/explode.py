@@ -8,7 +8,8 @@ import pyarrow as pa
 from connectors.snapshots.sql import memory
 
 ORDER = {"channel": "VARCHAR", "status": "VARCHAR", "status_code": "VARCHAR", "currency": "VARCHAR", "total_minor": "BIGINT", "shipping_minor": "BIGINT",
-         "tax_minor": "BIGINT", "discount_minor": "BIGINT", "po_number": "VARCHAR", "organisation": "VARCHAR", "customer_group": "VARCHAR", "placed_at": "TIMESTAMPTZ"}
+         "tax_minor": "BIGINT", "discount_minor": "BIGINT", "po_number": "VARCHAR", "organisation": "VARCHAR", "customer_group": "VARCHAR", "placed_at": "TIMESTAMPTZ",
+         "ship_by": "TIMESTAMPTZ", "fulfilled_by": "VARCHAR"}
 LINE = {"line_id": "VARCHAR", "ship_group": "VARCHAR", "sku": "VARCHAR", "name": "VARCHAR", "quantity": "BIGINT", "unit": "VARCHAR", "unit_price_minor": "BIGINT",
         "total_minor": "BIGINT", "currency": "VARCHAR", "is_shippable": "BOOLEAN"}
 ITEM = {"sku": "VARCHAR", "quantity": "BIGINT", "as_of": "TIMESTAMPTZ", "sequence": "BIGINT"}

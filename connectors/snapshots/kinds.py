@@ -9,6 +9,7 @@ from contracts.base import Contract
 from contracts.dispatches import Dispatches
 from contracts.items import CatalogueItems, Channels, Items
 from contracts.orders import OrderLines, Orders, Recipients, ShipGroups
+from contracts.settled import KeptRows
 from contracts.stock import Locations, ShownStock, StockDecisions, StockLevels
 
 PERSONAL = set(Recipients.columns()) - {"connection", "order_id", "ship_group", "region", "country"}
@@ -40,6 +41,7 @@ KINDS: dict[str, Kind] = {
     "stock_positions": Kind(StockLevels),
     "stock_decisions": Kind(StockDecisions),
     "shown_stock": Kind(ShownStock),
+    "settlement_rows": Kind(KeptRows),
 }
 
 DUCKDB_TYPES = {"string": "VARCHAR", "string[pyarrow]": "VARCHAR", "bool": "BOOLEAN", "int64": "BIGINT", "Int64": "BIGINT",

@@ -57,7 +57,7 @@ class Snapshots:
         """The same for what a query of `connection` gives, in the columns of the kind's contract: for what is too big to pass through a frame."""
         if as_of.tzinfo is None or not key:
             raise SnapshotRefused(f"keeping a snapshot of {kind}", "its moment has no time zone" if key else "it has no key")
-        place = self._source(kind, source) / f"key={hashlib.sha256(key.encode()).hexdigest()[:32]}"
+        place = self._place(kind, source, key)
         if place.is_dir():
             return next(place.iterdir())
         try:
@@ -71,6 +71,11 @@ class Snapshots:
     def latest(self, kind: str, source: str) -> pd.DataFrame:
         """The snapshot with the newest `as_of`, as a frame of the kind's contract; empty when there is none."""
         return self._frame(kind, max(self.kept(kind, source), default=None))
+
+    def keyed(self, kind: str, source: str, key: str) -> pd.DataFrame:
+        """The snapshot that was kept under this key; empty when there is none."""
+        place = self._place(kind, source, key)
+        return self._frame(kind, max((kept for kept in self.kept(kind, source) if kept.path.parent == place), default=None))
 
     def as_of(self, kind: str, source: str, at: datetime) -> pd.DataFrame:
         """The snapshot that was the newest at `at` (as_of <= at), in whatever order they arrived; empty when there is none."""
@@ -122,6 +127,9 @@ class Snapshots:
         if not SAFE_NAME.fullmatch(source):
             raise SnapshotRefused(f"looking for snapshots of {kind}", "the name of the source is not made of letters, digits, - and _")
         return self.folder / f"kind={kind}" / f"source={source}"
+
+    def _place(self, kind: str, source: str, key: str) -> Path:
+        return self._source(kind, source) / f"key={hashlib.sha256(key.encode()).hexdigest()[:32]}"
 
     def _write(self, place: Path, as_of: datetime, connection: duckdb.DuckDBPyConnection, query: str) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)

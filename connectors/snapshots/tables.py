@@ -6,7 +6,8 @@ from connectors.snapshots.errors import SnapshotRefused
 
 _COLUMNS = {
     "orders": "connection order_id channel status status_code state currency total_minor:BIGINT shipping_minor:BIGINT tax_minor:BIGINT "
-              "discount_minor:BIGINT po_number organisation customer_group placed_at:TIMESTAMPTZ modified_at:TIMESTAMPTZ taken_in_at:TIMESTAMPTZ",
+              "discount_minor:BIGINT po_number organisation customer_group fulfilled_by placed_at:TIMESTAMPTZ ship_by:TIMESTAMPTZ modified_at:TIMESTAMPTZ "
+              "taken_in_at:TIMESTAMPTZ",
     "order_lines": "connection order_id line_id ship_group sku name quantity:BIGINT unit unit_price_minor:BIGINT total_minor:BIGINT currency "
                    "is_shippable:BOOLEAN is_stock:BOOLEAN",
     "requests": "warehouse reference connection order_id ship_group facility carrier service state effect_id revision:BIGINT created_at:TIMESTAMPTZ",

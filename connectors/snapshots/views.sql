@@ -127,7 +127,7 @@ WITH lines AS (
     FROM catalogue.known_records known JOIN ledger.exceptions e ON e.connection = known.told_by AND split_part(e.record, ':', 1) = known.record AND e.resolved_at IS NULL
     GROUP BY ALL
 )
-SELECT o.connection, o.order_id, o.channel, o.placed_at, o.status AS storefront_status, o.status_code AS storefront_status_code, o.state,
+SELECT o.connection, o.order_id, o.channel, o.fulfilled_by, o.placed_at, o.ship_by, o.status AS storefront_status, o.status_code AS storefront_status_code, o.state,
     coalesce(l.lines_ordered, 0) AS lines_ordered, coalesce(l.units_ordered, 0) AS units_ordered,
     coalesce(r.requests, 0) AS requests, coalesce(r.warehouses, '') AS warehouses, coalesce(r.request_references, '') AS request_references,
     coalesce(r.effect_states, '') AS effect_states, r.first_sent_at, coalesce(r.units_requested, 0) AS units_requested,
@@ -135,6 +135,7 @@ SELECT o.connection, o.order_id, o.channel, o.placed_at, o.status AS storefront_
     coalesce(s.tracking_numbers, '') AS tracking_numbers, s.last_shipped_at,
     coalesce(h.exceptions_open, 0) AS exceptions_open, coalesce(h.held_because, '') AS held_because, coalesce(h.held_by, '') AS held_by, h.due_at,
     CASE WHEN h.exceptions_open > 0 THEN 'needs a person'
+         WHEN o.fulfilled_by = 'marketplace' AND r.requests IS NULL THEN 'fulfilled by the marketplace'
          WHEN o.status IN ('cancelled', 'refunded') THEN o.status
          WHEN r.requests IS NULL THEN 'not requested'
          WHEN coalesce(s.units_dispatched, 0) = 0 THEN 'with the warehouse'

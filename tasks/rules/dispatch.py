@@ -155,6 +155,7 @@ def _confirm(package: list[Row], request: dict[str, Any], lines: list[tuple[str,
         service=first["service"].strip(), provider="", tracking_carrier="", tracking_link="",
         tracking_number=next((row["tracking_number"] for row in package if row["tracking_number"]), "").strip(),
         shipped_at=first["shipped_at"].isoformat(), lines=[ConfirmedLine(line_id=line_id, quantity=quantity) for line_id, quantity in lines],
+        channel=request["channel"],
     )
     ready = with_carrier(bare, mappings)
     if ready:

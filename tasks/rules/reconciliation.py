@@ -36,7 +36,7 @@ ACCOUNTED_FOR: dict[str, tuple[str, ...]] = {
     "over_shipped": ("over_shipped", "line_unmatched"), "shipped_not_paid": ("cancel_refused",), "paid_not_shipped": HELD,
     "refunded_not_returned": ("cancel_refused", "rma_not_approved", "refund_over_cap"), "returned_not_refunded": AFTER_A_RETURN, "refund_differs": AFTER_A_RETURN,
 }
-UNUSED = ("connection", "channel", "status_code", "fulfilled_by", "modified_at", "po_number", "organisation", "customer_group", "ship_group", "sku", "name", "unit",
+UNUSED = ("connection", "channel", "status_code", "fulfilled_by", "modified_at", "ship_by", "po_number", "organisation", "customer_group", "ship_group", "sku", "name", "unit",
           "unit_price_minor", "quantity_shipped", "is_gift", "gateway", "payment_id", "refund_id")
 DECIDED = ("over_shipped",)  # closed by a person, these account for it too: that is where the decision was made
 

@@ -3,14 +3,20 @@
 An order must leave with the first collection that it can be expected on: the first cut-off of its facility that is at least the agreed handling time
 after it was placed, or earlier where the storefront's ship-by time falls before that. When it will be ready is predicted from what the facility
 itself did lately: of the requests that took at least as long as this one already has, the time within which four of five were shipped.
+
+Where the storefront says itself by when an order must have left (a marketplace does), that moment counts, and not the agreed collection. It counts to
+the moment at which the storefront is told, so what is predicted is when the warehouse will tell of the parcel, by its manifests (`ship_by.py`).
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
+from tasks.rules.ship_by import Rhythm
+
 NOT_ASKED, NOT_SENT, UNACKNOWLEDGED, ACKNOWLEDGED, PARTLY = "not asked", "not sent", "unacknowledged", "acknowledged", "partly shipped"
-STAGES = (NOT_ASKED, NOT_SENT, UNACKNOWLEDGED, ACKNOWLEDGED, PARTLY)
+NOT_TOLD = "shipped, and the storefront is not told"
+STAGES = (NOT_ASKED, NOT_SENT, UNACKNOWLEDGED, ACKNOWLEDGED, PARTLY, NOT_TOLD)
 SHARE = 0.8  # four of five
 OBSERVATIONS_MIN = 5
 WARN = timedelta(hours=2)  # without a prediction: so long before the cut-off
@@ -29,6 +35,7 @@ class Pending:
     reference: str = ""
     asked_at: datetime | None = None
     desks: tuple[str, ...] = ()
+    ship_by: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -45,13 +52,17 @@ class AtRisk:
 
 @dataclass(frozen=True)
 class Collections:
-    """When parcels are collected (UTC), on which weekdays (0 is Monday), and what was agreed. facilities: cut-offs that differ from the usual one."""
+    """When parcels are collected (UTC), on which weekdays (0 is Monday), and what was agreed. facilities: cut-offs that differ from the usual one.
+
+    telling: how long it takes us, once the warehouse has told of a parcel, until the storefront knows.
+    """
 
     cut_off: time
     weekdays: tuple[int, ...] = tuple(range(7))
     facilities: Mapping[str, time] | None = None
     handling: timedelta = timedelta(hours=2)
     ship_within: timedelta | None = None
+    telling: timedelta = timedelta(minutes=15)
 
     def after(self, moment: datetime, facility: str) -> datetime:
         """The first cut-off at or after this moment."""
@@ -72,19 +83,50 @@ class Collections:
         return max((moment for moment in (earlier,) if moment <= placed_at + self.ship_within), default=placed_at + self.ship_within)
 
 
-def at_risk(pending: Iterable[Pending], lead_times: Mapping[str, list[float]], collections: Collections, now: datetime) -> list[AtRisk]:
-    """Of the orders that have not left, those that will miss their collection, the most urgent first. lead_times: seconds from asked to shipped, by facility."""
+def at_risk(pending: Iterable[Pending], lead_times: Mapping[str, list[float]], collections: Collections, now: datetime,
+            rhythm: Rhythm | None = None) -> list[AtRisk]:
+    """Of the orders that have not left, those that will miss their collection or their ship-by, the most urgent first.
+
+    lead_times: seconds from asked to shipped, by facility. rhythm: how this warehouse tells of what it ships.
+    """
     everywhere = sorted(seconds for of_one in lead_times.values() for seconds in of_one)
     found = []
     for one in pending:
+        if one.ship_by is not None:
+            found += _misses_ship_by(one, one.ship_by, rhythm or Rhythm(()), collections.telling, now)
+            continue
         must = collections.must_leave_at(one.placed_at, one.facility)
         own = sorted(lead_times.get(one.facility, []))
         known = own if len(own) >= OBSERVATIONS_MIN else everywhere if len(everywhere) >= OBSERVATIONS_MIN else []
         expected_at = _expected_at(one, known, now)
         why = _why(one, must, expected_at, len(known), now)
         if why:
-            found.append(AtRisk(one, must, round((must - now).total_seconds() / 3600, 2), expected_at, len(known), why))
+            found.append(AtRisk(one, must, hours_between(now, must), expected_at, len(known), why))
     return sorted(found, key=lambda risk: (risk.must_leave_at, risk.pending.order_id))
+
+
+def hours_between(now: datetime, then: datetime) -> float:
+    """Hours left, to the hundredth; below zero when it has passed."""
+    return round((then - now).total_seconds() / 3600, 2)
+
+
+def _misses_ship_by(one: Pending, ship_by: datetime, rhythm: Rhythm, telling: timedelta, now: datetime) -> list[AtRisk]:
+    state = f"{one.stage} since {one.since:%Y-%m-%d %H:%M} UTC"
+    if one.stage == NOT_TOLD:
+        at, seen = max(now, one.since) + telling, 0
+    else:
+        told_at, seen = rhythm.expected_at(one.facility, one.asked_at or now, now)
+        at = told_at and told_at + telling
+    if now > ship_by:
+        why = f"its ship-by at {ship_by:%Y-%m-%d %H:%M} UTC has passed; {state}"
+    elif at is not None and at > ship_by:
+        experience = f"by {seen} shipments" if seen else "by our own rhythm"
+        why = f"the storefront is expected to know at {at:%Y-%m-%d %H:%M} UTC {experience}, ship-by at {ship_by:%Y-%m-%d %H:%M} UTC; {state}"
+    elif ship_by - now <= WARN and (at is None or one.stage == NOT_TOLD and now - one.since > telling):
+        why = f"ship-by at {ship_by:%Y-%m-%d %H:%M} UTC; {state}; {'it should have been told by now' if at else 'no experience with this warehouse yet'}"
+    else:
+        return []
+    return [AtRisk(one, ship_by, hours_between(now, ship_by), at, seen, why)]
 
 
 def _expected_at(one: Pending, known: list[float], now: datetime) -> datetime | None:

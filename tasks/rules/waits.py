@@ -17,7 +17,8 @@ from contracts.mappings import TABLES
 
 ANY = "*"
 ITEMS = "items"
-PATTERNS = {("non_stock", "pattern"), ("routes", "sku")}  # key columns in which people write shell patterns, case ignored
+PATTERNS = {("non_stock", "pattern"), ("routes", "sku"), ("settlement_types", "transaction_type"), ("settlement_types", "amount_type"),
+            ("settlement_types", "amount_description")}  # key columns in which people write shell patterns, case ignored
 LONGEST = 250
 _DELIMITERS = re.compile(r"[\x00-\x1f%|=;:,]")
 

@@ -34,7 +34,7 @@ def _page(w: World, window) -> OrderPage:
               order["units"], "quantity_shipped": 0, "unit": "", "unit_price_minor": 1, "total_minor": 1, "currency": "GBP", "is_shippable": True, "is_gift": False}
              for order in orders]
     head = {"connection": SHOP, "channel": "1", "status_code": "11", "fulfilled_by": "merchant", "currency": "GBP", "total_minor": 1, "shipping_minor": 0,
-            "tax_minor": 0, "discount_minor": 0, "po_number": "", "organisation": "", "customer_group": ""}
+            "tax_minor": 0, "discount_minor": 0, "ship_by": None, "po_number": "", "organisation": "", "customer_group": ""}
     return OrderPage(Orders.frame(head | {name: order[name] for name in ("order_id", "status", "placed_at", "modified_at")} for order in orders),
                      OrderLines.frame(lines), ShipGroups.frame(), Recipients.frame(), w.clock.now())
 

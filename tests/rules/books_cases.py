@@ -29,7 +29,7 @@ class Case:
         sums = sum(one["total_minor"] for one in given) + shipping - discount
         self.rows["orders"].append({
             "connection": SHOP, "order_id": order_id, "channel": "1", "status": "shipped", "status_code": "2", "fulfilled_by": "merchant", "placed_at": PLACED,
-            "modified_at": PLACED, "currency": "GBP", "total_minor": sums if total is None else total, "shipping_minor": shipping, "tax_minor": tax,
+            "modified_at": PLACED, "ship_by": None, "currency": "GBP", "total_minor": sums if total is None else total, "shipping_minor": shipping, "tax_minor": tax,
             "discount_minor": discount, "po_number": "", "organisation": "", "customer_group": ""} | other)
         self.rows["lines"] += [{"currency": currency} | one | {"order_id": order_id} for one in given]
         return self

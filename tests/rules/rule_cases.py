@@ -32,7 +32,7 @@ def mappings(**tables: list[dict]) -> Mappings:
 
 def order(order_id: str = "100", **other: Any) -> dict:
     return {"connection": SHOP, "order_id": order_id, "channel": "1", "status": "awaiting_fulfilment", "status_code": "11",
-            "fulfilled_by": "merchant", "placed_at": AT, "modified_at": AT, "currency": "GBP", "total_minor": 1000, "shipping_minor": 0,
+            "fulfilled_by": "merchant", "placed_at": AT, "modified_at": AT, "ship_by": None, "currency": "GBP", "total_minor": 1000, "shipping_minor": 0,
             "tax_minor": 0, "discount_minor": 0, "po_number": "", "organisation": "", "customer_group": ""} | other
 
 

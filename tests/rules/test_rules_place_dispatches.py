@@ -26,9 +26,9 @@ def test_a_package_is_confirmed_with_the_storefronts_names_for_its_carrier():
     confirmations = _place(advice("A", 2, "1", tracking_number="1Z 9/9")).confirmations
     assert [one.model_dump() for one in confirmations] == [{
         "connection": SHOP, "order_id": "100", "ship_group": "a", "warehouse": WAREHOUSE, "reference": "BC100", "advice_id": "SHP-1",
-        "package_id": "P1", "carrier": "UPSN", "service": "GND", "provider": "ups", "tracking_carrier": "ups",
+        "package_id": "P1", "package_number": 0, "carrier": "UPSN", "service": "GND", "provider": "ups", "tracking_carrier": "ups",
         "tracking_link": "https://ups.example/track?n=1Z%209%2F9", "tracking_number": "1Z 9/9", "shipped_at": "2026-01-15T09:00:00+00:00",
-        "lines": [{"line_id": "L1", "quantity": 2}],
+        "lines": [{"line_id": "L1", "quantity": 2}], "channel": "1", "package_number": 0,
     }]
 
 

@@ -126,7 +126,7 @@ def test_facilities_add_up_by_share_and_orders_that_no_route_places_are_taken_of
 
 def claimed(orders, lines, asked=None, **tables):
     def kept(row):
-        return row | {name: row[name].isoformat() for name in ("placed_at", "modified_at") if name in row}
+        return row | {name: row[name].isoformat() for name in ("placed_at", "modified_at")}
 
     entries = [(kept(one), [each for each in lines if each["order_id"] == one["order_id"]], [group(order_id=one["order_id"])]) for one in orders]
     return claims(entries, asked or {}, mappings(**tables), AT)

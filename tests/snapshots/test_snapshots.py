@@ -84,7 +84,7 @@ def test_what_is_not_needed_from_a_moment_on_is_all_that_came_before_the_one_tha
 
 def test_a_frame_comes_back_as_its_contract_has_it(kept: Snapshots) -> None:
     said = Orders.frame([{column: "x" for column in Orders.columns()} | {
-        "placed_at": NOW, "modified_at": NOW, "total_minor": 2**53 + 1, "shipping_minor": 0, "tax_minor": 0, "discount_minor": -1,
+        "placed_at": NOW, "modified_at": NOW, "ship_by": None, "total_minor": 2**53 + 1, "shipping_minor": 0, "tax_minor": 0, "discount_minor": -1,
         "connection": "it's; \"quoted\"\n"}])
     kept.keep("orders", "bc-uk", NOW, said, "k")
     pd.testing.assert_frame_equal(kept.latest("orders", "bc-uk"), said)

@@ -1,0 +1,1 @@
+"""Amazon Seller Central: a storefront and marketplace, by the Selling Partner API. See README.md."""
