@@ -15,7 +15,6 @@ from deployments.cli_parts import out, print_table, told
 
 CLEAN, OPEN, UNREADABLE = 0, 1, 2  # exit codes
 _SUFFIXES = {"", ".txt", ".tsv", ".tab", ".csv", ".gz", ".zip"}  # what is taken out of a folder
-_NEEDS_SOMEBODY = ("kind", "file", "settlement_id", "line", "rows", "amount", "detail")
 
 
 def reconcile_files(named: Iterable[str], as_json: bool) -> int:
@@ -113,9 +112,10 @@ def _bodies(paths: list[Path]) -> Iterator[tuple[str, bytes]]:
 
 def _show(said: dict[str, Any]) -> None:
     if said["files"]:
-        print_table("settlements", [{"settlement": one["settlement_id"], "file": Path(one["file"]).name, "format": one["format"], "rows": one["rows"], "currency": one["currency"],
+        print_table("settlements", [{"settlement": one["settlement_id"], "file": Path(one["file"]).name, "format": one["format"], "rows": f"{one['rows']:,}", "": one["currency"],
                                      "deposit": one["deposit"] or "none stated", "sum": one["sum"], "difference": one["difference"] or "",
-                                     "": ("consistent" if one["consistent"] else one["why"]) + ("" if one["counted"] else ", not counted again")} for one in said["files"]])
+                                     "adds up": ("yes" if one["consistent"] else one["why"]) + ("" if one["counted"] else ", not counted again")} for one in said["files"]],
+                    whole=("settlement", "deposit", "sum", "difference"))
         print_table("attributed", [{"level": level, "rows": f"{one['rows']:,}", "amount": _words(one["amount"])} for level, one in said["attributed"].items()])
     if said["unknown"]:
         print_table("unknown kinds, set aside", [{"kind": " / ".join(one["triple"]), "rows": one["rows"], "amount": f"{one['amount']} {one['currency']}"} for one in said["unknown"]])
@@ -124,9 +124,10 @@ def _show(said: dict[str, Any]) -> None:
     if links:
         out.print(f"reserves: {sum(one['state'] == 'holds' for one in links)} of {len(links)} links hold")
     for title, fails in (("for somebody to look at", True), ("to know", False)):
-        rows = [{name: "" if one[name] in (None, 0) else one[name] for name in _NEEDS_SOMEBODY} for one in said["findings"] if one["fails"] is fails]
+        rows = [{"what": one["kind"].replace("_", " "), "where": Path(one["file"]).name + (f" line {one['line']}" if one["line"] else ""), "settlement": one["settlement_id"],
+                 "amount": f"{one['amount']} {one['currency']}" if one["amount"] else "", "detail": one["detail"]} for one in said["findings"] if one["fails"] is fails]
         if rows:
-            print_table(title, rows)
+            print_table(title, rows, whole=("settlement", "amount"))
     for one in said["unreadable"]:
         told.print(one["why"], style="red", markup=False)
 

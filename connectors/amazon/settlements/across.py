@@ -121,8 +121,8 @@ def _add_up(found: Together, file: FileRead, rows: pa.Table) -> None:
         explained = rows.filter(pc.invert(pc.or_(is_unknown, is_open)))
         _merge(found.unknown, rows.filter(is_unknown), ("transaction_type", "amount_type", "amount_description", "currency"))
         _merge(found.unexplained, rows.filter(pc.and_(is_open, pc.invert(is_unknown))), ("why", "transaction_type", "amount_type", "amount_description", "currency"))
-        _note_open(file, rows.filter(is_unknown), "unknown_triple", "the catalogue does not know {}")
-        _note_open(file, rows.filter(is_open), "unexplained", "{}: known what it is, and not whose")
+        _note_open(file, rows.filter(is_unknown), "unknown_triple", "the catalogue does not know {0}")
+        _note_open(file, rows.filter(is_open), "unexplained", "{0}: {1}, so it is known what it is, and not whose")
     _merge(found.levels, explained, ("level", "currency"))
     for currency in {head.currency for head in file.heads}:
         for level in LEVELS:
@@ -132,12 +132,13 @@ def _add_up(found: Together, file: FileRead, rows: pa.Table) -> None:
 
 def _note_open(file: FileRead, rows: pa.Table, kind: str, words: str) -> None:
     sums: Sums = {}
-    _merge(sums, rows, ("settlement_id", "transaction_type", "amount_type", "amount_description", "currency"))
+    names = ("settlement_id", "transaction_type", "amount_type", "amount_description", "why", "currency")
+    _merge(sums, rows, names)
     first: dict[tuple[str, ...], int] = {}
-    for row in rows.select(["settlement_id", "transaction_type", "amount_type", "amount_description", "currency", "row"]).slice(0, 10_000).to_pylist():
-        first.setdefault(tuple(row.values())[:5], row["row"])
+    for row in rows.select([*names, "row"]).slice(0, 10_000).to_pylist():
+        first.setdefault(tuple(row[name] for name in names), row["row"])
     for key, (count, units) in sums.items():
-        file.find(kind, words.format(" / ".join(key[1:4])), key[0], row=first.get(key, 0), rows=count, minor=_minor(units), currency=key[4])
+        file.find(kind, words.format(" / ".join(key[1:4]), key[4]), key[0], row=first.get(key, 0), rows=count, minor=_minor(units), currency=key[5])
 
 
 def _merge(into: Sums, rows: pa.Table, keys: tuple[str, ...]) -> None:
