@@ -8,7 +8,7 @@ from functools import cache
 
 from pydantic import ValidationError
 
-from tests.fuzz import answers, house, partner
+from tests.fuzz import answers, house, marketplace, partner
 from tests.fuzz.door import Door
 from tests.fuzz.judges import messages_hold, rows_hold, rows_of_messages, table_is_sound
 
@@ -25,6 +25,13 @@ DOORS: tuple[Door, ...] = (
     Door("x12 envelope", partner.envelope, partner.envelopes, "x12", X12),
     Door("names in the partner's folder", partner.name, partner.names, "words", judge=partner.name_is_safe),
     Door("host key", house.host_key, house.host_keys, "words", ("connectors.kit.login:*",), refuses=(ValueError,)),
+    # the marketplace's files
+    *(Door(f"settlement file, {region}", marketplace.settlement, marketplace.settlements(region), "tsv", ("connectors.amazon.settlements.reading:*", "connectors.amazon.settlements.form:as_text"),
+           marketplace.settlement_sums, is_ended=True, cost=4) for region in marketplace.REGIONS),
+    Door("numbers and dates of a settlement", marketplace.numbers_and_dates, marketplace.cells, "words", ("connectors.amazon.settlements.numbers:*", "connectors.amazon.settlements.dates:*")),
+    Door("packed settlement file", marketplace.archives, marketplace.packed_files, "blind", ("connectors.amazon.settlements.form:unpacked",)),
+    Door("packed document", marketplace.document, marketplace.packed_files, "blind", ("connectors.kit.links:unpacked",), is_ended=True),
+    Door("report of returns", marketplace.returns, marketplace.reports, "tsv", ("connectors.amazon.returns_report:read_returns",), rows_hold, cost=2),
     # the shop's calls
     Door("webhook headers and body", house.hook, house.hooks, "words", ("connectors.bigcommerce.*:*hint", "connectors.ports:Storefront.hint"), house.hook_is_genuine),
     Door("webhooks door", house.knock, house.hooks, "words", judge=house.knock_is_answered, cost=20),
@@ -50,7 +57,10 @@ NOT_DOORS: dict[str, str] = {
     "connectors.*.client:*": "writes a body of ours",
     "connectors.bigcommerce.*:*.send": "sends a body of ours",
     "connectors.*:*.write": "writes our bytes", "connectors.kit.*:*.put": "writes our bytes", "connectors.kit.http:Http.read": "the body is ours; its answers are doors",
-    "connectors.bigcommerce.checked:number": "checks an id of ours before it stands in a path",
+    "connectors.*.checked:*": "checks an id of ours before it stands in a path", "connectors.amazon.wire:in_path": "writes an id into a path",
+    "connectors.amazon.*:*.send": "sends a body of ours", "connectors.amazon.feeds:Feeds.upload": "sends a body of ours",
+    "connectors.amazon.mapping_shipment:shipped_at": "reads a payload of ours", "connectors.amazon.storefront:Amazon.hint": "refuses everything",
+    "connectors.amazon.settlements.catalogue:squashed": "folds a label", "connectors.amazon.settlements.columns:constant": "makes a column",
     "connectors.ledger.*": "keeps what a door let in",
     "connectors.snapshots.files:unstamp": "reads names of ours",
     "tasks.rules.waits:folded": "folds case", "tasks.rules.mapping_tables:half_characters": "a part of read_csv", "tasks.rules.findings:*": "makes a finding",

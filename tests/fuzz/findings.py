@@ -7,4 +7,6 @@ FINDINGS: dict[str, tuple[str, bytes]] = {
         "mapping table kits", b"connection,sku,component,quantity\nshop-uk,GIFT\xed\xa0\xbdT,HEART,1\n"),
     "an answer that gave no id was taken for the proof that the order was changed": (
         "_template send fulfilment_change: PUT /v#/orders/BCUK-#-#", b'{"id": "", "reference": "BCUK-700-1", "revision": 2, "state": "open"}'),
+    "an order dated on the last day that a calendar has, in a zone, ended every run that read it, and with it every order behind it": (
+        "bigcommerce order: GET /stores/rehearsal/v#/orders/#", b'{"id": 101, "status_id": 11, "date_created": "9999-12-31T23:59:59-23:59", "date_modified": "0001-01-01T00:00:00+23:59"}'),
 }
