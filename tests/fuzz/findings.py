@@ -9,4 +9,8 @@ FINDINGS: dict[str, tuple[str, bytes]] = {
         "_template send fulfilment_change: PUT /v#/orders/BCUK-#-#", b'{"id": "", "reference": "BCUK-700-1", "revision": 2, "state": "open"}'),
     "an order dated on the last day that a calendar has, in a zone, ended every run that read it, and with it every order behind it": (
         "bigcommerce order: GET /stores/rehearsal/v#/orders/#", b'{"id": 101, "status_id": 11, "date_created": "9999-12-31T23:59:59-23:59", "date_modified": "0001-01-01T00:00:00+23:59"}'),
+    "a packed report of which not one byte came was taken for an empty one": ("packed document", b""),
+    "a quote that is never closed, before a megabyte of text, ended the form for a return with an error of the CSV library": (
+        "lines of a return", b'sku,quantity\n"' + b"x" * 200_000),
+    "the same in a report of returns ended every run that read it": ("report of returns", b"Order ID\t" + b"x" * 200_000 + b"\n"),
 }

@@ -3,12 +3,16 @@
 import ast
 import fnmatch
 import gzip
+import io
 import random
+import resource
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from connectors.kit.errors import WharfingerError
 from tests.fuzz.campaign import fuzz, made
 from tests.fuzz.door import Door
 from tests.fuzz.doors import NOT_DOORS, all_doors
@@ -33,7 +37,8 @@ def test_a_door_refuses_in_the_house_s_own_words_and_lets_nothing_in_by_half(nam
 @pytest.mark.parametrize("incident", list(FINDINGS))
 def test_what_was_found_once_stays_mended(incident):
     name, body = FINDINGS[incident]
-    assert all_doors()[name].try_out(body)[0] == ""
+    wrong, came = all_doors()[name].try_out(body)
+    assert wrong == "" and (body or isinstance(came, WharfingerError))
 
 
 def test_a_sample_is_let_in_as_it_is():
@@ -64,6 +69,35 @@ def test_a_door_that_leaks_is_found():
     assert other_rows.try_beginning(b"10,20", 4) and not other_rows.try_beginning(b"10,20", 2)
     slow = Door("slow", lambda body: sum(range(10**6)), lambda: [b""], "words", seconds_max=0.0001)
     assert "took" in slow.try_out(b"")[0]
+
+
+def _zip(parts: int, megabytes: int) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in range(parts):
+            archive.writestr(f"part{part}.txt", b"0" * (megabytes << 20))
+    return packed.getvalue()
+
+
+BOMBS = {"a gzip of a hundred megabytes in a hundred kilobytes": ("packed settlement file", lambda: gzip.compress(b"0" * (100 << 20))),
+         "the same behind a link": ("packed document", lambda: gzip.compress(b"0" * (100 << 20))),
+         "a zip of many": ("packed settlement file", lambda: _zip(5, 20)),
+         "more X12 than is read": ("gxo stock-levels.edi", lambda: b"ISA" + b"0" * 21_000_000),
+         "segments without end": ("x12 envelope", lambda: all_doors()["x12 envelope"].whole[0].replace(b"~", b"~N9*A*B~" * 20_000, 3)),
+         "rows without end": ("gxo advice.csv", lambda: all_doors()["gxo advice.csv"].whole[0] + b"a,b,c,d,e,f,g,h\n" * 250_000),
+         "brackets without end": ("json", lambda: b"[" * 1_000_000),
+         "a number without end": ("json", lambda: b"[" + b"9" * 2_000_000 + b"]"),
+         "one field without end": ("lines of a return", lambda: b'sku,quantity\n"' + b"x" * 1_000_000)}
+
+
+@pytest.mark.parametrize("what", list(BOMBS))
+def test_what_is_beyond_all_bounds_is_refused_within_them(what):
+    """Two seconds of this process's time, and 200 MB more than it ever had."""
+    name, make = BOMBS[what]
+    body, before = make(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    wrong, came = all_doors()[name].try_out(body)
+    assert wrong == "" and (isinstance(came, BaseException) or came[1]), wrong
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024
 
 
 # every parser has a door
