@@ -116,8 +116,9 @@ class Client:
         """GET /v3/orders/{id}/transactions; none is a 204. The description knows no pages of it."""
         answer = self._v3.read(f"/orders/{order_id}/transactions")
         found = _object({"data": []} if answer is None else answer, "/transactions")
-        if int(((found.get("meta") or {}).get("pagination") or {}).get("total_pages") or 0) > 1:
-            raise BadDocument("reading /transactions", "there are more than one page of them")
+        pages = _object(_object(found.get("meta") or {}, "/transactions").get("pagination") or {}, "/transactions").get("total_pages") or 0
+        if not isinstance(pages, int) or pages > 1:
+            raise BadDocument("reading /transactions", "there are more than one page of them, or nobody knows how many")
         return _listed(found.get("data"), "/transactions")
 
     def hooks(self) -> Iterator[dict]:

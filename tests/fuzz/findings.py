@@ -13,4 +13,6 @@ FINDINGS: dict[str, tuple[str, bytes]] = {
     "a quote that is never closed, before a megabyte of text, ended the form for a return with an error of the CSV library": (
         "lines of a return", b'sku,quantity\n"' + b"x" * 200_000),
     "the same in a report of returns ended every run that read it": ("report of returns", b"Order ID\t" + b"x" * 200_000 + b"\n"),
+    "a list of payments whose account of its pages was no object ended the run that read it": (
+        "bigcommerce payments: GET /stores/rehearsal/v#/orders/#/transactions", b'{"data": [], "meta": true}'),
 }
