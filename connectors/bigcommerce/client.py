@@ -137,8 +137,8 @@ class Client:
         rows: list[dict] = []
         for page in range(1, PAGES_MAX + 1):
             more = _listed(self._v2.read(path, {"page": page, "limit": self._page_size}), path)
-            known = {row.get("id") for row in rows}
-            rows += [row for row in more if row.get("id") not in known]
+            known = {str(row.get("id")) for row in rows}  # as text: whether it is a number is the mapping's to say
+            rows += [row for row in more if str(row.get("id")) not in known]
             if len(more) < self._page_size:
                 return rows
         raise BadDocument(f"reading {path}", f"more than {PAGES_MAX} pages")

@@ -15,4 +15,8 @@ FINDINGS: dict[str, tuple[str, bytes]] = {
     "the same in a report of returns ended every run that read it": ("report of returns", b"Order ID\t" + b"x" * 200_000 + b"\n"),
     "a list of payments whose account of its pages was no object ended the run that read it": (
         "bigcommerce payments: GET /stores/rehearsal/v#/orders/#/transactions", b'{"data": [], "meta": true}'),
+    "a number of ten bytes kept whoever made a whole number of it busy for hours": (
+        "bigcommerce channels: GET /stores/rehearsal/v#/channels", b'{"data": [], "meta": {"pagination": {"total_pages": 1e99999999}}}'),
+    "a shipment whose id was a list ended the run that read it": (
+        "bigcommerce shown_dispatches: GET /stores/rehearsal/v#/orders/#/shipments", b'[{"id": [null], "order_id": 101}]'),
 }

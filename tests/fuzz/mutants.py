@@ -18,7 +18,7 @@ VALUES = ["", " ", "0", "-0", "-1", "1", "00", "007", "1.5", "0.0000000000000000
           "true", "false", "null", "None", "yes", "\x00", "a\x00b", "\t", "\r\n", "\n", "~", "*", ">", "^", "|", '"', "'", '""', ";", "\\", "\x1f", "\x7f", "\x85", "\u2028",
           "=1+1", "@SUM(A1)", "+1", "../../etc/passwd", "CON", "%s%n", "{0}", "${x}", "<script>", "'; DROP TABLE effect; --", "\ufeff", "\u202e", "\u200b",
           "\u0663", "\uff11\uff12", "\u00bd", "\u00b2", "\u212a", "\u0130", "ß", "e\u0301", "\U0001f4a9", "\ufdd0", "\ud800", "x" * 300, "é" * 5_000, "GBP", "XXX", "JPY", "AA", "zz"]
-NODES: list[Any] = [None, True, False, 0, -1, 1, 2**31, 2**63, -2**63, 10**40, 1.5, -0.0, Decimal("0.001"), [], {}, [[]], [None], {"": None}, "", [1, "a", None]]
+NODES: list[Any] = [None, True, False, 0, -1, 1, 2**31, 2**63, -2**63, 10**40, 1.5, -0.0, Decimal("0.001"), Decimal("1E+300000"), Decimal("1E-300000"), Decimal("1E+9999999"), [], {}, [[]], [None], {"": None}, "", [1, "a", None]]
 
 
 def mutant(dice: random.Random, sample: bytes, form: str, others: list[bytes]) -> bytes:
