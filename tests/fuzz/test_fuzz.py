@@ -20,7 +20,7 @@ from tests.fuzz.findings import FINDINGS
 from tests.fuzz.mutants import FORMS, mutant
 
 ROOT = Path(__file__).resolve().parents[2]
-SEED, MUTANTS, SECONDS = 7, 120, 0.3
+SEED, MUTANTS, SECONDS = 7, 120, 0.2
 TOPS = ("connectors", "contracts", "tasks", "deployments")
 NOT_OURS_TO_READ = ("sandbox", "rehearsal", "simulation", "migrations")
 TEXTS = ("text", "csv", "sql", "rows", "raw", "waits_on")
@@ -84,7 +84,7 @@ BOMBS = {"a gzip of a hundred megabytes in a hundred kilobytes": ("packed settle
          "a zip of many": ("packed settlement file", lambda: _zip(5, 20)),
          "more X12 than is read": ("gxo stock-levels.edi", lambda: b"ISA" + b"0" * 21_000_000),
          "segments without end": ("x12 envelope", lambda: all_doors()["x12 envelope"].whole[0].replace(b"~", b"~N9*A*B~" * 20_000, 3)),
-         "rows without end": ("gxo advice.csv", lambda: all_doors()["gxo advice.csv"].whole[0] + b"a,b,c,d,e,f,g,h\n" * 250_000),
+         "rows without end": ("gxo advice.csv", lambda: all_doors()["gxo advice.csv"].whole[0] + b"a,b\n" * 250_000),
          "brackets without end": ("json", lambda: b"[" * 1_000_000),
          "a number without end": ("json", lambda: b"[" + b"9" * 2_000_000 + b"]"),
          "one field without end": ("lines of a return", lambda: b'sku,quantity\n"' + b"x" * 1_000_000)}
