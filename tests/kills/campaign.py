@@ -156,10 +156,9 @@ class Campaign:
 
     def learn(self) -> None:
         """Every step once, without a kill: which points it passes by. And in a child, since the conductor never opens the ledger."""
-        for _ in range(2):
-            for name in steps.STEPS:
-                self._ask_points(name)
-                self.passes(QUIET)
+        for name in steps.STEPS:
+            self._ask_points(name)
+            self.passes(QUIET)
 
     def _ask_points(self, name: str) -> None:
         child = Child(self.home, self.shared, steps.STEPS[name])
