@@ -9,8 +9,8 @@ ARGS ?=
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-# make simulate             the long proof
-.PHONY: simulate demo test benchmark lock clean system
+# make simulate | kills | fuzz   the long proofs
+.PHONY: simulate kills fuzz demo test benchmark lock clean system
 
 demo: $(VENV)/.ready
 	$(BIN)/wharfinger demo $(ARGS)
@@ -43,6 +43,14 @@ system:
 # the long proof: ten thousand worlds of orders and dispatches, about an hour and a half on two cores
 simulate: $(VENV)/.ready
 	$(BIN)/wharfinger simulate --seeds 10000 --workers 2 $(ARGS)
+
+# real kills: a thousand processes on a ledger file, PostgreSQL, the whole Prefect stack; about an hour
+kills: $(VENV)/.ready system
+	$(BIN)/python -m tests.kills.run $(ARGS)
+
+# a million mutants for every door, for at most ten minutes each; what was found is printed with its seed and number
+fuzz: $(VENV)/.ready
+	$(BIN)/python -m tests.fuzz.campaign --mutants 1000000 --minutes 10 $(ARGS)
 
 lock:
 	uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements.lock

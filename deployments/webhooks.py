@@ -64,7 +64,7 @@ def door(opened: House, debounce_seconds: float = DEBOUNCE_SECONDS, act: Callabl
             return body
         connection = request.path_params["connection"]
         status, is_new = (NOT_GENUINE, False) if connection not in known or len(request.headers) > HEADERS_MAX else \
-            await run_in_threadpool(_take, opened, connection, dict(request.headers), body)
+            await run_in_threadpool(_take, opened, connection, _headers(request), body)
         if is_new:
             burst.call(connection)
         return Response(status_code=status)
@@ -95,6 +95,11 @@ def _take(opened: House, connection: str, headers: dict[str, str], body: bytes) 
         return LATER, False
     except (NotAllowed, BadConfiguration):
         return NOT_GENUINE, False
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """As they came. (Starlette's own mapping looks a name up in lower case, and does not find one again that has an accent in upper case: an error 500.)"""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers.raw}
 
 
 async def _body(request: Request) -> bytes | Response:

@@ -130,7 +130,8 @@ def _ready(opened: House, tx: Tx, port: Delivers, effect: Effect, holder: str) -
         return replace(effect, document=frozen)
     if effect.kind == DISPATCH_CONFIRMATION:
         entry = opened.ledger.books.order(tx, effect.payload["connection"], effect.payload["order_id"])
-        effect = replace(effect, known_status=entry.order["status"] if entry else "")
+        # taken in is not yet acted on: until the plan is made, a cancel is as unknown as before (it would be overwritten, and nobody told)
+        effect = replace(effect, known_status=entry.order["status"] if entry and not entry.replan else "")
     if effect.kind in WITH_RECIPIENT:
         effect = replace(effect, recipient=vault.open_fields(tx, subject, f"recipient:{effect.payload['ship_group']}", holder, f"{effect.kind} to {effect.target}"))
     if stream:

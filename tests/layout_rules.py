@@ -35,6 +35,11 @@ REAL_TIME: dict[str, str] = {
     "tests/benchmarks/our_step.py": "measures how long it takes",
     "tests/benchmarks/peers.py": "measures how long they take",
     "tests/benchmarks/settlement_peers.py": "measures how long they take",
+    "tests/fuzz/campaign.py": "measures how long it takes, and stops in time",
+    "tests/fuzz/door.py": "measures how long a document takes",
+    "tests/kills/campaign.py": "kills real processes at a moment that nobody chose",
+    "tests/kills/databases.py": "kills a real database at a moment that nobody chose",
+    "tests/kills/workers.py": "kills a real worker and server at a moment that nobody chose",
     "tests/flows/test_demo.py": "kills a real worker at a moment that nobody chose",
     "tests/flows/test_prefect_runs.py": "compares with the moment at which the kernel started a real process",
 }

@@ -110,6 +110,21 @@ class Postgres:
         """SIGKILL to the postmaster. Its children notice and leave by themselves, as they would in earnest."""
         self._end(signal.SIGKILL)
 
+    @property
+    def pid(self) -> int:
+        """The postmaster's; 0 when none runs."""
+        return self._process.pid if self._process else 0
+
+    def backends(self, database: str) -> list[int]:
+        """The processes that serve connections to this database (found through /proc). When one is killed the postmaster ends and restarts them all."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+                if int(parent) == self.pid and f" {database} 127.0.0.1" in (entry / "cmdline").read_text():
+                    found.append(int(entry.name))
+        return found
+
     def restart(self) -> None:
         """Kill, if that was not done yet, and start again; recovers what was committed."""
         self.kill()

@@ -55,7 +55,7 @@ class OrderSeen(BaseModel):
     """What Quayside says of an order."""
 
     model_config = _RECEIVED
-    id: str
+    id: str = Field(min_length=1)
     reference: str
     revision: int
     state: Literal["open", "shipped", "cancelled"]

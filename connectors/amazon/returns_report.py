@@ -84,8 +84,11 @@ def read_returns(name: str, body: bytes) -> tuple[pd.DataFrame, list[dict[str, s
 
 def _table(name: str, body: bytes) -> Iterator[dict[str, str]]:
     """The rows by column name; columns that we do not know pass, and what a short row lacks is ''."""
-    lines = csv.reader(io.StringIO(_decoded(body), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
-    header = [column.strip() for column in next(lines, [])]
+    try:
+        header, *lines = list(csv.reader(io.StringIO(_decoded(body), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)) or [[]]
+    except csv.Error as error:
+        raise BadDocument(f"{name}: reading the report of returns", f"it is no table ({error})") from None
+    header = [column.strip() for column in header]
     if missing := [column for column in NEEDED if column not in header]:
         raise BadDocument(f"{name}: reading the report of returns", f"it has no column {', '.join(missing)}")
     for cells in lines:

@@ -116,8 +116,9 @@ class Client:
         """GET /v3/orders/{id}/transactions; none is a 204. The description knows no pages of it."""
         answer = self._v3.read(f"/orders/{order_id}/transactions")
         found = _object({"data": []} if answer is None else answer, "/transactions")
-        if int(((found.get("meta") or {}).get("pagination") or {}).get("total_pages") or 0) > 1:
-            raise BadDocument("reading /transactions", "there are more than one page of them")
+        pages = _object(_object(found.get("meta") or {}, "/transactions").get("pagination") or {}, "/transactions").get("total_pages") or 0
+        if not isinstance(pages, int) or pages > 1:
+            raise BadDocument("reading /transactions", "there are more than one page of them, or nobody knows how many")
         return _listed(found.get("data"), "/transactions")
 
     def hooks(self) -> Iterator[dict]:
@@ -136,8 +137,8 @@ class Client:
         rows: list[dict] = []
         for page in range(1, PAGES_MAX + 1):
             more = _listed(self._v2.read(path, {"page": page, "limit": self._page_size}), path)
-            known = {row.get("id") for row in rows}
-            rows += [row for row in more if row.get("id") not in known]
+            known = {str(row.get("id")) for row in rows}  # as text: whether it is a number is the mapping's to say
+            rows += [row for row in more if str(row.get("id")) not in known]
             if len(more) < self._page_size:
                 return rows
         raise BadDocument(f"reading {path}", f"more than {PAGES_MAX} pages")

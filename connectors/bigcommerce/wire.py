@@ -51,7 +51,10 @@ def read_date(value: Any) -> datetime:
         raise ValueError("not a date") from None
     if moment.tzinfo is None:
         raise ValueError("a date without a zone")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # the first and the last day that a calendar has, in a zone
+        raise ValueError("not a usable date") from None
 
 
 def write_date(moment: datetime) -> str:

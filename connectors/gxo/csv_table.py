@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from datetime import UTC, datetime
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from connectors.gxo.profile import Profile
@@ -12,6 +13,7 @@ from connectors.kit.errors import BadDocument
 from connectors.kit.exchange import MAX_BYTES
 
 ROWS_MAX = 200_000
+LINES_MAX = ROWS_MAX + 10_000  # empty ones do not count
 Numbered = list[tuple[int, dict[str, str]]]
 
 
@@ -61,13 +63,15 @@ def table(body: bytes, name: str, encoding: str, delimiter: str, wanted: set[str
     if len(body) > MAX_BYTES:
         raise BadDocument(doing, f"it has {len(body)} bytes, more than the {MAX_BYTES} that are read row by row", "Ask the partner for smaller files.")
     try:
-        lines = list(csv.reader(io.StringIO(body.decode(encoding), newline=""), delimiter=delimiter, strict=True))
+        lines = list(islice(csv.reader(io.StringIO(body.decode(encoding), newline=""), delimiter=delimiter, strict=True), LINES_MAX))
         if any("\x00" in cell for line in lines for cell in line):
             raise csv.Error("it holds a NUL character")
     except UnicodeDecodeError:
         raise BadDocument(doing, f"it is not written in {encoding}", "Ask the partner for the agreed encoding.") from None
     except csv.Error as why:
         raise BadDocument(doing, f"it is not CSV ({why})", "Ask the partner for a whole file.") from None
+    if len(lines) == LINES_MAX:
+        raise BadDocument(doing, f"it has more than {ROWS_MAX} rows", "Ask the partner for smaller files.")
     lines = [(number, [cell.strip() for cell in line]) for number, line in enumerate(lines, 1) if any(cell.strip() for cell in line)]
     if not lines or (body and not body.endswith(b"\n")):
         raise BadDocument(doing, "it is empty" if not lines else "its last line is not ended: it may be cut off", "Ask the partner for a whole file.")

@@ -18,6 +18,7 @@ from connectors.kit.clock import Clock
 from connectors.kit.errors import BadConfiguration, InDoubt, NotAllowed, NotNow, Refused, WharfingerError
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
+EXPONENT_MAX = 400  # of a number in JSON
 BACK_OFF_SECONDS_MAX = 16.0
 NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -71,11 +72,19 @@ def classify(doing: str, came: httpx.Response | Exception, now: datetime, *, wri
 
 
 def parse(body: bytes) -> Any:
-    """JSON with money as Decimal. Raises ValueError for anything else, NaN and bottomless nesting included."""
+    """JSON with money as Decimal. Raises ValueError for anything else: NaN, bottomless nesting and numbers beyond all bounds included."""
     try:
-        return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
+        return json.loads(body, parse_float=_number, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _number(text: str) -> Decimal:
+    """Ten bytes, 1e99999999, would keep whoever makes a whole number of them busy for hours."""
+    number = Decimal(text)
+    if not -EXPONENT_MAX <= number.adjusted() <= EXPONENT_MAX:
+        raise ValueError("a number beyond all bounds")
+    return number
 
 
 def _refuse_constant(name: str) -> None:

@@ -108,6 +108,8 @@ class Links:
 def unpacked(doing: str, body: bytes, bytes_max: int = BYTES_MAX, ratio_max: int = RATIO_MAX) -> bytes:
     """Gunzipped, all members of it. Raises BadDocument for a bomb, ReadFailed for what is cut off or damaged."""
     pieces, size, rest = [], 0, body
+    if not body:
+        raise ReadFailed(doing, "its gzip is cut off before its first byte")
     while rest:
         stream = zlib.decompressobj(wbits=31)
         try:

@@ -7,6 +7,7 @@ the demo on a port (`serve`) and the simulator. Its clock comes from outside. Fa
 import fnmatch
 import random
 import socketserver
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -184,6 +185,11 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 64
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A caller that was killed in the middle of a request is no error of ours."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from contracts.mappings import TABLES
-from tasks.rules.mapping_tables import folded, write_csv
+from tasks.rules.mapping_tables import folded, half_characters, write_csv
 from tasks.rules.waits import PATTERNS, parse
 
 
@@ -40,6 +40,8 @@ def known(table: str, waits_on: Iterable[str]) -> dict[str, str]:
 def typed_rows(table: str, text: str, defaults: Mapping[str, str] | None = None) -> tuple[list[dict[str, str]], list[str]]:
     """(whole rows of the table, problems). A column that is neither typed nor known is left empty; the contract says whether it may be."""
     columns = TABLES[table].columns()
+    if half := half_characters(text):
+        return [], [f"{table}: {half}"]
     rows, problems = _csv_rows(columns, text) if _is_csv(columns, text) else _pairs_rows(columns, text)
     if not rows and not problems:
         problems = [f"{table}: no row was given; write column=value for some of {', '.join(columns)}"]

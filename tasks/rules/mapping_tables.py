@@ -23,9 +23,20 @@ def read_csv(table: str, text: str) -> tuple[pd.DataFrame, list[str]]:
     a byte order mark goes, an apostrophe that `write_csv` put before a formula goes. Raises KeyError for an unknown table.
     """
     contract = TABLES[table]
+    if half := half_characters(text):
+        return contract.frame(), [f"{table}.csv: {half}"]
     numbered, problems = _rows(table, contract.columns(), text)
     problems += _unsound(contract, numbered) + _duplicates(table, contract.KEY, numbered)
     return contract.frame([] if problems else [row for _, row in numbered]), problems
+
+
+def half_characters(text: str) -> str:
+    """What is wrong with a text that was cut in the middle of an emoji: no file and no database takes it. '' when it is whole."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"character {error.start + 1} is half of one"
+    return ""
 
 
 def write_csv(table: str, frame: pd.DataFrame) -> str:

@@ -66,7 +66,10 @@ def is_complete(lines: Iterable[Row], rma: str, taken: Mapping[tuple[str, str], 
 
 def read_lines(text: str) -> tuple[list[tuple[str, int]], list[str]]:
     """CSV with the header sku,quantity -> ([(storefront SKU, units)], problems)."""
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text.removeprefix("\ufeff").strip()))]
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text.removeprefix("\ufeff").strip()))]
+    except csv.Error as error:
+        return [], [f"it is not CSV ({error})"]
     if not rows or [name.casefold() for name in rows[0]] != ["sku", "quantity"]:
         return [], ["the first line must be: sku,quantity"]
     found, problems = [], []

@@ -94,6 +94,23 @@ def test_a_cancel_that_nobody_has_taken_in_yet_is_not_overwritten_by_the_dispatc
     assert rig.violations(cancelled=[order]) == []
 
 
+def test_a_cancel_that_was_taken_in_and_not_yet_planned_is_not_overwritten_by_the_dispatch(world):
+    """The stock run took a cancelled order in; before the orders run had acted on it the dispatch was confirmed, the storefront called the order
+    shipped, and nobody was ever told that the customer had cancelled. Found by real kills (tests/kills), which put the runs in that order."""
+    rig = world(stock={"DAVENTRY": {"HEART": 9}})
+    order = rig.orders(("HEART", 1))
+    _sent(rig)
+    rig.site.is_picking = True
+    rig.warehouse_works()
+    rig.passes(60)
+    rig.shop.cancel_order(order)
+    rig.tells_of_stock()
+    rig.tells_of_dispatches()
+    assert rig.shipments(order) == []
+    _rests(rig)
+    assert rig.violations(cancelled=[order]) == [] and [kind for kind, _ in rig.desk()] == ["cancel_refused"] and len(rig.shipments(order)) == 1
+
+
 def test_an_order_edited_before_it_was_sent_goes_out_once_with_the_new_content(world):
     rig = world()
     order = rig.orders(("HEART", 1), ("MUG", 2))

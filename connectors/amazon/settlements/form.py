@@ -1,6 +1,5 @@
 """From the bytes of a file to UTF-8 text with its header found: compression, encodings, line ends, separators. Tolerant about form; nothing is left out."""
 
-import gzip
 import io
 import re
 import zipfile
@@ -8,7 +7,9 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from connectors.kit import links
 from connectors.kit.errors import BadDocument
+from connectors.kit.http import ReadFailed
 
 BYTES_MAX = 4 << 30
 _LOOK_LINES = 20  # the header is the first line, or follows a few lines of words
@@ -34,18 +35,26 @@ def unpacked(name: str, body: bytes) -> list[tuple[str, bytes]]:
     doing = f"unpacking {name}"
     try:
         if body[:2] == b"\x1f\x8b":
-            with gzip.GzipFile(fileobj=io.BytesIO(body)) as packed:
-                return [(name, _limited(doing, packed.read(BYTES_MAX + 1)))]
+            return [(name, links.unpacked(doing, body, BYTES_MAX))]
         if body[:4] == b"PK\x03\x04":
             with zipfile.ZipFile(io.BytesIO(body)) as archive:
                 parts = [part for part in archive.infolist() if not part.is_dir() and not part.filename.startswith("__MACOSX/")]
                 if any(part.filename == "[Content_Types].xml" for part in parts):
-                    raise BadDocument(f"reading {name}", "it is a spreadsheet (XLSX)",
-                                      "Give the file as it was downloaded; a spreadsheet changes ids and dates.")
-                return [(f"{name}/{part.filename}", _limited(doing, archive.open(part).read(BYTES_MAX + 1))) for part in parts]
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+                    raise BadDocument(f"reading {name}", "it is a spreadsheet (XLSX)", "Give the file as it was downloaded; a spreadsheet changes ids and dates.")
+                _check_sizes(doing, parts)
+                return [(f"{name}/{part.filename}", archive.read(part)) for part in parts]
+    except ReadFailed as error:
+        raise BadDocument(doing, error.got, "Download it again.") from None
+    except (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise BadDocument(doing, f"it is damaged or cut off ({error})", "Download it again.") from None
     return [(name, body)]
+
+
+def _check_sizes(doing: str, parts: list[zipfile.ZipInfo]) -> None:
+    """Nothing is unpacked that would be a bomb. (A part never gives more than the size that the archive says it has.)"""
+    unpacks_to, packed = sum(part.file_size for part in parts), sum(part.compress_size for part in parts)
+    if unpacks_to > BYTES_MAX or unpacks_to > links.RATIO_FROM and unpacks_to > links.RATIO_MAX * packed:
+        raise BadDocument(doing, f"it unpacks to {unpacks_to} bytes, from {packed}", "Give the files in it.")
 
 
 def as_text(name: str, body: bytes, is_header: Callable[[list[str]], bool]) -> Text:
@@ -65,12 +74,6 @@ def as_text(name: str, body: bytes, is_header: Callable[[list[str]], bool]) -> T
         start = _next(body, end)
     raise BadDocument(f"reading {name}", "it has no line with a settlement file's column names",
                       "Give the settlement file as it was downloaded (flat file, V2 or V1).")
-
-
-def _limited(doing: str, body: bytes) -> bytes:
-    if len(body) > BYTES_MAX:
-        raise BadDocument(doing, f"it is more than {BYTES_MAX >> 30} GiB unpacked")
-    return body
 
 
 def _decoded(body: bytes) -> tuple[bytes, str, bool]:
