@@ -241,3 +241,6 @@ class Archives(Protocol):
 
     def forget_filed(self, before: datetime, dry_run: bool = False) -> int:
         """Remove from the archive what is older. How many files; dry_run: only count them. Raises NotNow, NotAllowed."""
+
+    def put_back(self, is_known: Callable[[bytes], bool]) -> int:
+        """Lay ready again what the archive holds and the ledger does not know (it is an older one, restored). How many. Raises NotNow, NotAllowed."""

@@ -14,6 +14,7 @@ from deployments import cli_audit, cli_exceptions
 from deployments.cli_parts import JsonOption, ProfileOption, name_profile, opened_house, out, print_table, told
 from deployments.cli_query import query
 from deployments.cli_reconcile import reconcile
+from deployments.cli_restore import restore
 from deployments.cli_simulate import simulate
 from deployments.cli_webhooks import webhooks
 
@@ -148,6 +149,7 @@ def doctor(
         raise typer.Exit(1)
 
 app.command()(reconcile)
+app.command()(restore)
 app.command()(simulate)
 
 

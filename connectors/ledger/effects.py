@@ -222,7 +222,7 @@ class Effects:
             tx.execute(sa.update(effect).where(effect.c.state == UNKNOWN, effect.c.holder.in_(dead_holders)).values(lease_until=None))
         return doubted
 
-    def jump_ahead(self, tx: Connection, numbers: int, fences: int) -> int:
+    def jump_ahead(self, tx: Connection, numbers: int, fences: int, quiet_seconds: float = 0) -> int:
         """After an older backup was restored: see `Ledger.jump_ahead`. How many effects are in doubt because of it."""
         if numbers < 1 or fences < 1:
             raise BadConfiguration("jumping ahead after a restore", "numbers and fences must be at least 1", "Give more than were used since the backup.")
@@ -232,7 +232,7 @@ class Effects:
         tx.execute(sa.update(effect).where(effect.c.state == PLANNED).values(
             state=IN_FLIGHT, sent_at=sa.func.coalesce(effect.c.sent_at, sa.literal(now, effect.c.sent_at.type))))
         return tx.execute(sa.update(effect).where(effect.c.state == IN_FLIGHT).values(
-            state=UNKNOWN, doubted_at=now, not_before=now, error="it was owed when the backup was taken that was restored: it may have been sent since")).rowcount
+            state=UNKNOWN, doubted_at=now, not_before=now + timedelta(seconds=quiet_seconds), error="it was owed when the backup was taken that was restored: it may have been sent since")).rowcount
 
     def get(self, tx: Connection, effect_id: str) -> Row[Any] | None:
         """The whole row."""

@@ -83,15 +83,16 @@ class Ledger:
             found = tx.execute(sa.select(metadata.tables[name]))
             return pd.DataFrame(found.mappings().all(), columns=list(found.keys()))
 
-    def jump_ahead(self, numbers: int, fences: int) -> int:
+    def jump_ahead(self, numbers: int, fences: int, quiet_seconds: float = 0) -> int:
         """Call once after an older backup was restored, before any flow runs. How many effects are in doubt because of it.
 
         Every stream of control numbers jumps by `numbers` and every fence by `fences` (give more than can have been used since the
         backup), so that no number is used twice and no worker of before the restore can write an outcome. What the backup says is
-        owed may have been sent since: it is read back before it is sent. Raises BadConfiguration for a jump below 1.
+        owed may have been sent since: it is read back before it is sent, and not before `quiet_seconds` from now, as a call of a moment ago may still
+        be carried out. Raises BadConfiguration for a jump below 1.
         """
         with self.transaction() as tx:
-            return self.effects.jump_ahead(tx, numbers, fences)
+            return self.effects.jump_ahead(tx, numbers, fences, quiet_seconds)
 
     def close(self) -> None:
         """Give the connections back."""

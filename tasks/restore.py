@@ -1,0 +1,28 @@
+"""After an older backup of the ledger was put in its place: what must be done before any flow runs on it (connectors/ledger/README.md)."""
+
+from typing import Any
+
+from connectors.house import House
+from connectors.ledger.records import sha256
+from connectors.ports import Archives
+
+
+def take_up_again(opened: House, numbers: int, fences: int) -> dict[str, Any]:
+    """Control numbers and fences jump ahead, what is owed goes into doubt, and what was filed away since the backup is laid ready again.
+
+    Without the last, everything that a warehouse said between the backup and its restore would be lost: the feeds of storefronts are read again from
+    their watermarks, but a file that is filed away is never looked at again. Twice is harmless.
+    """
+    quiet = max((_quiet(opened, side, name) for side in ("storefront", "warehouse") for name in opened.names(side)), default=0.0)
+    in_doubt = opened.ledger.jump_ahead(numbers, fences, quiet)
+    put_back = {name: port.put_back(lambda body: _is_known(opened, body)) for name in opened.names("warehouse") if isinstance(port := opened.warehouse(name), Archives)}
+    return {"in_doubt": in_doubt, "quiet_seconds": quiet, "put_back": put_back}
+
+
+def _quiet(opened: House, side: str, name: str) -> float:
+    return (opened.storefront(name) if side == "storefront" else opened.warehouse(name)).quiet_seconds
+
+
+def _is_known(opened: House, body: bytes) -> bool:
+    with opened.ledger.transaction() as tx:
+        return opened.ledger.inbox.has_bytes(tx, sha256(body))
