@@ -1,6 +1,6 @@
 """What a storefront and a warehouse must be able to do. Small on purpose: a new system fills these and nothing else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
