@@ -11,12 +11,15 @@ def take_up_again(opened: House, numbers: int, fences: int) -> dict[str, Any]:
     """Control numbers and fences jump ahead, what is owed goes into doubt, and what was filed away since the backup is laid ready again.
 
     Without the last, everything that a warehouse said between the backup and its restore would be lost: the feeds of storefronts are read again from
-    their watermarks, but a file that is filed away is never looked at again. Twice is harmless.
+    their watermarks, but a file that is filed away is never looked at again. And every figure of stock is told again: what a storefront was told
+    since, and sold since, nobody here knows any more. Twice is harmless.
     """
     quiet = max((_quiet(opened, side, name) for side in ("storefront", "warehouse") for name in opened.names(side)), default=0.0)
     in_doubt = opened.ledger.jump_ahead(numbers, fences, quiet)
+    with opened.ledger.transaction() as tx:
+        figures = {name: opened.ledger.desired.owe_again(tx, name, list(opened.ledger.desired.rows(tx, name))) for name in opened.names("storefront")}
     put_back = {name: port.put_back(lambda body: _is_known(opened, body)) for name in opened.names("warehouse") if isinstance(port := opened.warehouse(name), Archives)}
-    return {"in_doubt": in_doubt, "quiet_seconds": quiet, "put_back": put_back}
+    return {"in_doubt": in_doubt, "quiet_seconds": quiet, "figures": figures, "put_back": put_back}
 
 
 def _quiet(opened: House, side: str, name: str) -> float:

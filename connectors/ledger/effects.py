@@ -125,7 +125,11 @@ class Effects:
 
     def may_send(self, claimed: Effect) -> bool:
         """Is the lease of this claim still running? A process that was stopped (a laptop's lid, a paused machine) must ask before it sends."""
-        return claimed.lease_until is not None and self._clock.now() < claimed.lease_until
+        return self.lease_left(claimed) > timedelta(0)
+
+    def lease_left(self, claimed: Effect) -> timedelta:
+        """How long this claim may still send, by the ledger's clock: another clock, of another machine perhaps, must not judge its end."""
+        return timedelta(0) if claimed.lease_until is None else claimed.lease_until - self._clock.now()
 
     def claim_doubtful(self, tx: Connection, effect_id: str, holder: str) -> Effect | None:
         """Take one UNKNOWN effect for a read-back; it stays UNKNOWN. None when somebody else was quicker."""

@@ -48,7 +48,7 @@ def at_the_end(world: Any) -> Found:
             found += [(check.__name__.replace("_", " "), what) for what in result.violated]
     for check in CHECKS:
         found += [(check.__name__.replace("_", " "), what) for what in check(world, evidence)]
-    return [(name, what) for name, what in found if not _is_excused(world, what)]
+    return [(name, what) for name, what in found if not _is_excused(world, name, what)]
 
 
 def invariants() -> dict[str, str]:
@@ -57,8 +57,11 @@ def invariants() -> dict[str, str]:
     return AS_THEY_HAPPEN | own
 
 
-def _is_excused(world: Any, what: str) -> bool:
-    """A record whose change went out between a backup and its restore: nothing that was restored can know of it (docs/proof.md)."""
+def _is_excused(world: Any, name: str, what: str) -> bool:
+    """After a restore: a record whose change went out since the backup, of which nothing restored can know; files that are acknowledged once more, and
+    copies of known ones that nobody looks at again (docs/proof.md)."""
+    if world.was_restored and (name.startswith("our acknowledgements") and " 2 " in what or name.startswith("every file") and what.startswith(("again", "copy"))):
+        return True
     return bool(world.excused & set(re.findall(r"\d{3,}", what)))
 
 

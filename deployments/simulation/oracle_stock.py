@@ -20,10 +20,11 @@ class StockWitness:
         self._world, self._last, self.most, self.least = world, {}, {}, {}
 
     def looks(self) -> None:
-        """After every step of the site."""
+        """After every step of the site, and of whoever moves goods there."""
+        held = self._world.site.dock.book.all()
         for sku in SKUS:
             lying = free = 0
-            for skus in self._world.site.dock.book.all().values():
+            for skus in held.values():
                 lying, free = lying + skus[sku]["free"] + skus[sku]["allocated"], free + skus[sku]["free"]
             self.most[sku] = max(self.most.get(sku, 0), lying)
             self.least[sku] = min(self.least.get(sku, free), free)

@@ -97,7 +97,7 @@ def play(seed: int, scenario: Scenario = Scenario()) -> Outcome:
 def _begin(world: World, scenario: Scenario) -> None:
     world.stock_witness = StockWitness(world)
     if world.has("stock"):
-        world.kernel.after_turn.append(world.stock_witness.looks)
+        world.after_step.append(world.stock_witness.looks)
         world.stock_witness.looks()
     populate(world, scenario.orders_max, scenario.trading)
     staff(world, scenario.trading)

@@ -48,7 +48,7 @@ def staff(world: World, trading: timedelta) -> None:
     kernel.on_point.append(lambda worker, effect: befall(world, worker, effect))
     if world.weather.once(RESTORED):
         kernel.later(dice.uniform(0.5, 0.9) * trading.total_seconds() - BACKUP_BEFORE, lambda: _back_up(world))
-    _repeat(world, 20.0, world.site.step)
+    _repeat(world, 20.0, lambda: [act() for act in (world.site.step, *world.after_step)])
 
 
 def _clock_jumps(world: World, worker: Worker) -> None:
@@ -91,7 +91,7 @@ def _back_up(world: World) -> None:
     world.kernel.later(BACKUP_BEFORE, restore)
 
 
-def _repeat(world: World, seconds: float, act: Callable[[], None]) -> None:
+def _repeat(world: World, seconds: float, act: Callable[[], object]) -> None:
     def again() -> None:
         act()
         world.kernel.later(seconds, again)

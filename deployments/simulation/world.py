@@ -178,6 +178,8 @@ class World:
     kept_in_mind: dict[tuple[str, str], list[tuple[datetime, pd.DataFrame]]] = field(default_factory=dict)
     discounts: dict[int, str] = field(default_factory=dict)  # by order
     stock_witness: Any = None
+    after_step: list[Any] = field(default_factory=list)  # asked after every step of the site
+    was_restored: bool = False
     excused: set[str] = field(default_factory=set)  # records of effects sent between a backup and its restore, of which the restored ledger cannot know
     quiet_seconds: float = QUIET
     orders_feed: str = f"{STOREFRONT} orders"
@@ -239,6 +241,7 @@ class World:
 
     def restore(self, content: bytes) -> None:
         """An older backup of the ledger is put in its place, by the procedure of connectors/ledger/README.md."""
+        self.was_restored = True
         watch.end(self._raw)
         self.ledger.database.load(content)
         watch.begin(self._raw)
