@@ -14,16 +14,14 @@ def take_up_again(opened: House, numbers: int, fences: int) -> dict[str, Any]:
     their watermarks, but a file that is filed away is never looked at again. And every figure of stock is told again: what a storefront was told
     since, and sold since, nobody here knows any more. Twice is harmless.
     """
-    quiet = max((_quiet(opened, side, name) for side in ("storefront", "warehouse") for name in opened.names(side)), default=0.0)
-    in_doubt = opened.ledger.jump_ahead(numbers, fences, quiet)
+    ports = [opened.storefront(name) for name in opened.names("storefront")] + [opened.warehouse(name) for name in opened.names("warehouse")]
+    quiet = max((port.quiet_seconds for port in ports), default=0.0)
+    streams = sorted({port.numbers(kind) for port in ports for kind in port.kinds} - {""})
+    in_doubt = opened.ledger.jump_ahead(numbers, fences, quiet, streams)
     with opened.ledger.transaction() as tx:
         figures = {name: opened.ledger.desired.owe_again(tx, name, list(opened.ledger.desired.rows(tx, name))) for name in opened.names("storefront")}
     put_back = {name: port.put_back(lambda body: _is_known(opened, body)) for name in opened.names("warehouse") if isinstance(port := opened.warehouse(name), Archives)}
     return {"in_doubt": in_doubt, "quiet_seconds": quiet, "figures": figures, "put_back": put_back}
-
-
-def _quiet(opened: House, side: str, name: str) -> float:
-    return (opened.storefront(name) if side == "storefront" else opened.warehouse(name)).quiet_seconds
 
 
 def _is_known(opened: House, body: bytes) -> bool:

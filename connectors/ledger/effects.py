@@ -12,6 +12,7 @@ Every change carries the fence of the claim and the state it expects, and must h
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -226,11 +227,13 @@ class Effects:
             tx.execute(sa.update(effect).where(effect.c.state == UNKNOWN, effect.c.holder.in_(dead_holders)).values(lease_until=None))
         return doubted
 
-    def jump_ahead(self, tx: Connection, numbers: int, fences: int, quiet_seconds: float = 0) -> int:
+    def jump_ahead(self, tx: Connection, numbers: int, fences: int, quiet_seconds: float = 0, streams: Iterable[str] = ()) -> int:
         """After an older backup was restored: see `Ledger.jump_ahead`. How many effects are in doubt because of it."""
         if numbers < 1 or fences < 1:
             raise BadConfiguration("jumping ahead after a restore", "numbers and fences must be at least 1", "Give more than were used since the backup.")
         now = self._clock.now()
+        for stream in streams:  # one that was not in use yet when the backup was taken would begin at 1 again
+            tx.execute(self._database.insert(control_number).values(stream=stream, last=0).on_conflict_do_nothing())
         tx.execute(sa.update(control_number).values(last=control_number.c.last + numbers))
         tx.execute(sa.update(effect).values(fence=effect.c.fence + fences, lease_until=None))
         tx.execute(sa.update(effect).where(effect.c.state == PLANNED).values(
