@@ -112,6 +112,14 @@ def a_return_without_an_order_is_told(world: Any, e: Evidence) -> Iterator[str]:
             yield f"{document['number']} of order {world.came_back.get(document['number'])} named nothing, and nobody was told"
 
 
+def a_declined_refund_is_told(world: Any, e: Evidence) -> Iterator[str]:
+    """23: the customer has no money, and somebody knows it."""
+    told = {row.evidence.get("refund") for row in e.exceptions} | {row.evidence.get("effect") for row in e.exceptions}
+    for refund in e.books.storefront["refunds"]:
+        if _effect_of(refund) and _is_declined(refund) and not {str(refund["id"]), _effect_of(refund)} & told:
+            yield f"refund {refund['id']} of order {refund['order_id']} was declined, and nobody was told"
+
+
 def announced_returns_reach_the_warehouse_once(world: Any, e: Evidence) -> Iterator[str]:
     """R4, 5: the warehouse hears of a return when it is approved, once, and never before."""
     state = {row.rma: row.state for row in e.house.ledger.table("rma").itertuples()}
@@ -147,4 +155,4 @@ def _order(e: Evidence, refund_id: str) -> str:
 
 
 CHECKS = (each_refund_is_made_once, refunds_stay_within_what_was_paid, refunds_stay_within_what_came_back, refunds_are_worth_what_the_grade_says,
-          nothing_that_came_back_is_forgotten, a_return_without_an_order_is_told, announced_returns_reach_the_warehouse_once, returns_are_restocked_by_the_grade)
+          nothing_that_came_back_is_forgotten, a_return_without_an_order_is_told, a_declined_refund_is_told, announced_returns_reach_the_warehouse_once, returns_are_restocked_by_the_grade)

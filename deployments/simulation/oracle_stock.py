@@ -44,9 +44,14 @@ class StockWitness:
             most = min(self.most[part] // count for part, count in parts.items())
             least = min(max(0, self.least[part] - bought[part]) // count for part, count in parts.items())
             least -= kept_back(self._world, sku, least) + AT_MOST_APART
-            knows_all = len(self._world.look("SELECT 1 FROM stock_feed")) == PLACES
+            knows_all = self._is_known_everywhere(sku)
             if item["quantity"] > most + AT_MOST_APART or knows_all and item["quantity"] < least:
                 yield "published stock is what could be there", f"{sku}: {item['quantity']} told, there were never less than {least} nor more than {most}"
+
+    def _is_known_everywhere(self, sku: str) -> bool:
+        """Was the figure made of statements of every place? Of one that never named the SKU, nothing is known, and that is no zero."""
+        rows = self._world.look("SELECT parts FROM stock_desired WHERE location = ? AND sku = ?", LOCATION, sku)
+        return bool(rows) and len({part["facility"] for part in json.loads(rows[0]["parts"])["at"]}) == PLACES
 
     def forgets(self) -> None:
         """A backup was restored: what was told since is not known any more."""

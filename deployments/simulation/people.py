@@ -146,6 +146,8 @@ def operates(world: World, trading: timedelta) -> Callable[[House, Worker], None
     dice = world.kernel.dice("operator")
 
     def operate(house: House, me: Worker) -> None:
+        if world.is_closed:
+            return
         is_late = world.kernel.at >= BEGIN + trading * 0.8
         if is_late and not world.look("SELECT 1 FROM mapping WHERE actor = 'operator' AND table_name = 'carriers'"):
             for table, csv in (("return_rules", RULES + FORGOTTEN_RULE), ("carriers", tables(mended=True)["carriers"])):

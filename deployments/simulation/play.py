@@ -156,7 +156,8 @@ def _drain(world: World) -> None:
 
 
 def _close_the_books(world: World) -> None:
-    """The site states what it has, some goods come and go after that, and everybody looks once more."""
+    """The operator goes home; the site states what it has, some goods come and go after that, and everybody looks once more."""
+    world.is_closed = True
     if world.has("stock"):
         world.site.state_stock()
         world.kernel.run(world.kernel.at + timedelta(seconds=70))
@@ -165,7 +166,7 @@ def _close_the_books(world: World) -> None:
             world.site.adjust(facility, {max(skus): -1})
         _drain(world)
     else:
-        world.kernel.run(world.kernel.at + timedelta(seconds=EVERY))
+        _drain(world)
 
 
 def _again(world: World) -> Iterator[tuple[str, str]]:

@@ -91,6 +91,7 @@ def template(variant: Variant = VARIANTS[0]) -> Template:
     text = PROFILE.read_text().replace("{bigcommerce}", "https://bigcommerce.invalid").replace("{home}", str(home))
     for old, new in (("quiet_seconds = 3\n", f"quiet_seconds = {QUIET}\n"), ('store_hash = "demo"', f'store_hash = "{HASH}"\npage_size = 5\nstock_page_size = 5\nupdate_items_max = 3'),
                      ("cycles_seconds = 10\n", ""), ("verify_seconds = 20\n", "verify_seconds = 300\n"), ("refund_quiet_seconds = 6", f"refund_quiet_seconds = {QUIET}"),
+                     ('system = "gxo"\n', 'system = "gxo"\nlost_skus_min = 3\n'),
                      (f'url = "sqlite:///{home}/ledger.db"', 'url = "sqlite://"'),  # in memory: a file's content says that it has a journal beside it
                      ('usage = "T"\n', 'usage = "T"\nreceipts = {sale_grades = ["A"]}\n' + variant.partner)):
         if old not in text:
@@ -180,6 +181,7 @@ class World:
     stock_witness: Any = None
     after_step: list[Any] = field(default_factory=list)  # asked after every step of the site
     was_restored: bool = False
+    is_closed: bool = False  # nobody decides anything any more
     excused: set[str] = field(default_factory=set)  # records of effects sent between a backup and its restore, of which the restored ledger cannot know
     quiet_seconds: float = QUIET
     orders_feed: str = f"{STOREFRONT} orders"
