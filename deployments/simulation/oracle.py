@@ -84,7 +84,7 @@ def units_asked_are_units_ordered(world: Any, e: demo_checks.Evidence) -> Iterat
     """3: in base units, the factor applied exactly once; an edit that the warehouse could not follow is on a desk."""
     for number, order in e.orders.items():
         for copy in e.live(str(number)):
-            if e.open_types(str(number)) & {"edited_after_export", "rejected_by_warehouse"}:
+            if str(number) in e.cancelled or e.open_types(str(number)) & {"edited_after_export", "rejected_by_warehouse", "cancel_refused"}:
                 continue
             ordered, asked = Counter(), Counter()
             for line in e.goods(order).values():

@@ -115,8 +115,8 @@ def _refund_trouble(world: World) -> None:
     dice, orders = world.kernel.dice("refund trouble"), world.shop.books()["orders"]
     if dice.random() < 0.4:
         world.shop.decline_next_refund(0, dice.choice(("at once", "later")))
-    elif orders and dice.random() < 0.4:
-        number = dice.choice(sorted(orders))
+    elif (left := sorted(number for number, order in orders.items() if order["status_id"] == 2)) and dice.random() < 0.4:
+        number = dice.choice(left)
         line_id = min(orders[number]["lines"])
         world.shop.refund_by_hand(number, {line_id: 1}, reason="goodwill")
         world.kernel.tell(f"somebody refunds one of order {number} by hand")
