@@ -91,7 +91,7 @@ def template(variant: Variant = VARIANTS[0]) -> Template:
     text = PROFILE.read_text().replace("{bigcommerce}", "https://bigcommerce.invalid").replace("{home}", str(home))
     for old, new in (("quiet_seconds = 3\n", f"quiet_seconds = {QUIET}\n"), ('store_hash = "demo"', f'store_hash = "{HASH}"\npage_size = 5\nstock_page_size = 5\nupdate_items_max = 3'),
                      ("cycles_seconds = 10\n", ""), ("verify_seconds = 20\n", "verify_seconds = 300\n"), ("refund_quiet_seconds = 6", f"refund_quiet_seconds = {QUIET}"),
-                     ('system = "gxo"\n', 'system = "gxo"\nlost_skus_min = 3\n'),
+                     ('system = "gxo"\n', 'system = "gxo"\nlost_skus_min = 1\n'),
                      (f'url = "sqlite:///{home}/ledger.db"', 'url = "sqlite://"'),  # in memory: a file's content says that it has a journal beside it
                      ('usage = "T"\n', 'usage = "T"\nreceipts = {sale_grades = ["A"]}\n' + variant.partner)):
         if old not in text:
