@@ -67,7 +67,8 @@ def _change_mind(world: World) -> None:
     waiting = [number for number, order in known.items() if order["status_id"] == 11 and number not in world.cancelled]
     if not waiting or dice.random() < 0.3:
         return
-    number = dice.choice(waiting)
+    asked = [number for number in waiting if any(copies[0]["storefront_order"] == str(number) for copies in world.site.books()["orders"].values())]
+    number = dice.choice(asked if asked and dice.random() < 0.7 else waiting)  # a mind that changes too late is the hard one
     if dice.random() < 0.4:
         world.shop.cancel_order(number)
         world.cancelled.add(number)

@@ -202,7 +202,7 @@ class World:
         self.partner = Partner(**made.partner)
         self.site = GxoSandbox(self.home / "partner", self.clock, self.partner, set(made.items["sku"]), {UK_FACILITY, EU_FACILITY},
                                seed=self.kernel.seed, nastiness="strict" if self.nastiness == "strict" else "lenient", stock=self.stock,
-                               pick_seconds=dice.choice((60, 60, 600)), rest_seconds=120, acknowledge_seconds=300 if is_laggy else 30,
+                               pick_seconds=600 if self.has("minds") else dice.choice((60, 60, 600)), rest_seconds=120, acknowledge_seconds=300 if is_laggy else 30,
                                kinds=PARCELS if self.has("parcels") else KINDS, faults=SandboxFaults(self.weather, effects, 45, (*WRITES, *FEEDS)))
         _publish_items(self.home / "partner", made.items)
         self._ids = 0
