@@ -24,6 +24,7 @@ COMMANDS = (
     "exceptions show",
     "mapping export",
     "mapping import",
+    "restore",
     "query",
     "reconcile",
     "run",

@@ -23,6 +23,8 @@ SEEDS = range(1, 7)
 INCIDENTS = {
     22: "a backup from before the first control number: after its restore the stream began at 1 again, and the partner got two files of one number",
     7: "a process whose clock was behind published a file after its lease: the lease was given by the ledger's clock and judged by its own",
+    1009: "a process looked at the order, slept past its claim, and sent the shipment that somebody else was sending",
+    1003: "a refund was seen declined while it was in doubt, and nobody was told when it was proven",
     5: "after a restore the shop's figures were not told again: what it was told, and sold, since the backup nobody knew any more",
 }
 
