@@ -244,7 +244,8 @@ def test_a_fingerprint_is_equal_for_equal_fields_and_useless_without_the_key(rig
     assert mine.fingerprint({"name": "Zoë"}) != theirs.fingerprint({"name": "Zoë"})
 
 
-@pytest.mark.parametrize("bad", ["", "short", "é" * 44, "AAAA" * 4, "AAAA" * 8, new_master_key() + "AAAA", new_master_key().replace("=", "")[:-3] + "!!!="])
+@pytest.mark.parametrize("bad", ["", "short", "é" * 44, "AAAA" * 4, "AAAA" * 8, new_master_key() + "AAAA", new_master_key().replace("=", "")[:-3] + "!!!="],
+                         ids=["none", "short", "not ascii", "12 bytes", "24 bytes", "35 bytes", "not base64"])
 def test_a_master_key_that_is_not_32_bytes_is_refused_and_not_repeated(rig: Rig, bad: str) -> None:
     """16 and 24 bytes were taken for AES-128 and AES-192, and characters that are not base64 were dropped in silence."""
     with pytest.raises(BadConfiguration, match="not 32 bytes") as refused:
