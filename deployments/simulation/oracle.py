@@ -158,7 +158,7 @@ def what_is_confirmed_is_there(world: Any, e: demo_checks.Evidence) -> Iterator[
         if row.state == "CONFIRMED" and row.number and row.number not in files:
             yield f"{row.effect_id} is confirmed, and its file never came"
     known = {row.number for row in e.effects if row.number and row.state in ("CONFIRMED", "BLOCKED")}
-    if not world.excused:
+    if not world.was_restored:
         yield from (f"file {control} came, and no effect says so" for control in sorted(files - known))
 
 

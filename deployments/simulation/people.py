@@ -127,17 +127,19 @@ def _site_life(world: World) -> None:
     """What the site says between two statements, and how it states."""
     dice, facility = world.kernel.dice("site"), world.kernel.dice("site").choice((UK_FACILITY, EU_FACILITY))
     sku, what = dice.choice(SKUS), dice.random()
-    late = dice.choice((300, 900)) if world.nastiness == "reordering" else 60
+    late = dice.choice((400, 900))
     if what < 0.2:
         world.site.adjust(facility, {sku: dice.choice((-2, -1, 1, 3))} if world.site.books()["stock"][facility][sku]["free"] > 2 else {sku: 2})
     elif what < 0.4:
         world.site.receive(facility, [(sku, dice.randint(1, 12))])
     elif what < 0.6:
         world.site.state_stock(facility)
-    elif what < 0.75:
+    elif what < 0.72:
         world.site.state_stock(facility, dice.sample(SKUS, 2), is_whole=False)
-    elif what < 0.9:
+    elif what < 0.92:  # what was true before comes after what is true now
         world.site.state_stock(facility, late_seconds=late)
+        world.site.receive(facility, [(sku, dice.randint(2, 6))])
+        world.site.state_stock(facility)
     elif world.site.dock.statements:
         world.site.repeat_statement()
 
