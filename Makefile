@@ -40,7 +40,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 system:
 	@sh tests/system.sh
 
-# the long proof: ten thousand worlds of orders and dispatches, about an hour and a half on two cores
+# the long proof: ten thousand worlds of orders, dispatches, stock and returns (docs/proof.md says how long)
 simulate: $(VENV)/.ready
 	$(BIN)/wharfinger simulate --seeds 10000 --workers 2 $(ARGS)
 

@@ -1,6 +1,6 @@
 """What a storefront and a warehouse must be able to do. Small on purpose: a new system fills these and nothing else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -273,3 +273,6 @@ class Archives(Protocol):
 
     def forget_filed(self, before: datetime, dry_run: bool = False) -> int:
         """Remove from the archive what is older. How many files; dry_run: only count them. Raises NotNow, NotAllowed."""
+
+    def put_back(self, is_known: Callable[[bytes], bool]) -> int:
+        """Lay ready again what the archive holds and the ledger does not know (it is an older one, restored). How many. Raises NotNow, NotAllowed."""

@@ -15,6 +15,7 @@ from deployments.cli_evidence import evidence
 from deployments.cli_parts import JsonOption, ProfileOption, name_profile, opened_house, out, print_table, told
 from deployments.cli_query import query
 from deployments.cli_reconcile import reconcile
+from deployments.cli_restore import restore
 from deployments.cli_simulate import simulate
 from deployments.cli_webhooks import webhooks
 
@@ -150,6 +151,7 @@ def doctor(
         raise typer.Exit(1)
 
 app.command()(reconcile)
+app.command()(restore)
 app.command()(simulate)
 
 

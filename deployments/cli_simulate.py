@@ -6,10 +6,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from connectors.kit.sandbox import FAULTS
+from deployments.simulation import coverage
 from deployments.simulation.modes import Report, crash, fault, summary, swarm
+from deployments.simulation.oracle import invariants
 
-LEAST_PER_CELL, WORLDS_FOR_COVERAGE = 30, 5_000  # a swarm of this size must have struck every cell so often
 SHOWN_MAX = 20
+WEIGHTS = "WHARFINGER_SIMULATION_WEIGHTS"
+MODES = {"swarm": swarm, "crash": crash, "fault": fault}
 
 out, told = Console(), Console(stderr=True, highlight=False)
 
@@ -19,31 +23,40 @@ def simulate(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 100,
     first: Annotated[int, typer.Option(help="The first of them.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Processes at once; the result is the same.")] = 1,
+    weights: Annotated[str, typer.Option(envvar=WEIGHTS, help="Chances of faults at a call, for every world: F3=0.1,F14=0.02, or JSON; 0 switches one off. The others are drawn.")] = "",
+    list_invariants: Annotated[bool, typer.Option("--invariants", help="Only list what is checked, and how.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")] = False,
 ) -> None:
-    """Play simulated worlds of orders, dispatches, crashes and faults on the real code, and check that nothing is lost and nothing happens twice.
+    """Play simulated worlds of orders, dispatches, stock, returns, crashes and faults on the real code; check that nothing is lost or happens twice.
 
     Example: wharfinger simulate --mode swarm --seeds 200 --first 1
     """
-    run = {"swarm": swarm, "crash": crash, "fault": fault}[mode]
-    report = run(range(first, first + seeds), told.print, workers)
+    if list_invariants:
+        for name, how in invariants().items():
+            out.print(f"{name}: {how}", highlight=False)
+        return
+    try:
+        chosen = coverage.read_weights(weights)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    report = MODES[mode](range(first, first + seeds), told.print, workers, chosen)
     print(report.as_json()) if as_json else _show(report)
-    thin = report.thin_cells(LEAST_PER_CELL) if mode == "swarm" and seeds >= WORLDS_FOR_COVERAGE else []
-    for cell in thin:
-        told.print(f"struck too seldom: {cell}")
-    if report.violations or thin:
+    for cell in report.thin():
+        told.print(f"struck too seldom: {cell}; at least {coverage.least(report.worlds)} in so many worlds")
+    if report.violations or report.thin():
         raise typer.Exit(1)
 
 
 def _show(report: Report) -> None:
     out.print("  ".join(f"{name} {value}" for name, value in summary(report).items()))
-    effects = sorted({effect for row in report.matrix.values() for effect in row})
-    table = Table(title="which fault struck what, and how often", title_justify="left")
-    for name in ("fault", *effects):
-        table.add_column(name, overflow="fold")
-    for name in sorted(report.matrix, key=lambda fault_name: int(fault_name[1:])):
-        table.add_row(name, *(str(report.matrix[name][effect] or "") for effect in effects))
-    out.print(table)
+    for effect, faults in coverage.CELLS.items():
+        table = Table(title=effect, title_justify="left", box=None, padding=(0, 1))
+        for name in faults:
+            table.add_column(name, justify="right")
+        table.add_row(*(str(report.matrix.get(name, {}).get(effect, 0)) for name in faults))
+        out.print(table)
+    out.print("faults: " + ", ".join(f"{name} {FAULTS.get(name, 'of processes, clocks and disks')}: {count}"
+                                     for name, count in sorted(report.faults.items(), key=lambda pair: int(pair[0][1:]))))
     for violation in report.violations[:SHOWN_MAX]:
         out.print(f"[red]seed {violation.seed}: {violation.invariant}[/]: {violation.what}")
         out.print("  faults: " + (", ".join(f"{strike.fault} on {strike.what}" for strike in violation.faults) or "none"))

@@ -81,6 +81,7 @@ def _send(opened: House, port: Delivers, effect_id: str, holder: str, done: Deli
     if not opened.ledger.effects.may_send(effect):  # this worker slept past its lease: somebody else reads back and decides
         done.counts["lost"] += 1
         return None
+    effect = replace(effect, lease_until=opened.clock.now() + opened.ledger.effects.lease_left(effect))  # by the clock that the port looks at
     try:
         receipt = port.send(effect)
     except WharfingerError as error:

@@ -41,7 +41,9 @@ def see_refunds(opened: House, storefront: str, since: datetime | None = None) -
             shown.setdefault(row["refund_id"], []).append(row)
         for effect in unproven:
             counts[_prove(opened, tx, effect, shown.get(effect.remote_id))] += 1
-        for refund_id in dict.fromkeys(row["refund_id"] for row in news if row["is_declined"]):
+        # one that was in doubt when its refund was seen declined had no number yet to be known by: it is told when it is proven
+        proven = [effect.remote_id for effect in unproven if any(row["is_declined"] for row in shown.get(effect.remote_id, ()))]
+        for refund_id in dict.fromkeys([row["refund_id"] for row in news if row["is_declined"]] + proven):
             counts["declined"] += _tell_declined(opened, tx, storefront, shown[refund_id])
         counts["seen"] += len({row["refund_id"] for row in news})
         if rows:

@@ -25,6 +25,7 @@ COMMANDS = (
     "exceptions show",
     "mapping export",
     "mapping import",
+    "restore",
     "query",
     "reconcile",
     "run",

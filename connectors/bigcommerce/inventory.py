@@ -15,7 +15,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from connectors.bigcommerce.catalogue import Catalogue, Found
-from connectors.bigcommerce.checked import doing, number, read
+from connectors.bigcommerce.checked import doing, in_time, number, read
 from connectors.bigcommerce.client import Client, error_body
 from connectors.bigcommerce.mapping import REFERENCE, why
 from connectors.bigcommerce.wire_stock import REASON_MAX, AbsoluteAdjustment, Adjusted, Adjustment, Location, StockItem, texts
@@ -113,6 +113,7 @@ class Inventory:
 
     def _put(self, effect: Effect, body: bytes) -> Receipt:
         update = StockUpdate.model_validate(effect.payload)
+        in_time(effect, self._clock, doing(self._name, effect))
         answer = self._client.adjust_stock(body, self._judge(update))
         try:
             taken = Adjusted.model_validate(answer)

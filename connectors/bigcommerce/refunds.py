@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 import pandas as pd
 from pydantic import ValidationError
 
-from connectors.bigcommerce.checked import doing, number, read
+from connectors.bigcommerce.checked import doing, in_time, number, read
 from connectors.bigcommerce.client import Client
 from connectors.bigcommerce.mapping import PLAIN, REFERENCE, nearest_minor, why
 from connectors.bigcommerce.wire import Order
@@ -69,6 +69,7 @@ class RefundDesk:
             raise Refused(at, f"the order was paid in {currency}, the refund is reckoned in {payload.currency}")
         quoted = read(RefundQuote, self._client.quote_refund(order_id, body), "/refund_quotes")
         request = json.loads(body) | self._paid_out(payload, quoted, at)
+        in_time(effect, self._clock, at)
         try:
             answer = self._client.refund(order_id, json.dumps(request).encode())
         except Refused:  # a proxy may have delivered it twice: then the first one worked

@@ -4,10 +4,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from connectors.bigcommerce.checked import doing, number, read
+from connectors.bigcommerce.checked import doing, in_time, number, read
 from connectors.bigcommerce.client import Client
 from connectors.bigcommerce.mapping import Unmappable, matching, shipment_request, shown, why
 from connectors.bigcommerce.wire import Order, Product, Shipment, ShipmentRequest
+from connectors.kit.clock import Clock
 from connectors.kit.errors import InDoubt, NotNow, Refused
 from connectors.ports import Effect, Receipt
 from contracts.effects import DispatchConfirmation
@@ -20,8 +21,8 @@ COMPLETED = b'{"status_id":2}'
 class Shipments:
     """One parcel to one address is one shipment. Nothing there guards against a second one, and each sends the customer an e-mail."""
 
-    def __init__(self, name: str, client: Client) -> None:
-        self._name, self._client = name, client
+    def __init__(self, name: str, client: Client, clock: Clock) -> None:
+        self._name, self._client, self._clock = name, client, clock
 
     def prepare(self, effect: Effect) -> bytes:
         """The JSON body of the shipment. Raises Refused when it breaks one of the vendor's limits, naming it."""
@@ -35,6 +36,7 @@ class Shipments:
         status = read(Order, self._client.order(order_id, False), "/orders/{id}").status_id
         if status in CANCELLED and effect.known_status != "cancelled":
             raise NotNow(doing(self._name, effect), f"the order's status is {status} (cancelled), which was not taken in yet", "It is sent after the next take-in.")
+        in_time(effect, self._clock, doing(self._name, effect))
         answer = self._client.create_shipment(order_id, body)
         try:
             shipment = Shipment.model_validate(answer)
@@ -80,8 +82,8 @@ class Shipments:
 class Completions:
     """Everything that is goods has left: the order is Shipped. A status never moves backwards."""
 
-    def __init__(self, name: str, client: Client) -> None:
-        self._name, self._client = name, client
+    def __init__(self, name: str, client: Client, clock: Clock) -> None:
+        self._name, self._client, self._clock = name, client, clock
 
     def prepare(self, effect: Effect) -> bytes:
         """The order's new status."""
@@ -93,6 +95,7 @@ class Completions:
         if there is not None:
             return there
         order_id = number(effect.payload["order_id"], doing(self._name, effect))
+        in_time(effect, self._clock, doing(self._name, effect))
         answer = self._client.update_order(order_id, body)
         try:
             status = Order.model_validate(answer).status_id

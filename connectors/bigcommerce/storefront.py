@@ -109,14 +109,14 @@ class BigCommerce:
         self.quiet_seconds, self.verify_seconds = settings.quiet_seconds, settings.verify_seconds
         self.update_items_max = settings.update_items_max
         self._client, self._clock, self._page_size = client, clock, settings.page_size
-        self._catalogue, self._shipments = Catalogue(name, client), Shipments(name, client)
+        self._catalogue, self._shipments = Catalogue(name, client), Shipments(name, client, clock)
         self._inventory = Inventory(name, client, clock, self._catalogue, settings.stock_page_size, settings.update_items_max)
         self._refunds = RefundDesk(name, client, clock, settings.refund_quiet_seconds, settings.refund_gap_seconds,
                                    settings.offline_refunds, settings.store_credit_refunds)
         keys = Keys(client_secret=settings.client_secret.get_secret_value(), header=settings.webhook_secret.get_secret_value()) \
             if settings.client_secret and settings.webhook_secret else None
         self._webhooks = Webhooks(name, settings.store_hash, client, clock, keys, settings.webhook_scopes)
-        self._carriers = {DISPATCH_CONFIRMATION: self._shipments, ORDER_COMPLETION: Completions(name, client), STOCK_UPDATE: self._inventory,
+        self._carriers = {DISPATCH_CONFIRMATION: self._shipments, ORDER_COMPLETION: Completions(name, client, clock), STOCK_UPDATE: self._inventory,
                           REFUND: self._refunds}
         self._embeds = settings.embed_consignments
         self._reading = Reading(name, settings.release_status_ids, settings.po_field, settings.organisation_from_company)

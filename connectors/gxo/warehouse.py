@@ -1,7 +1,7 @@
 """The port: GXO as a trading partner. Joins the file transport, the X12 and CSV mappings and the partner profile. No GXO API is claimed."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -183,6 +183,24 @@ class Gxo:
     def file_away(self, inbound: Inbound) -> None:
         """Move it to our archive. Twice is harmless."""
         self._files.move(self._partner.from_partner, inbound.name, self._partner.archive)
+
+    def put_back(self, is_known: Callable[[bytes], bool]) -> int:
+        """Lay ready again what our archive holds of the partner's and the ledger does not know. Both archives may be one folder: ours stay."""
+        count = 0
+        for file in self._files.list(self._partner.archive):
+            try:
+                body = self._files.read(self._partner.archive, file.name)
+            except BadDocument:
+                continue  # too large to have been read: it is on a desk, and was never more than its name
+            if not self._is_from_us(body) and not is_known(body):
+                self._files.move(self._partner.archive, file.name, self._partner.from_partner)
+                count += 1
+        return count
+
+    def _is_from_us(self, body: bytes) -> bool:
+        """By the sender that the envelope names (ISA06)."""
+        text = body.lstrip()
+        return text[:3] == b"ISA" and text[35:50].strip() == self._partner.our_id.strip().encode()
 
     def forget_filed(self, before: datetime, dry_run: bool = False) -> int:
         """Remove from our archive what the partner wrote before that moment: advice may bear names. Raises NotNow, NotAllowed."""

@@ -12,6 +12,7 @@ Every change carries the fence of the claim and the state it expects, and must h
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -127,7 +128,11 @@ class Effects:
 
     def may_send(self, claimed: Effect) -> bool:
         """Is the lease of this claim still running? A process that was stopped (a laptop's lid, a paused machine) must ask before it sends."""
-        return claimed.lease_until is not None and self._clock.now() < claimed.lease_until
+        return self.lease_left(claimed) > timedelta(0)
+
+    def lease_left(self, claimed: Effect) -> timedelta:
+        """How long this claim may still send, by the ledger's clock: another clock, of another machine perhaps, must not judge its end."""
+        return timedelta(0) if claimed.lease_until is None else claimed.lease_until - self._clock.now()
 
     def claim_doubtful(self, tx: Connection, effect_id: str, holder: str) -> Effect | None:
         """Take one UNKNOWN effect for a read-back; it stays UNKNOWN. None when somebody else was quicker."""
@@ -226,18 +231,19 @@ class Effects:
             tx.execute(sa.update(effect).where(effect.c.state == UNKNOWN, effect.c.holder.in_(dead_holders)).values(lease_until=None))
         return doubted
 
-    def jump_ahead(self, tx: Connection, numbers: int, fences: int) -> int:
+    def jump_ahead(self, tx: Connection, numbers: int, fences: int, quiet_seconds: float = 0, streams: Iterable[str] = ()) -> int:
         """After an older backup was restored: see `Ledger.jump_ahead`. How many effects are in doubt because of it."""
         if numbers < 1 or fences < 1:
             raise BadConfiguration("jumping ahead after a restore", "numbers and fences must be at least 1", "Give more than were used since the backup.")
         now = self._clock.now()
-        tx.execute(self._database.insert(control_number).values(stream=PACKAGE_NUMBERS, last=0).on_conflict_do_nothing())
+        for stream in (PACKAGE_NUMBERS, *streams):  # one that was not in use yet when the backup was taken would begin at 1 again
+            tx.execute(self._database.insert(control_number).values(stream=stream, last=0).on_conflict_do_nothing())
         tx.execute(sa.update(control_number).values(last=control_number.c.last + numbers))
         tx.execute(sa.update(effect).values(fence=effect.c.fence + fences, lease_until=None))
         tx.execute(sa.update(effect).where(effect.c.state == PLANNED).values(
             state=IN_FLIGHT, sent_at=sa.func.coalesce(effect.c.sent_at, sa.literal(now, effect.c.sent_at.type))))
         return tx.execute(sa.update(effect).where(effect.c.state == IN_FLIGHT).values(
-            state=UNKNOWN, doubted_at=now, not_before=now, error="it was owed when the backup was taken that was restored: it may have been sent since")).rowcount
+            state=UNKNOWN, doubted_at=now, not_before=now + timedelta(seconds=quiet_seconds), error="it was owed when the backup was taken that was restored: it may have been sent since")).rowcount
 
     def get(self, tx: Connection, effect_id: str) -> Row[Any] | None:
         """The whole row."""

@@ -1,6 +1,6 @@
 """The ledger as the rest of the house sees it: one object, one transaction at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import time
 
@@ -85,15 +85,16 @@ class Ledger:
             found = tx.execute(sa.select(metadata.tables[name]))
             return pd.DataFrame(found.mappings().all(), columns=list(found.keys()))
 
-    def jump_ahead(self, numbers: int, fences: int) -> int:
+    def jump_ahead(self, numbers: int, fences: int, quiet_seconds: float = 0, streams: Iterable[str] = ()) -> int:
         """Call once after an older backup was restored, before any flow runs. How many effects are in doubt because of it.
 
-        Every stream of control numbers jumps by `numbers` and every fence by `fences` (give more than can have been used since the
+        Every stream of control numbers (`streams`: those that may not have been in use yet) jumps by `numbers` and every fence by `fences` (give more than can have been used since the
         backup), so that no number is used twice and no worker of before the restore can write an outcome. What the backup says is
-        owed may have been sent since: it is read back before it is sent. Raises BadConfiguration for a jump below 1.
+        owed may have been sent since: it is read back before it is sent, and not before `quiet_seconds` from now, as a call of a moment ago may still
+        be carried out. Raises BadConfiguration for a jump below 1.
         """
         with self.transaction() as tx:
-            return self.effects.jump_ahead(tx, numbers, fences)
+            return self.effects.jump_ahead(tx, numbers, fences, quiet_seconds, streams)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -132,6 +132,10 @@ class Inbox:
         tx.execute(sa.insert(inbox).values(key=key, source=arrived.source, name=arrived.name, kind=arrived.kind, state=arrived.state,
                                            sha256=arrived.sha256, received_at=self._clock.now(), detail=arrived.detail))
 
+    def has_bytes(self, tx: Connection, digest: str) -> bool:
+        """Did a file with this hash ever come?"""
+        return tx.execute(sa.select(sa.func.count()).select_from(inbox).where(inbox.c.sha256 == digest)).scalar_one() > 0
+
     def counts(self, tx: Connection, source: str) -> dict[str, int]:
         """How many arrivals are in each state."""
         return {row.state: row.n for row in tx.execute(sa.select(inbox.c.state, sa.func.count().label("n")).where(inbox.c.source == source).group_by(inbox.c.state))}

@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from connectors.snapshots.snapshots import Snapshots
-from connectors.snapshots.sql import memory, relation
+from connectors.snapshots.sql import relation, scratch
 
 KIND = "stock_positions"
 FIGURES = ("unit", "available", "on_hand", "on_hold")
@@ -108,7 +108,7 @@ class Merging:
 @contextmanager
 def merging(snapshots: Snapshots, statement: pd.DataFrame) -> Iterator[Merging]:
     """A statement on its way into the positions."""
-    with memory() as connection:
+    with scratch() as connection:
         yield Merging(connection, snapshots, statement)
 
 
@@ -116,7 +116,7 @@ def changed_skus(snapshots: Snapshots, before: str, now: str) -> list[str]:
     """The SKUs whose figures differ between two positions of one facility. That only the statement is newer is no difference."""
     if before == now:
         return []
-    with memory() as connection:
+    with scratch() as connection:
         for side, name in (("a", before), ("b", now)):
             relation(connection, KIND, path_of(snapshots, name)).select("sku, unit, available, on_hand, on_hold").create_view(side)
         differs = " OR ".join(f"a.{column} IS DISTINCT FROM b.{column}" for column in FIGURES)
@@ -126,7 +126,7 @@ def changed_skus(snapshots: Snapshots, before: str, now: str) -> list[str]:
 
 def positions_of(snapshots: Snapshots, name: str, skus: list[str] | None = None) -> list[dict[str, Any]]:
     """The positions of these SKUs (None: all): sku, unit, available, on_hand, on_hold, as_of, sequence."""
-    with memory() as connection:
+    with scratch() as connection:
         rows = relation(connection, KIND, path_of(snapshots, name)).select(f"sku, {', '.join(FIGURES)}, as_of, sequence")
         rows.create_view("known")
         if skus is not None:

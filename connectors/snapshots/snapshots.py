@@ -17,7 +17,7 @@ from connectors.snapshots import files
 from connectors.snapshots.errors import SnapshotRefused
 from connectors.snapshots.frames import to_frame
 from connectors.snapshots.kinds import columns_of, fitting, kind_of
-from connectors.snapshots.sql import diff_sql, memory, quoted, relation
+from connectors.snapshots.sql import diff_sql, quoted, relation, scratch
 
 FOLDER = "snapshots"
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -49,7 +49,7 @@ class Snapshots:
         Raises SnapshotRefused (kind, name, columns, types, personal data) and NotNow (disk full or away; nothing was kept).
         """
         frame = fitting(kind, frame)
-        with memory() as connection:
+        with scratch() as connection:
             connection.register("said", frame)
             return self.keep_query(kind, source, as_of, connection, "SELECT * FROM said", key)
 
@@ -113,7 +113,7 @@ class Snapshots:
         columns = columns_of(kind)
         if not keys or not set(keys) <= set(columns):
             raise SnapshotRefused(f"comparing snapshots of {kind}", f"{', '.join(keys) or 'nothing'} is no key of it")
-        with memory() as connection:
+        with scratch() as connection:
             for side, at in (("a", a), ("b", b)):
                 kept = self._at(kind, source, at)
                 relation(connection, kind, kept and kept.path).create(side)
@@ -156,7 +156,7 @@ class Snapshots:
         return max((kept for kept in self.kept(kind, source) if kept.as_of <= at), default=None)
 
     def _frame(self, kind: str, kept: Kept | None) -> pd.DataFrame:
-        with memory() as connection:
+        with scratch() as connection:
             frame = to_frame(relation(connection, kind, kept and kept.path).to_arrow_table())
         types = {column: str(dtype) for column, dtype in kind_of(kind).contract.frame().dtypes.items()}
         gaps = {column: {"int64": "Int64", "bool": "boolean"}.get(types[column], types[column]) for column in frame if frame[column].isna().any()}

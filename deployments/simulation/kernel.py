@@ -21,6 +21,10 @@ class Crash(BaseException):
     """The process is gone, at this moment. Nothing in the product may catch it."""
 
 
+class Ended(BaseException):
+    """SIGTERM: the process is told to end, in the middle of whatever it does; what it has to tidy up it still may."""
+
+
 class Livelock(Exception):
     """The world never came to rest within its budget of points."""
 
@@ -35,8 +39,9 @@ class Worker:
     off_seconds: float = 0.0
     is_alive: bool = True
     crashes: int = 0
-    paused: bool = False  # stopped at its next point for longer than any lease, then goes on as if nothing had been
+    paused: float = 0.0  # stopped at its next point for so many seconds, then goes on as if nothing had been
     is_doomed: bool = False  # killed at this point
+    is_ended: bool = False  # told to end at this point
     error: BaseException | None = None
 
 
@@ -51,7 +56,8 @@ class Kernel:
     crashes: int = 0
     doomed_at: int = -1  # whoever is at this point is killed there
     workers: list[Worker] = field(default_factory=list)
-    on_point: list[Callable[[Worker, str], None]] = field(default_factory=list)
+    on_point: list[Callable[[Worker, str], None]] = field(default_factory=list)  # (who, the kind of effect that the point is about, or '')
+    on_death: list[Callable[[Worker], None]] = field(default_factory=list)
     after_turn: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -60,6 +66,7 @@ class Kernel:
         self._trace = hashlib.sha256(str(self.seed).encode())
         self._hub = getcurrent()
         self._gone: list[greenlet] = []  # killed in the middle: kept, so that nothing of theirs runs any more
+        self._is_over = False
         self.story: list[str] = []
 
     def dice(self, name: str) -> random.Random:
@@ -88,24 +95,29 @@ class Kernel:
         """Something that the world does by itself, at that time. It must not reach a point."""
         self._push(self.at + timedelta(seconds=seconds), act)
 
-    def point(self, what: str, may_wait: bool = True) -> None:
+    def point(self, what: str, may_wait: bool = True, effect: str = "") -> None:
         """A worker is at a call or a commit: it may crash here, or lose its turn. may_wait False: inside a transaction, where nobody may come between."""
         worker = self.current
         if worker is None:
             return
         self.points += 1
-        if self.points > self.points_max:
-            raise Livelock(f"{self.points} points")
+        if self.points > self.points_max:  # not raised here: the product might catch it
+            self._is_over = True
+            self._hub.switch()
         self.tell(f"{worker.name} {what}")
         for listener in self.on_point:
-            listener(worker, what)
+            listener(worker, effect)
         if worker.is_doomed or self.points == self.doomed_at:
             worker.is_doomed = False
             self._kill(worker, what, inside=not may_wait)
+        if worker.is_ended:
+            worker.is_ended = False
+            self.tell(f"{worker.name} is told to end at {what}")
+            raise Ended
         if may_wait and worker.paused:
-            worker.paused = False
-            self.tell(f"{worker.name} is stopped for a while")
-            self.wait(self.dice("pace").uniform(70, 400))
+            seconds, worker.paused = worker.paused, 0.0
+            self.tell(f"{worker.name} is stopped for {seconds:.0f} s")
+            self.wait(seconds)
         elif may_wait:
             self.wait(self.dice("pace").choice((0.01, 0.05, 0.2, 1.0)))
 
@@ -133,13 +145,26 @@ class Kernel:
                 self._turn(what)
             else:
                 what()
+            if self._is_over:
+                raise Livelock(f"more than {self.points_max} points")
             for look in self.after_turn:
                 look()
         self.at = max(self.at, until)
 
+    def kill_all(self) -> None:
+        """Every process is gone at once, and begins again a little later: a machine that died."""
+        for worker in self.workers:
+            if worker.green is not None and not worker.green.dead:
+                self.tell(f"{worker.name} is killed")
+                self._gone.append(worker.green)
+                self._heap = [one for one in self._heap if one[2] is not worker]
+                heapq.heapify(self._heap)
+                worker.crashes += 1
+                self._again(worker)
+
     def stop(self) -> None:
         """Nobody goes on. Killed processes end without running another line of ours."""
-        self.points_max = 1 << 60
+        self.points_max, self.on_point, self._is_over = 1 << 60, [], False
         for green in [*self._gone, *(worker.green for worker in self.workers if worker.green)]:
             if green is not None and not green.dead:
                 green.throw(GreenletExit)
@@ -169,6 +194,8 @@ class Kernel:
 
     def _again(self, worker: Worker) -> None:
         worker.green = None
+        for listener in self.on_death:
+            listener(worker)
         self._push(self.at + timedelta(seconds=self.dice("restart").uniform(1, 40)), worker)
 
     def _push(self, at: datetime, what: "Worker | Callable[[], None]") -> None:

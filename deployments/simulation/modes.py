@@ -1,19 +1,20 @@
 """Three ways to look for trouble: a swarm of seeds, every crash point of one scenario, every call of it struck by every fault. And shrinking."""
 
 import json
+import multiprocessing
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from deployments.simulation.faults import FILES, HTTP, LOCKED, WRITES
-from deployments.simulation.play import Outcome, Scenario, Violation, calm, play
+from deployments.simulation import coverage
+from deployments.simulation.play import Outcome, Scenario, Violation, play
 
-SMALL = Scenario(faults=calm, orders_max=2, trading=timedelta(minutes=20), nastiness="lenient")
-EACH = (*HTTP, *FILES, *WRITES, LOCKED)
+SMALL = Scenario(has_weather=False, orders_max=2, trading=timedelta(minutes=24), nastiness="lenient")
 SHRINK_MAX = 40  # worlds played to make one violation's list of faults shorter
+SHRUNK_MAX = 10  # violations whose lists are made shorter
 
 Say = Callable[[str], None]
 
@@ -24,6 +25,7 @@ class Report:
 
     mode: str
     seeds: int = 0
+    worlds: int = 0
     calls: int = 0
     points: int = 0
     crashes: int = 0
@@ -31,16 +33,19 @@ class Report:
     faults: Counter = field(default_factory=Counter)
     matrix: dict[str, Counter] = field(default_factory=dict)
     effects: Counter = field(default_factory=Counter)
+    themes: Counter = field(default_factory=Counter)
+    weights: dict[str, float] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
         """One world more."""
-        self.seeds += 1
+        self.worlds += 1
         self.calls += outcome.calls
         self.points += outcome.points
         self.crashes += outcome.crashes
         self.virtual_hours += outcome.virtual_hours
         self.effects += outcome.effects
+        self.themes.update(outcome.themes)
         self.violations += outcome.violations
         for strike in outcome.struck:
             self.faults[strike.fault] += 1
@@ -48,83 +53,76 @@ class Report:
 
     def as_json(self) -> str:
         """For a program."""
-        told = asdict(self) | {"virtual_hours": round(self.virtual_hours, 1)}
+        found = [{"seed": one.seed, "invariant": one.invariant, "what": one.what, "faults": [vars(strike) for strike in one.faults], "story": one.story,
+                  "scenario": _told(one.scenario)} for one in self.violations]
+        told = {"seeds": self.seeds, "calls": self.calls, "faults": dict(sorted(self.faults.items(), key=lambda pair: int(pair[0][1:]))), "crashes": self.crashes,
+                "virtual_hours": round(self.virtual_hours, 1), "violations": found, "mode": self.mode, "worlds": self.worlds, "points": self.points,
+                "effects": self.effects, "themes": self.themes, "weights": self.weights, "matrix": self.matrix,
+                "least_per_cell": coverage.least(self.worlds) if self.mode == "swarm" else 0, "thin_cells": self.thin()}
         return json.dumps(told, indent=2, default=str)
 
-    def thin_cells(self, least: int) -> list[str]:
-        """Cells of the matrix that a run of this size should have hit at least so often, and did not."""
-        return [f"{fault} on {effect}: {self.matrix.get(fault, Counter())[effect]}" for effect, faults in CELLS.items() for fault in faults
-                if self.matrix.get(fault, Counter())[effect] < least]
+    def thin(self) -> list[str]:
+        """Cells of the matrix that a swarm of this size should have hit at least so often, and did not."""
+        return coverage.thin(self.matrix, self.worlds, self.weights) if self.mode == "swarm" else []
 
 
-# what must be struck by what: every effect that leaves the house, by every fault that its way out knows
-CELLS: dict[str, tuple[str, ...]] = {
-    "dispatch_confirmation": ("F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8", "F10"),
-    "order_completion": ("F1", "F2", "F3", "F5", "F6", "F7", "F8", "F10", "F11"),
-    "fulfilment_request": ("F3", "F19"),
-    "filing away": ("F3",),
-    "file 945": ("F22", "F23", "F24", "F25", "F26"),
-    "file 997": ("F22", "F23", "F24", "F25", "F26"),
-    "read orders": ("F1", "F2", "F3", "F5", "F6", "F8", "F10", "F11", "F12"),
-    "read shipments": ("F1", "F2", "F5", "F6", "F8", "F10", "F13"),
-    "ledger": ("F18",),
-}
+def _told(scenario: Any) -> dict[str, Any]:
+    return {} if scenario is None else {"only": scenario.only, "doomed_at": scenario.doomed_at, "spared": sorted(scenario.spared), "weights": dict(scenario.weights)}
 
 
-def swarm(seeds: Iterable[int], say: Say, workers: int = 1, scenario: Scenario = Scenario()) -> Report:
-    """A random subset of the faults for every seed, weighted to the calls that change something."""
-    return _together("swarm", ((seed, scenario) for seed in seeds), say, workers)
+def swarm(seeds: Iterable[int], say: Say, workers: int = 1, weights: Mapping[str, float] | None = None) -> Report:
+    """A random subset of the faults for every seed, weighted to the calls that change something; weights: {fault: its chance in every world}."""
+    scenario = Scenario(weights=tuple(sorted((weights or {}).items())))
+    return _together("swarm", seeds, lambda seed: iter([scenario]), say, workers, dict(weights or {}))
 
 
-def crash(seeds: Iterable[int], say: Say, workers: int = 1) -> Report:
+def crash(seeds: Iterable[int], say: Say, workers: int = 1, weights: Mapping[str, float] | None = None) -> Report:
     """Whoever is at point 1 is killed there, then at point 2 of the same world, and so on to the end of its trading."""
-    return _together("crash", _each_point(seeds), say, workers)
+    return _together("crash", seeds, each_point, say, workers, {})
 
 
-def fault(seeds: Iterable[int], say: Say, workers: int = 1) -> Report:
-    """Every call of a small world struck by every fault, one at a time."""
-    return _together("fault", _each_call(seeds), say, workers)
+def fault(seeds: Iterable[int], say: Say, workers: int = 1, weights: Mapping[str, float] | None = None) -> Report:
+    """Every call of a small world struck by every fault that its way knows, one at a time."""
+    return _together("fault", seeds, each_call, say, workers, {})
 
 
-def _each_point(seeds: Iterable[int]) -> Iterator[tuple[int, Scenario]]:
-    for seed in seeds:
-        for point in range(1, play(seed, SMALL).points + 1):
-            yield seed, replace(SMALL, doomed_at=point)
+def each_point(seed: int, step: int = 1) -> Iterator[Scenario]:
+    """The small world of a seed, killed at its first point, its second, and so on."""
+    for point in range(1, play(seed, SMALL).points + 1, step):
+        yield replace(SMALL, doomed_at=point)
 
 
-def _each_call(seeds: Iterable[int]) -> Iterator[tuple[int, Scenario]]:
-    for seed in seeds:
-        for call in range(1, play(seed, SMALL).calls + 1):
-            for one in EACH:
-                yield seed, replace(SMALL, only=(call, one))
+def each_call(seed: int, step: int = 1) -> Iterator[Scenario]:
+    """The small world of a seed, with each of its calls struck by each fault that can strike it. step: only each so manieth."""
+    calls = [(number, one) for number, candidates in enumerate(play(seed, SMALL).asked, 1) for one in candidates]
+    for call in calls[::step]:
+        yield replace(SMALL, only=call)
 
 
-def _together(mode: str, worlds: Iterator[tuple[int, Scenario]], say: Say, workers: int) -> Report:
-    report, played = Report(mode), 0
-    with ProcessPoolExecutor(workers) if workers > 1 else _Here() as pool:
-        for outcome in pool.map(_play, worlds, chunksize=8) if workers > 1 else map(_play, worlds):
-            report.add(outcome)
-            played += 1
-            if played % 100 == 0:
-                say(f"{played} worlds, {report.points} points, {sum(report.faults.values())} faults, {report.crashes} crashes, "
-                    f"{len(report.violations)} violations")
-    for violation in report.violations:
+def _together(mode: str, seeds: Iterable[int], scenarios: Callable[[int], Iterator[Scenario]], say: Say, workers: int, weights: dict[str, float]) -> Report:
+    report, chosen = Report(mode, weights=weights), list(seeds)
+    report.seeds = len(chosen)
+    worlds = ((seed, scenario) for seed in chosen for scenario in scenarios(seed))
+    for outcome in _played(worlds, workers):
+        report.add(outcome)
+        if report.worlds % 100 == 0:
+            say(f"{report.worlds} worlds, {report.points} points, {sum(report.faults.values())} faults, {report.crashes} crashes, {len(report.violations)} violations")
+    for violation in report.violations[:SHRUNK_MAX]:
         shrink(violation)
     return report
 
 
-class _Here:
-    """No pool: this process."""
-
-    def __enter__(self) -> "_Here":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing to end."""
+def _played(worlds: Iterator[tuple[int, Scenario]], workers: int) -> Iterator[Outcome]:
+    if workers == 1:
+        yield from map(_play, worlds)
+        return
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_play, worlds, chunksize=8)
 
 
 def _play(world: tuple[int, Scenario]) -> Outcome:
     outcome = play(*world)
+    outcome.asked = []
     for violation in outcome.violations:
         violation.scenario = world[1]
     return outcome
@@ -148,9 +146,10 @@ def shrink(violation: Violation) -> None:
         else:
             size //= 2
     violation.faults, violation.spared = left, sorted(spared)
+    violation.scenario = replace(scenario, spared=frozenset(spared))
 
 
 def summary(report: Report) -> dict[str, Any]:
     """What a person reads first."""
-    return {"mode": report.mode, "worlds": report.seeds, "calls": report.calls, "points": report.points, "crashes": report.crashes,
+    return {"mode": report.mode, "seeds": report.seeds, "worlds": report.worlds, "calls": report.calls, "points": report.points, "crashes": report.crashes,
             "virtual hours": round(report.virtual_hours, 1), "faults": sum(report.faults.values()), "violations": len(report.violations)}

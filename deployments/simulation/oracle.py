@@ -1,40 +1,68 @@
 """The invariants of RELIABILITY.md §3, each a named function over the sandboxes' own books and the ledger.
 
-`at_every_step`: what must hold at every moment. `at_the_end`: what must hold once all is healed and nothing is owed. What the demo's judge asks of
-a trading day is asked here too (deployments/demo_checks.py).
+Three witnesses: `wire.py` looks at every change that leaves, `watch.py` at every change of the ledger, both at the moment it happens; here is what must
+hold after every turn, and once all is healed and nothing is owed. What the demo's judge asks of a trading day is asked here too.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from deployments import demo_checks
 from deployments.demo_orders import Period
+from deployments.simulation import oracle_money, oracle_stock
+from deployments.simulation.world import CANARIES, KITS
 
-KITS = {"SET": {"MUG": 2, "LANTERN": 1}}  # by the world's table of kits, written down anew here
-OTHERWISE = {"units_asked_equal_units_ordered", "storefront_shipped_what_the_warehouse_shipped", "personal_data_is_only_in_the_vault"}
+OTHERWISE = {"every_parcel_is_read_at_the_storefront_once", "units_asked_equal_units_ordered", "storefront_shipped_what_the_warehouse_shipped", "personal_data_is_only_in_the_vault",
+             "control_numbers_are_used_once", "no_confirmed_effect_without_its_order"}
 Found = list[tuple[str, str]]
+AS_THEY_HAPPEN = {
+    "no call inside a transaction": "16, on the wire", "every change on the wire was intended": "17, on the wire: claimed, by whoever sends it, with this payload",
+    "one change at a time for each key": "15, on the wire and in the ledger", "a doubt is read back before it is sent again": "28, on the wire: quiet period, read-back, then again",
+    "control numbers are used once": "19, on the wire and in the ledger", "control numbers only rise": "19, in the ledger", "states move along their edges": "9, in the ledger",
+    "fences never go back": "18, in the ledger", "every claim has a fence of its own": "18, in the ledger", "a stale fence changes nothing": "18, in the ledger",
+    "nothing is deleted from the ledger's books": "26, in the ledger", "closed exceptions say who, when and why": "26, in the ledger", "the same cause counts up": "26, in the ledger",
+    "watermarks never go back": "27, in the ledger", "watermarks never pass a record that is not taken in": "27, in the ledger: against what the lists said",
+    "older stock never wins": "11, 12, on the wire and in the ledger", "published stock is never negative": "13, on the wire", "published stock is what could be there": "13, 14, on the wire",
+    "shipped never exceeds ordered": "4, after every turn", "every world comes to rest": "28", "no error is a bug of ours": "8: fail closed, and by name",
+    "running everything again changes nothing": "33",
+}
 
 
 def at_every_step(world: Any) -> Found:
     """Cheap, and asked after every turn."""
-    return [*_shipped_within_ordered(world.shop.lines_now)]
+    found, world.wire.found = world.wire.found, []
+    return [*found, *_shipped_within_ordered(world.shop.lines_now)]
 
 
 def at_the_end(world: Any) -> Found:
     """Asked once, at rest."""
     books = demo_checks.Books(world.shop.books(), world.site.books())
-    house = _Ledgered(world)
-    evidence = demo_checks.Evidence(house, books, Period([]), world.cancelled)
+    evidence = demo_checks.Evidence(_Ledgered(world), books, Period([]), world.cancelled)
     found: Found = []
     for check in demo_checks.CHECKS:
         if check.__name__ not in OTHERWISE:
             result = demo_checks.Found()
             check(evidence, result)
-            found += [(check.__name__, what) for what in result.violated]
-    for check in (_units_asked, _units_shown, _one_warehouse_order):
-        found += [(check.__name__.strip("_").replace("_", " "), what) for what in check(evidence)]
-    return found
+            found += [(check.__name__.replace("_", " "), what) for what in result.violated]
+    for check in CHECKS:
+        found += [(check.__name__.replace("_", " "), what) for what in check(world, evidence)]
+    return [(name, what) for name, what in found if not _is_excused(world, name, what)]
+
+
+def invariants() -> dict[str, str]:
+    """Every invariant by name, with its number in RELIABILITY.md §3 and how it is asked."""
+    own = {check.__name__.replace("_", " "): (check.__doc__ or "").strip() for check in (*demo_checks.CHECKS, *CHECKS) if check.__name__ not in OTHERWISE}
+    return AS_THEY_HAPPEN | own
+
+
+def _is_excused(world: Any, name: str, what: str) -> bool:
+    """After a restore: a record whose change went out since the backup, of which nothing restored can know; files that are acknowledged once more, and
+    copies of known ones that nobody looks at again (docs/proof.md)."""
+    if world.was_restored and (name.startswith("our acknowledgements") and " 2 " in what or name.startswith("every file") and what.startswith(("again", "copy"))):
+        return True
+    return bool(world.excused & set(re.findall(r"\d{3,}", what)))
 
 
 class _Ledgered:
@@ -45,50 +73,144 @@ class _Ledgered:
 
 
 def _shipped_within_ordered(orders: dict[int, dict[int, dict[str, Any]]]) -> Iterator[tuple[str, str]]:
-    """4: at the storefront, at every instant."""
+    """4: at the storefront, at every instant. (An edit may take away what has left; then it is the customer's, and not ours.)"""
     for number, lines in orders.items():
         for line_id, line in lines.items():
-            if line["quantity_shipped"] > line["quantity"]:
+            if line["quantity_shipped"] > line["quantity"] and line["quantity_shipped"] > line.setdefault("most_ordered", line["quantity"]):
                 yield "shipped never exceeds ordered", f"order {number} line {line_id}: {line['quantity_shipped']} of {line['quantity']}"
 
 
-def _units_asked(e: demo_checks.Evidence) -> Iterator[str]:
-    """3: in base units, the factor applied exactly once."""
+def units_asked_are_units_ordered(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
+    """3: in base units, the factor applied exactly once; an edit that the warehouse could not follow is on a desk."""
     for number, order in e.orders.items():
         for copy in e.live(str(number)):
-            if "edited_after_export" in e.open_types(str(number)):
+            if str(number) in e.cancelled or e.open_types(str(number)) & {"edited_after_export", "rejected_by_warehouse", "cancel_refused"}:
                 continue
             ordered, asked = Counter(), Counter()
             for line in e.goods(order).values():
-                ordered.update(_units(line["sku"], line["quantity"]))
+                ordered.update(units(line["sku"], line["quantity"]))
             for line in copy["lines"].values():
                 asked[line["sku"]] += line["quantity"]
             if ordered != asked:
                 yield f"order {number}: ordered {dict(ordered)}, asked {dict(asked)}"
 
 
-def _units_shown(e: demo_checks.Evidence) -> Iterator[str]:
+def units_shown_are_units_shipped(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
     """4: at rest, what the storefront shows as shipped is what the warehouse shipped, in storefront units."""
     for number, order in e.orders.items():
-        if e.open_types(str(number)) & {"carrier_unmapped", "over_shipped", "line_unmatched", "advice_changed"}:
+        if e.open_types(str(number)) & {"carrier_unmapped", "over_shipped", "line_unmatched", "advice_changed", "return_unexpected", "edited_after_export"}:
             continue
         left, told = Counter(), Counter()
         for copy in (copy for reference in e.references_of.get(str(number), []) for copy in e.at_warehouse[reference]):
             for line in copy["lines"].values():
                 left[line["sku"]] += line["shipped"]
         for line in order["lines"].values():
-            told.update(_units(line["sku"], line["quantity_shipped"]))
-        if +left != +told:
+            told.update(units(line["sku"], line["quantity_shipped"]))
+        has_kit = any(line["sku"] in KITS for line in order["lines"].values())
+        is_whole = all(line["quantity_shipped"] >= line["quantity"] for line in e.goods(order).values())
+        if +left != +told and (is_whole or not has_kit):  # parts may have left that make no whole kit yet
             yield f"order {number}: the warehouse shipped {dict(left)}, the storefront shows {dict(told)}"
 
 
-def _units(sku: str, quantity: int) -> Counter:
+def units(sku: str, quantity: int) -> Counter:
     """What the warehouse handles for so many of the storefront's."""
-    return Counter({component: count * quantity for component, count in KITS.get(sku, {sku: 1}).items()})
+    return Counter({part: count * quantity for part, count in KITS.get(sku, {sku: 1}).items()})
 
 
-def _one_warehouse_order(e: demo_checks.Evidence) -> Iterator[str]:
+def every_parcel_is_shown_once(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
+    """5, 6: as the demo's judge says it; but a parcel with a part of a kit is shown with the one that makes it whole."""
+    result = demo_checks.Found()
+    demo_checks.every_parcel_is_read_at_the_storefront_once(e, result)
+    split = {order_id for order_id, references in e.references_of.items() if int(order_id) in e.orders
+             and any(line["sku"] in KITS for line in e.orders[int(order_id)]["lines"].values())
+             and sum(len(copy["parcels"]) for reference in references for copy in e.at_warehouse[reference]) > 1}
+    left_out = {order_id for order_id in e.references_of if e.open_types(order_id) & {"rejected_by_storefront", "blocked_effect"}}
+    for what in result.violated:
+        order_id = re.findall(r"order (\d+)", what)[0]
+        if not (order_id in split | left_out and what.endswith(" 0 shipments")):
+            yield what
+
+
+def one_warehouse_order_each(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
     """1: never more than one was ever made under a reference."""
     for reference, copies in e.at_warehouse.items():
         if len(copies) > 1:
             yield f"{reference}: {len(copies)} orders at the warehouse"
+
+
+def control_numbers_reach_the_warehouse_once(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
+    """19: at rest, each number came once, and no two effects have one."""
+    for control, times in Counter(one["control"] for one in e.books.warehouse["received"] if not one["verdict"]).items():
+        if times > 1:
+            yield f"control number {control} came {times} times"
+    numbered = [row.number for row in e.effects if row.number]
+    if len(set(numbered)) < len(numbered):
+        yield "two effects have one control number"
+
+
+def what_is_confirmed_is_there(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
+    """2: both ways between the ledger and the far sides' books, for every kind of effect."""
+    files = {one["control"] for one in e.books.warehouse["received"] if not one["verdict"]}
+    there = {"dispatch_confirmation": {str(one["id"]) for one in e.shipments}, "refund": {str(one["id"]) for one in e.books.storefront["refunds"]}}
+    for row in e.effects:
+        if row.state == "CONFIRMED" and row.kind in there and row.remote_id not in there[row.kind]:
+            yield f"{row.effect_id} is confirmed, and not there"
+        if row.state == "CONFIRMED" and row.number and row.number not in files:
+            yield f"{row.effect_id} is confirmed, and its file never came"
+    known = {row.number for row in e.effects if row.number and row.state in ("CONFIRMED", "BLOCKED")}
+    if not world.was_restored:
+        yield from (f"file {control} came, and no effect says so" for control in sorted(files - known))
+
+
+def cut_off_files_are_set_aside(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
+    """21: a file that is not whole adds no row, and is kept for a person."""
+    arrived = e.house.ledger.table("inbox")
+    for one in e.books.warehouse["written"]:
+        if one["fault"] == "F23":
+            states = set(arrived.loc[arrived["name"] == f"cut_{one['file']}", "state"])
+            if states - {"quarantined", "duplicate"} or not states:
+                yield f"cut_{one['file']} is {sorted(states) or 'nowhere'}"
+
+
+def hostile_names_are_told(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
+    """20: what cannot be opened for its name is somebody's to look at."""
+    if any(one["fault"] == "F26" for one in e.books.warehouse["written"]) and not any("name is not one" in str(row.evidence.get("why")) for row in e.exceptions):
+        yield "a file with a hostile name lies there, and nobody was told"
+
+
+def the_book_knows_every_order(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
+    """27, 28: at rest, every order of the shop is in the book as it last changed."""
+    known = world.known_orders()
+    for number, order in e.orders.items():
+        if known.get(number, 0) < order["modified"] and not e.open_types(str(number)) & {"record_unsound"}:
+            yield f"order {number} changed at {order['modified']}, the book knows {known.get(number)}"
+
+
+def exceptions_are_told_once(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
+    """26: one cause is open once."""
+    for (kind, connection, record, cause), times in Counter((row.type, row.connection, row.record, row.cause) for row in e.exceptions if row.state == "open").items():
+        if times > 1:
+            yield f"{kind} of {connection} {record} is open {times} times ({cause})"
+
+
+def held_means_an_exception(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
+    """8: an order whose plan is 'held' has an open exception, and what was refused or blocked has one."""
+    for row in world.look("SELECT order_id, state FROM order_book WHERE state = 'held'"):
+        if not e.open_types(row["order_id"]):
+            yield f"order {row['order_id']} is held, and nobody is told"
+    told = " ".join(f"{row.cause} {row.record}" for row in e.exceptions)
+    for row in e.effects:
+        if row.state in ("BLOCKED", "REJECTED") and row.kind != "stock_update" and row.effect_id not in told and row.record not in told:
+            yield f"{row.effect_id} is {row.state}, and nobody is told"
+
+
+def personal_data_is_nowhere_in_the_clear(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
+    """30: the canaries are in no table, exception or snapshot; what is sealed cannot be read."""
+    content = world.ledger.database.content()
+    yield from (f"the ledger has {canary.decode()}" for canary in CANARIES if canary in content)
+    yield from (f"a log or an error has {canary.decode()}" for canary in CANARIES if any(canary.decode() in line for line in world.kernel.story if " Bug" in line))
+
+
+CHECKS = (every_parcel_is_shown_once, units_asked_are_units_ordered, units_shown_are_units_shipped, one_warehouse_order_each, control_numbers_reach_the_warehouse_once,
+          what_is_confirmed_is_there, cut_off_files_are_set_aside, hostile_names_are_told, the_book_knows_every_order, exceptions_are_told_once,
+          held_means_an_exception, personal_data_is_nowhere_in_the_clear, *oracle_stock.CHECKS, *oracle_money.CHECKS)

@@ -1,160 +1,166 @@
 """One simulated world: a BigCommerce account, a GXO site, one ledger, and the flows' plain functions run by workers that meet and die.
 
-The template of a ledger (tables, mappings, keys) is made once a process and copied for every world.
+The template of a ledger (tables, mappings, keys) is made once a process and kind of world, and copied for every world.
 """
 
 import atexit
+import json
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import httpx
 import pandas as pd
 import sqlalchemy as sa
 
 from connectors.bigcommerce.sandbox import BigCommerceSandbox
+from connectors.bigcommerce.wire import read_date
 from connectors.gxo.profile import Profile as Partner
-from connectors.gxo.sandbox import GxoSandbox
+from connectors.gxo.sandbox import KINDS, GxoSandbox
 from connectors.house import House, Profile, read_profile
-from connectors.kit.errors import InDoubt, NotNow, WharfingerError
-from connectors.kit.exchange import Entry, Exchange
+from connectors.kit.exchange import Exchange
 from connectors.kit.folder import LocalDisk
 from connectors.kit.sandbox import Transport
+from connectors.ledger.effects import payload_hash
 from connectors.ledger.ledger import Ledger
 from connectors.ledger.vault import new_master_key
+from connectors.snapshots.kinds import kind_of
+from connectors.snapshots.snapshots import Kept, Snapshots
 from contracts.items import Items
 from deployments.demo_warehouse import PARTNER
 from deployments.demo_world import EU_FACILITY, STOREFRONT, UK_FACILITY, WAREHOUSE, tables
-from deployments.simulation.faults import HTTP, LOCKED, WRITES, Effects, SandboxFaults, Weather
+from deployments.simulation import watch
+from deployments.simulation.faults import FEEDS, HTTP, LOCKED, WRITES, Effects, SandboxFaults, Weather
 from deployments.simulation.kernel import Kernel, SimClock, Worker
+from deployments.simulation.wire import SimDisk, SimTransport, Wire
 from tasks import mappings
+from tasks.restore import take_up_again
 
 PROFILE = Path(__file__).resolve().parents[1] / "profiles" / "demo" / "profile.toml"
 TOKEN, HASH = "demo-token", "hash0"
 QUIET, LEASE, SETTLE = 120.0, 60.0, 45.0
 SKUS = ("HEART", "LANTERN", "MUG", "TRAY")
+KITS = {"SET": {"MUG": 2, "LANTERN": 1}, "CRATE": {"TRAY": 6}}
+LOCATION = "1"
 ADDRESS = {"first_name": "Canary", "last_name": "Lovelace", "street_1": "1 Canary Row", "city": "Canaryton", "zip": "CN1 1CN", "country": "United Kingdom",
            "country_iso2": "GB", "phone": "07700900001", "email": "canary.ada@example.invalid", "shipping_method": "Royal Mail Tracked 48"}
+CANARIES = (b"Canaryton", b"Canary Row", b"canary.ada", b"07700900001")
 NASTINESS = ("strict", "lenient", "laggy", "amnesiac", "reordering")
+PARCELS = {"complete": 20, "packages": 30, "unnumbered": 10, "partial": 30, "other carrier": 5, "repeated": 5}
+WORTH = {"A": 100, "B": 50, "C": 0, "D": 100}  # percent that a grade is refunded; D only where the return was approved; of U nobody thought at first
+RULES = "connection,warehouse,grade,refund_percent,disposition,needs_rma\n" + "".join(
+    f"{STOREFRONT},{WAREHOUSE},{grade},{WORTH[grade]},{kept},{'yes' if grade == 'D' else 'no'}\n" for grade, kept in zip("ABCD", ("restock", "keep apart", "scrap", "restock"), strict=True))
 
 
-class SimTransport(httpx.BaseTransport):
-    """The way to a sandbox: a point before and after each request."""
+@dataclass(frozen=True)
+class Variant:
+    """What differs from world to world in mappings and partner profile. kept_back: rows of the safety stock, (SKU, rule, value)."""
 
-    def __init__(self, inner: httpx.BaseTransport, kernel: Kernel, worker: Worker) -> None:
-        self._inner, self._kernel, self._worker = inner, kernel, worker
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """One request."""
-        what = f"{request.method} {request.url.path.partition('/stores/')[2].partition('/')[2] or request.url.path}"
-        self._kernel.point(f"asks {what}")
-        try:
-            came = self._inner.handle_request(request)
-        except httpx.TimeoutException:
-            self._kernel.tell(f"{self._worker.name} has no answer to {what}")
-            self._kernel.wait(10.0)
-            raise
-        self._kernel.point(f"hears {came.status_code} to {what}")
-        return came
+    kept_back: tuple[tuple[str, str, str], ...]
+    partner: str = ""  # TOML, into the partner's profile
 
 
-class SimDisk(LocalDisk):
-    """The way to the partner's folders: a point before and after each step that changes something, and the faults of files."""
-
-    def __init__(self, root: Path, world: "World", worker: Worker) -> None:
-        super().__init__(root)
-        self._world, self._worker = world, worker
-
-    def entries(self, folder: str, limit: int) -> Iterator[Entry]:
-        """What lies there, dated by the world's clock: when it was first seen."""
-        self._strike("F1", f"list {folder}", NotNow)
-        found = sorted(LocalDisk.entries(self, folder, limit), key=lambda entry: entry.name)
-        return iter([entry._replace(modified_at=self._world.first_seen(folder, entry.name)) for entry in found])
-
-    def write(self, folder: str, name: str, body: bytes) -> None:
-        """A new file."""
-        self._world.kernel.point(f"writes {folder}/{name}")
-        self._strike("F19", f"write {folder}", NotNow)
-        LocalDisk.write(self, folder, name, body)
-
-    def rename(self, folder: str, name: str, to_folder: str, to_name: str) -> Literal["done", "taken", "gone"]:
-        """Publishing, or filing away."""
-        self._world.kernel.point(f"renames {folder}/{to_name}")
-        came = LocalDisk.rename(self, folder, name, to_folder, to_name)
-        self._strike("F3", f"rename {folder}", InDoubt)
-        self._world.kernel.point(f"has renamed {folder}/{to_name}")
-        return came
-
-    def _strike(self, fault: str, what: str, error: type[WharfingerError]) -> None:
-        effect = "read files" if what.startswith("list") else "fulfilment_request" if "in" in what.split()[-1] else "filing away"
-        if self._world.weather.strike((fault,), what, effect, not effect.startswith("read")):
-            raise error(what, f"simulated {fault}")
-
-
-class NoSnapshots:
-    """Snapshots are files of their own, written after the ledger's commit and never read by a flow that decides: left out of the worlds."""
-
-    def keep(self, kind: str, source: str, as_of: datetime, frame: pd.DataFrame, key: str) -> Path:
-        """Nothing is kept."""
-        return Path(key)
-
-
-class SimHouse(House):
-    """One process's house: connections of its own, the world's one ledger."""
-
-    ledger_of_the_world: Ledger
-
-    @cached_property
-    def _ledger(self) -> Ledger:
-        return self.ledger_of_the_world
-
-    @cached_property
-    def snapshots(self) -> Any:
-        """None are kept."""
-        return NoSnapshots()
+VARIANTS = (
+    Variant((("*", "fixed", "2"),)),
+    Variant((("*", "percent", "10"), ("HEART", "fixed", "5")), "accepts_changes = false\naccepts_cancels = false\n"),
+    Variant((("MUG", "percent", "25"),), "acknowledges = false\n"),
+)
 
 
 @dataclass(frozen=True)
 class Template:
-    """What every world begins with."""
+    """What every world of one variant begins with."""
 
     profile: Profile
+    partner: dict[str, Any]
     ledger: bytes
     items: pd.DataFrame
 
 
 @cache
-def template() -> Template:
+def template(variant: Variant = VARIANTS[0]) -> Template:
     """Made once a process: a ledger with its tables and mappings, as bytes."""
     home = Path(tempfile.mkdtemp(prefix="wharfinger-template-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     for name, secret in (("vault.key", new_master_key()), ("bigcommerce.token", TOKEN)):
         (home / name).write_text(secret)
     text = PROFILE.read_text().replace("{bigcommerce}", "https://bigcommerce.invalid").replace("{home}", str(home))
-    text = text.replace("quiet_seconds = 3\n", f"quiet_seconds = {QUIET}\n").replace('store_hash = "demo"', f'store_hash = "{HASH}"\npage_size = 5')
-    text = text.replace(f'url = "sqlite:///{home}/ledger.db"', 'url = "sqlite://"')  # in memory: a file's content says that it has a journal beside it
+    for old, new in (("quiet_seconds = 3\n", f"quiet_seconds = {QUIET}\n"), ('store_hash = "demo"', f'store_hash = "{HASH}"\npage_size = 5\nstock_page_size = 5\nupdate_items_max = 3'),
+                     ("cycles_seconds = 10\n", ""), ("verify_seconds = 20\n", "verify_seconds = 300\n"), ("refund_quiet_seconds = 6", f"refund_quiet_seconds = {QUIET}"),
+                     ('system = "gxo"\n', 'system = "gxo"\nlost_skus_min = 1\n'),
+                     (f'url = "sqlite:///{home}/ledger.db"', 'url = "sqlite://"'),  # in memory: a file's content says that it has a journal beside it
+                     ('usage = "T"\n', 'usage = "T"\nreceipts = {sale_grades = ["A"]}\n' + variant.partner)):
+        if old not in text:
+            raise AssertionError(f"the demo's profile has no {old!r} any more")
+        text = text.replace(old, new)
     (home / "profile.toml").write_text(text)
     profile = read_profile(home / "profile.toml")
     house = House(profile)
-    for table, csv in {**tables(), "kits": KITS}.items():
+    for table, csv in {**tables(), **_tables(variant)}.items():
         mappings.change_mapping(house, table, csv, "set-up")
     content = house.ledger.database.content()
     house.close()
-    return Template(profile, content, _items())
+    partner = dict(profile.connections[WAREHOUSE].options["partner"])
+    return Template(profile, PARTNER | partner, content, _items())
 
 
-KITS = f"connection,sku,component,quantity\n{STOREFRONT},SET,MUG,2\n{STOREFRONT},SET,LANTERN,1\n"
+def _tables(variant: Variant) -> dict[str, str]:
+    kits = [f"{STOREFRONT},{kit},{part},{count}" for kit, parts in KITS.items() for part, count in parts.items()]
+    safety = [f"{STOREFRONT},{sku},{rule},{value}" for sku, rule, value in variant.kept_back]
+    places = [f"{STOREFRONT},{LOCATION},{WAREHOUSE},{facility},100" for facility in (UK_FACILITY, EU_FACILITY)]
+    return {"kits": "\n".join(["connection,sku,component,quantity", *kits]) + "\n", "safety_stock": "\n".join(["connection,sku,rule,value", *safety]) + "\n",
+            "stock_locations": "\n".join(["connection,location,warehouse,facility,share_percent", *places]) + "\n", "return_rules": RULES}
 
 
 def _items() -> pd.DataFrame:
     return Items.frame({"warehouse": WAREHOUSE, "sku": sku, "description": sku.title(), "is_active": True, "unit": "EA", "barcode": "", "hs_code": "950590",
                         "origin": "CN", "customs_value_minor": 0, "customs_currency": ""} for sku in SKUS)
+
+
+class SimSnapshots(Snapshots):
+    """Positions of stock are real files, as figures are decided from them; what else is kept, is kept in mind for those who compare, or not at all."""
+
+    kept_in_mind: dict[tuple[str, str], list[tuple[datetime, pd.DataFrame]]]
+
+    def keep(self, kind: str, source: str, as_of: datetime, frame: pd.DataFrame, key: str) -> Path:
+        """Nothing on the disk."""
+        if kind in ("locations", "shown_stock"):
+            self.kept_in_mind.setdefault((kind, source), []).append((as_of, frame))
+        return Path(key)
+
+    def latest(self, kind: str, source: str) -> pd.DataFrame:
+        """The newest of it."""
+        return max(self.kept_in_mind.get((kind, source), []), key=lambda kept: kept[0], default=(None, kind_of(kind).contract.frame()))[1]
+
+    def as_of(self, kind: str, source: str, at: datetime) -> pd.DataFrame:
+        """The newest that was true by then."""
+        before = [kept for kept in self.kept_in_mind.get((kind, source), []) if kept[0] <= at]
+        return max(before, key=lambda kept: kept[0], default=(None, kind_of(kind).contract.frame()))[1]
+
+    def kept(self, kind: str, source: str) -> list[Kept]:
+        """When it was true, and no file."""
+        return [Kept(at, at, Path()) for at, _ in self.kept_in_mind.get((kind, source), [])]
+
+
+class SimHouse(House):
+    """One process's house: connections of its own, the world's one ledger and one folder of snapshots."""
+
+    world: "World"
+
+    @cached_property
+    def _ledger(self) -> Ledger:
+        return self.world.ledger
+
+    @cached_property
+    def snapshots(self) -> Any:
+        """One folder for all processes."""
+        opened = SimSnapshots(self.world.home / "analytics", self.clock)
+        opened.kept_in_mind = self.world.kept_in_mind
+        return opened
 
 
 @dataclass
@@ -163,47 +169,142 @@ class World:
 
     kernel: Kernel
     weather: Weather
+    themes: tuple[str, ...] = ()
     nastiness: str = "lenient"
-    partner: dict[str, Any] = field(default_factory=dict)
+    variant: Variant = VARIANTS[0]
     home: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="wharfinger-sim-", dir=_fast())))
     cancelled: set[int] = field(default_factory=set)
+    unsound: set[int] = field(default_factory=set)
+    came_back: dict[str, int] = field(default_factory=dict)  # number of the receipt -> the order that it really is of
+    kept_in_mind: dict[tuple[str, str], list[tuple[datetime, pd.DataFrame]]] = field(default_factory=dict)
+    discounts: dict[int, str] = field(default_factory=dict)  # by order
+    stock_witness: Any = None
+    after_step: list[Any] = field(default_factory=list)  # asked after every step of the site
+    was_restored: bool = False
+    is_closed: bool = False  # nobody decides anything any more
+    excused: set[str] = field(default_factory=set)  # records of effects sent between a backup and its restore, of which the restored ledger cannot know
+    quiet_seconds: float = QUIET
+    orders_feed: str = f"{STOREFRONT} orders"
+
+    def has(self, theme: str) -> bool:
+        """Is this world about it?"""
+        return theme in self.themes
 
     def open(self) -> "World":
         """Sandboxes, ledger, houses."""
-        made, self._seen = template(), {}
+        made, self._seen, self.wire = template(self.variant), {}, Wire(self)
         (self.home / "partner").mkdir()
         self.clock = SimClock(self.kernel)
-        effects = Effects()
-        self.shop = BigCommerceSandbox(self.clock, store_hash=HASH, token=TOKEN, quota=100_000, faults=SandboxFaults(self.weather, effects, QUIET - 30, HTTP))
-        self.site = GxoSandbox(self.home / "partner", self.clock, Partner(**PARTNER | self.partner), set(made.items["sku"]), {UK_FACILITY, EU_FACILITY},
-                               seed=self.kernel.seed, nastiness="lenient" if self.nastiness != "strict" else "strict", pick_seconds=60, rest_seconds=120,
-                               acknowledge_seconds=30, faults=SandboxFaults(self.weather, effects, 45, WRITES))
+        effects, dice, is_laggy = Effects(), self.kernel.dice("world"), self.nastiness == "laggy"
+        self.shop = BigCommerceSandbox(self.clock, store_hash=HASH, token=TOKEN, quota=100_000, faults=SandboxFaults(self.weather, effects, QUIET - 30, HTTP),
+                                       stock_delay_seconds=50 if is_laggy else 2, payment_seconds=90 if is_laggy else 5)
+        self.stock = self._stock(dice) if self.has("stock") else None
+        self.partner = Partner(**made.partner)
+        self.site = GxoSandbox(self.home / "partner", self.clock, self.partner, set(made.items["sku"]), {UK_FACILITY, EU_FACILITY},
+                               seed=self.kernel.seed, nastiness="strict" if self.nastiness == "strict" else "lenient", stock=self.stock,
+                               pick_seconds=600 if self.has("minds") else dice.choice((60, 60, 600)), rest_seconds=120, acknowledge_seconds=300 if is_laggy else 30,
+                               kinds=PARCELS if self.has("parcels") else KINDS, faults=SandboxFaults(self.weather, effects, 45, (*WRITES, *FEEDS)))
         _publish_items(self.home / "partner", made.items)
         self._ids = 0
         self.ledger = Ledger("sqlite://", self.clock, made.profile.vault.key, LEASE, self._next_id, content=made.ledger)
         engine = self.ledger.database.engine
+        with engine.connect() as connection:
+            self._raw = connection.connection.driver_connection
+        watch.begin(self._raw)
         sa.event.listen(engine, "begin", self._begins)
-        sa.event.listen(engine, "commit", lambda _: self.kernel.point("commits", may_wait=False))
+        sa.event.listen(engine, "commit", self._commits)
+        self.kernel.on_death.append(self.wire.dies)
+        self.kernel.on_death.append(lambda worker: self.wire.orders_heard.pop(worker.name, None))
         return self
 
-    def house(self, worker: Worker) -> House:
-        """A process of its own on the same ledger: its clients, its clock."""
+    def house(self, worker: Worker | None = None) -> House:
+        """A process of its own on the same ledger: its clients, its clock. Without a worker: one that the world itself uses, and nothing strikes."""
         clock = SimClock(self.kernel, worker)
-        ways = {STOREFRONT: SimTransport(Transport(self.shop, self.clock), self.kernel, worker),
-                WAREHOUSE: Exchange(SimDisk(self.home / "partner", self, worker), clock, SETTLE)}
-        opened = SimHouse(template().profile, clock, ways)
-        opened.ledger_of_the_world = self.ledger
+        disk = LocalDisk(self.home / "partner") if worker is None else SimDisk(self.home / "partner", self, worker)
+        ways: dict[str, Any] = {WAREHOUSE: Exchange(disk, clock, SETTLE)} | ({} if worker is None else {
+            STOREFRONT: SimTransport(Transport(self.shop, self.clock), self, worker)})
+        opened = SimHouse(template(self.variant).profile, clock, ways)
+        opened.world = self
         return opened
 
     def first_seen(self, folder: str, name: str) -> datetime:
         """When a file was first looked at: the disk's own times would differ from run to run."""
         return self._seen.setdefault((folder, name), self.kernel.at)
 
+    def forget_what_was_told(self) -> None:
+        """After a restore, what was sent is only known to the far sides."""
+        self.stock_witness.forgets()
+
     def close(self) -> None:
         """Nothing of it stays."""
         self.kernel.stop()
         self.ledger.close()
         shutil.rmtree(self.home, ignore_errors=True)
+
+    def restore(self, content: bytes) -> None:
+        """An older backup of the ledger is put in its place, by the procedure of connectors/ledger/README.md."""
+        self.was_restored = True
+        watch.end(self._raw)
+        self.ledger.database.load(content)
+        watch.begin(self._raw)
+        take_up_again(self.house(), 1_000, 100)
+        watch.judge(self, self._raw)
+
+    # what the witnesses ask
+
+    def look(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        """Rows of the ledger as they stand at this moment, whoever is in the middle of what."""
+        cursor = self._raw.execute(sql, values)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def is_of(self, kind: str, row: dict[str, Any]) -> bool:
+        """Is this effect of the kind that a call carries? A 940 carries requests, changes and cancels."""
+        return row["kind"] == kind or kind == "fulfilment_request" and row["kind"] in ("fulfilment_change", "fulfilment_cancel")
+
+    def says_the_same(self, kind: str, row: dict[str, Any], told: Any) -> bool:
+        """Does the call say what its intent says, and is the intent what it was when it was planned?"""
+        payload = json.loads(row["payload"])
+        if payload_hash(payload) != row["payload_hash"]:
+            return False
+        if isinstance(told, str):
+            return f"_{row['number']:09}." in told
+        body = json.loads(told)
+        if kind == "dispatch_confirmation":
+            lines = sorted((line["line_id"], line["quantity"]) for line in payload["lines"])
+            return body["tracking_number"] == payload["tracking_number"] and lines == sorted((str(i["order_product_id"]), i["quantity"]) for i in body["items"])
+        if kind == "refund":
+            return sorted((line["line_id"], line["quantity"]) for line in payload["lines"]) == sorted((str(i["item_id"]), i["quantity"]) for i in body["items"])
+        if kind == "stock_update":
+            return sorted(item["quantity"] for item in payload["items"]) == sorted(item["quantity"] for item in body["items"])
+        return True
+
+    def about(self, kind: str, row: dict[str, Any]) -> str:
+        """What a read-back of this effect asks for: the order; for stock, anything of it."""
+        return "" if kind == "stock_update" else str(row["record"])
+
+    def known_orders(self) -> dict[int, int]:
+        """{order: its change that the book knows, in seconds}."""
+        return {int(row["order_id"]): self.second(row["modified_at"]) for row in self.look("SELECT order_id, modified_at FROM order_book")}
+
+    def second(self, moment: str) -> int:
+        """A moment as the ledger keeps it, in whole seconds."""
+        return int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp())
+
+    def changed_at(self, text: str) -> int:
+        """A moment as the shop writes it."""
+        return int(read_date(text).timestamp())
+
+    def part(self, folder: str, name: str) -> bytes:
+        """What lies there at this moment."""
+        path = self.home / "partner" / folder / name
+        return path.read_bytes() if path.is_file() else b""
+
+    def _stock(self, dice: Any) -> dict[str, dict[str, int]]:
+        """What lies at the site, and the shop's catalogue; of some SKU there is too little."""
+        self.shop.add_products({"sku": sku, "name": sku, "inventory_tracking": "product"} for sku in (*SKUS, *KITS))
+        short = dice.choice((*SKUS, "", ""))
+        return {facility: {sku: dice.randint(0, 3) if sku == short else dice.randint(25, 60) for sku in SKUS} for facility in (UK_FACILITY, EU_FACILITY)}
 
     def _next_id(self) -> str:
         self._ids += 1
@@ -212,6 +313,10 @@ class World:
     def _begins(self, _: Any) -> None:
         if self.kernel.current is not None and self.weather.strike((LOCKED,), "begin", "ledger", True):
             raise sa.exc.OperationalError("BEGIN", {}, sqlite3.OperationalError("database is locked"))
+
+    def _commits(self, _: Any) -> None:
+        self.wire.found += watch.judge(self, self._raw)
+        self.kernel.point("commits", may_wait=False)
 
 
 def _publish_items(root: Path, items: pd.DataFrame) -> None:

@@ -1,0 +1,150 @@
+"""What stock must be: worked out anew from the site's own book, not with the flows' rules (invariants 11 to 14)."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from connectors.kit.sandbox import FEED_SILENT, ROWS_LOST
+from deployments.demo_checks import Evidence
+from deployments.demo_world import STOREFRONT
+from deployments.simulation.world import KITS, LOCATION, SKUS
+
+PLACES = 2
+AT_MOST_APART = 12  # units that may have come or gone at a site between two looks at it: a receipt
+
+
+class StockWitness:
+    """The site's free and lying units over time, and the versions that left for the shop."""
+
+    def __init__(self, world: Any) -> None:
+        self._world, self._last, self.most, self.least = world, {}, {}, {}
+
+    def looks(self) -> None:
+        """After every step of the site, and of whoever moves goods there."""
+        held = self._world.site.dock.book.all()
+        for sku in SKUS:
+            lying = free = 0
+            for skus in held.values():
+                lying, free = lying + skus[sku]["free"] + skus[sku]["allocated"], free + skus[sku]["free"]
+            self.most[sku] = max(self.most.get(sku, 0), lying)
+            self.least[sku] = min(self.least.get(sku, free), free)
+
+    def leaves(self, row: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        """11, 13, 14: a figure on the wire is no older than the last of its SKU, and could be true."""
+        payload = json.loads(row["payload"])
+        bought = self._bought()
+        for item in payload["items"]:
+            sku, version = item["sku"], (item["as_of"], item["sequence"])
+            if version < self._last.get(sku, version):
+                yield "older stock never wins", f"{sku}: {version} after {self._last[sku]}"
+            self._last[sku] = version
+            parts = KITS.get(sku, {sku: 1})
+            if any(part not in self.most for part in parts):
+                continue
+            most = min(self.most[part] // count for part, count in parts.items())
+            least = min(max(0, self.least[part] - bought[part]) // count for part, count in parts.items())
+            least -= kept_back(self._world, sku, least) + AT_MOST_APART
+            knows_all = self._is_known_everywhere(sku)
+            if item["quantity"] > most + AT_MOST_APART or knows_all and item["quantity"] < least:
+                yield "published stock is what could be there", f"{sku}: {item['quantity']} told, there were never less than {least} nor more than {most}"
+
+    def _is_known_everywhere(self, sku: str) -> bool:
+        """Was the figure made of statements of every place? Of one that never named the SKU, nothing is known, and that is no zero."""
+        first = {one["facility"]: one["fault"] for one in reversed(self._world.site.dock.statements) if one["fault"] != FEED_SILENT}
+        if ROWS_LOST in first.values():  # nobody can tell that the first statement of all is a half one
+            return False
+        rows = self._world.look("SELECT parts FROM stock_desired WHERE location = ? AND sku = ?", LOCATION, sku)
+        return bool(rows) and len({part["facility"] for part in json.loads(rows[0]["parts"])["at"]}) == PLACES
+
+    def forgets(self) -> None:
+        """A backup was restored: what was told since is not known any more."""
+        self._last = {}
+
+    def _bought(self) -> Counter[str]:
+        """Every unit that anybody ever ordered: what may still have to leave."""
+        found: Counter[str] = Counter()
+        for lines in self._world.shop.lines_now.values():
+            for line in lines.values():
+                for part, count in KITS.get(line["sku"], {line["sku"]: 1}).items():
+                    found[part] += 3 * count * line["quantity"]  # edited, unseen and unasked at once: each is taken off before it is known
+        return found
+
+
+def kept_back(world: Any, sku: str, units: int) -> int:
+    """What this world's rules keep back of so many: the row of the SKU, else the one for all."""
+    rules = {one: (rule, int(value)) for one, rule, value in world.variant.kept_back}
+    rule, value = rules.get(sku) or rules.get("*") or ("fixed", 0)
+    return value if rule == "fixed" else -(-units * value // 100)
+
+
+def the_shop_shows_what_is_there(world: Any, e: Evidence) -> Iterator[str]:
+    """13: free units of both facilities, less what was bought and the site does not know of, less what is kept back; never below zero."""
+    if not world.has("stock") or world.excused:
+        return
+    shown, withheld = e.books.storefront["stock"].get(int(LOCATION), {}), _withheld(e)
+    free: dict[str, list[int]] = {}
+    for facility in sorted(e.books.warehouse["stock"]):
+        for sku in SKUS:
+            free.setdefault(sku, []).append(e.books.warehouse["stock"][facility][sku]["free"])
+    promised = _promised(e)
+    for sku in (*SKUS, *KITS):
+        if sku in withheld:
+            continue
+        parts = KITS.get(sku, {sku: 1})
+        sellable = sum(min(max(0, free[part][place] - promised[place][part]) // count for part, count in parts.items()) for place in range(2))
+        should = max(0, sellable - kept_back(world, sku, sellable))
+        has = shown.get(sku, {"on_hand": 0})["on_hand"]
+        if has != should:
+            yield f"{sku}: the shop shows {has}, it should show {should} (free {[free[part] for part in parts]}, promised {[dict(one) for one in promised]})"
+
+
+def _promised(e: Evidence) -> list[Counter[str]]:
+    """By facility (the second, then the first of the alphabet: DAVENTRY, VENRAY): the goods of orders that wait for a person. All of them are British."""
+    found: list[Counter[str]] = [Counter(), Counter()]
+    for number, order in e.orders.items():
+        if order["status_id"] in (11, 3) and not e.live(str(number)):
+            for line in e.goods(order).values():
+                for part, count in KITS.get(line["sku"], {line["sku"]: 1}).items():
+                    found[0][part] += count * (line["quantity"] - line["quantity_shipped"])
+    return found
+
+
+def _withheld(e: Evidence) -> set[str]:
+    """SKUs of which nothing is told, or of which a person has the word: each with an open exception."""
+    odd = {row.record.split(" ")[-1] for row in e.exceptions if row.state == "open" and row.type in ("stock_absurd", "stock_sku_unknown", "stock_drift", "rejected_by_storefront")}
+    if any(row.state == "open" and row.type == "feed_shrank" for row in e.exceptions):
+        return {*SKUS, *KITS}
+    return odd | {kit for kit, parts in KITS.items() if odd & set(parts)}
+
+
+def stock_writes_are_ours(world: Any, e: Evidence) -> Iterator[str]:
+    """2: what the shop took in as adjustments was each intended by an effect."""
+    if world.has("stock") and not world.excused:
+        known = {row.effect_id for row in e.effects if row.kind == "stock_update"}
+        for write in e.books.storefront["stock_writes"]:
+            reason = write["reason"].removeprefix("ref:")
+            if not any(effect_id.startswith(reason) for effect_id in known):
+                yield f"adjustment {write['transaction_id']} names no effect of ours"
+
+
+def a_bad_statement_is_told(world: Any, e: Evidence) -> Iterator[str]:
+    """14, 20: figures that nobody can believe changed nothing and are, or were, somebody's to look at."""
+    for statement in e.books.warehouse["statements"] if world.has("stock") else ():
+        if statement["fault"] == "F28" and not any(row.type in ("stock_absurd", "feed_shrank", "document_malformed") for row in e.exceptions):
+            yield f"statement {statement['number']} had absurd figures, and nobody was told"
+
+
+def silence_is_no_zero(world: Any, e: Evidence) -> Iterator[str]:
+    """14: what was never out of stock at the site was never shown as sold out by us."""
+    if not world.has("stock") or not world.stock_witness._is_known_everywhere("HEART"):
+        return
+    told = [(item["sku"], item["quantity"]) for row in e.effects if row.kind == "stock_update" and row.connection == STOREFRONT for item in row.payload["items"]]
+    bought = world.stock_witness._bought()
+    for sku, quantity in told:
+        parts = KITS.get(sku, {sku: 1})
+        if quantity == 0 and all(world.stock_witness.least.get(part, 0) - bought[part] - kept_back(world, sku, 60) > AT_MOST_APART * count for part, count in parts.items()):
+            yield f"{sku} was told as sold out, and never was"
+
+
+CHECKS = (the_shop_shows_what_is_there, stock_writes_are_ours, a_bad_statement_is_told, silence_is_no_zero)

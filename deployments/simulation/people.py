@@ -1,0 +1,193 @@
+"""The people of a world: customers who order, change their minds and send goods back; a site that counts, receives and states its stock; and the
+operator, who adds what was forgotten and works through the desk as the form does.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from connectors.house import House
+from connectors.kit.errors import BadConfiguration
+from contracts.exceptions import APPROVE_RETURN, CHOOSE_ORDER, DONE, REFUND_IT, RESEND
+from deployments.demo_world import EU_FACILITY, STOREFRONT, UK_FACILITY, WAREHOUSE, tables
+from deployments.simulation.kernel import BEGIN, Worker
+from deployments.simulation.world import ADDRESS, KITS, RULES, SKUS, World
+from tasks import desk, mappings, rmas
+
+PRICES = ("2.55", "0.99", "3.33", "10.00", "7.77", "1.01")
+FORGOTTEN_RULE = f"{STOREFRONT},{WAREHOUSE},U,50,keep apart,no\n"
+REMEDIES = {"return_unmatched": CHOOSE_ORDER, "rma_not_approved": APPROVE_RETURN, "refund_declined": REFUND_IT, "rejected_by_storefront": RESEND,
+            "return_unexpected": DONE, "document_malformed": DONE, "over_shipped": DONE, "line_unmatched": DONE}
+
+
+def populate(world: World, orders_max: int, trading: timedelta) -> None:
+    """Everybody has something to do until the end of trading."""
+    dice, kernel, seconds = world.kernel.dice("customers"), world.kernel, trading.total_seconds()
+    for _ in range(dice.randint(2, orders_max)):
+        lines, head = _basket(world), _head(world)
+        kernel.later(dice.uniform(0, seconds / 2), lambda lines=lines, head=head: _order(world, lines, head))
+    for _ in range(6 if world.has("minds") else 2):
+        kernel.later(dice.uniform(0, seconds), lambda: _change_mind(world))
+    if world.has("returns"):
+        for _ in range(dice.randint(2, 5)):
+            kernel.later(dice.uniform(seconds * 0.35, seconds), lambda: _send_back(world))
+        kernel.later(dice.uniform(seconds * 0.3, seconds), lambda: _refund_trouble(world))
+    if world.has("stock"):
+        kernel.later(5, world.site.state_stock)
+        for _ in range(dice.randint(4, 9)):
+            kernel.later(dice.uniform(200, seconds), lambda: _site_life(world))
+
+
+def _basket(world: World) -> list[dict[str, Any]]:
+    dice = world.kernel.dice("customers")
+    lines = [{"sku": sku, "name": sku, "quantity": dice.randint(1, 5), "price": dice.choice(PRICES), "product_id": 1}
+             for sku in dice.sample((*SKUS, *KITS), dice.randint(1, 3))]
+    if dice.random() < 0.15:  # the same article twice: several lines of one SKU are filled in order
+        lines.append({**lines[0], "quantity": dice.randint(1, 3)})
+    if dice.random() < 0.3:
+        lines.append({"sku": "POST", "name": "Postage", "quantity": 1, "price": "4.95", "product_id": 1})
+    if dice.random() < 0.12:
+        lines.append({"sku": "GHOST", "name": "Ghost", "quantity": 1, "price": "1.00", "product_id": 1})
+    return lines
+
+
+def _head(world: World) -> dict[str, str]:
+    dice = world.kernel.dice("customers")
+    return {"shipping_cost": dice.choice(("0", "0", "3.99")), "discount": dice.choice(("0", "0", "0", "0.50"))}
+
+
+def _order(world: World, lines: list[dict[str, Any]], head: dict[str, str]) -> None:
+    number = world.shop.place_order(lines, [ADDRESS], status_id=11, currency="GBP", **head)
+    world.discounts[number] = head["discount"]
+    world.kernel.tell(f"a customer places order {number}")
+
+
+def _change_mind(world: World) -> None:
+    dice, known = world.kernel.dice("customers"), world.shop.books()["orders"]
+    waiting = [number for number, order in known.items() if order["status_id"] == 11 and number not in world.cancelled]
+    if not waiting or dice.random() < 0.3:
+        return
+    asked = [number for number in waiting if any(copies[0]["storefront_order"] == str(number) for copies in world.site.books()["orders"].values())]
+    number = dice.choice(asked if asked and dice.random() < 0.7 else waiting)  # a mind that changes too late is the hard one
+    if dice.random() < 0.4:
+        world.shop.cancel_order(number)
+        world.cancelled.add(number)
+        world.kernel.tell(f"the customer cancels order {number}")
+        return
+    line_id, line = dice.choice(sorted(known[number]["lines"].items()))
+    how = dice.random()
+    if how < 0.5:
+        world.shop.edit_order(number, quantities={line_id: line["quantity"] + 1})
+    elif how < 0.7 and line["quantity"] > 1:
+        world.shop.edit_order(number, quantities={line_id: line["quantity"] - 1})
+    elif how < 0.85:
+        world.shop.edit_order(number, add=[{"sku": dice.choice(SKUS), "quantity": dice.randint(1, 2), "price": dice.choice(PRICES), "product_id": 1}])
+    else:
+        world.shop.edit_order(number, address={"street_1": f"{dice.randint(2, 9)} Canary Row"})
+    world.kernel.tell(f"the customer edits order {number}")
+
+
+def _send_back(world: World) -> None:
+    """A parcel comes back of an order that has left: a part or all, sound or not, now and then too much, or without a word whose it is."""
+    dice = world.kernel.dice("returns")
+    shipped = [(reference, copy) for reference, copies in sorted(world.site.books()["orders"].items()) for copy in copies[:1] if copy["parcels"]]
+    if not shipped:
+        return
+    reference, copy = dice.choice(shipped)
+    left = {}
+    for line in copy["lines"].values():
+        left[line["sku"]] = left.get(line["sku"], 0) + line["shipped"]
+    lines = []
+    for sku in dice.sample(sorted(left), dice.randint(1, len(left))):
+        units = left[sku] + dice.randint(1, 2) if dice.random() < 0.1 else dice.randint(1, max(1, left[sku]))
+        lines.append((sku, units, dice.choice("AAAABBCDDU")))
+    order, rma = int(copy["storefront_order"]), ""
+    announced = [name for name, notice in world.site.dock.notices.items() if notice["order"] == reference and notice["state"] == "announced"]
+    if announced and dice.random() < 0.7:
+        rma = dice.choice(sorted(announced))
+    named = "" if dice.random() < 0.12 else reference
+    number = world.site.receive_return(named, lines, rma, copy["facility"])
+    world.came_back[number] = order
+    world.kernel.tell(f"goods of order {order} come back as {number}")
+
+
+def _refund_trouble(world: World) -> None:
+    """A payment provider that will decline the next refund; or somebody at the shop's own desk who refunds by hand."""
+    dice, orders = world.kernel.dice("refund trouble"), world.shop.books()["orders"]
+    if dice.random() < 0.4:
+        world.shop.decline_next_refund(0, dice.choice(("at once", "later")))
+    elif (left := sorted(number for number, order in orders.items() if order["status_id"] == 2)) and dice.random() < 0.4:
+        number = dice.choice(left)
+        line_id = min(orders[number]["lines"])
+        world.shop.refund_by_hand(number, {line_id: 1}, reason="goodwill")
+        world.kernel.tell(f"somebody refunds one of order {number} by hand")
+
+
+def _site_life(world: World) -> None:
+    """What the site says between two statements, and how it states."""
+    dice, facility = world.kernel.dice("site"), world.kernel.dice("site").choice((UK_FACILITY, EU_FACILITY))
+    sku, what = dice.choice(SKUS), dice.random()
+    late = dice.choice((400, 900))
+    if what < 0.2:
+        world.site.adjust(facility, {sku: dice.choice((-2, -1, 1, 3))} if world.site.books()["stock"][facility][sku]["free"] > 2 else {sku: 2})
+    elif what < 0.4:
+        world.site.receive(facility, [(sku, dice.randint(1, 12))])
+    elif what < 0.6:
+        world.site.state_stock(facility)
+    elif what < 0.72:
+        world.site.state_stock(facility, dice.sample(SKUS, 2), is_whole=False)
+    elif what < 0.92:  # what was true before comes after what is true now
+        world.site.state_stock(facility, late_seconds=late)
+        world.site.receive(facility, [(sku, dice.randint(2, 6))])
+        world.site.state_stock(facility)
+    elif world.site.dock.statements:
+        world.site.repeat_statement()
+
+
+def operates(world: World, trading: timedelta) -> Callable[[House, Worker], None]:
+    """What the operator does whenever he looks: from the last fifth of trading on he adds the mappings that were forgotten; asks for returns; clears the desk."""
+    dice = world.kernel.dice("operator")
+
+    def operate(house: House, me: Worker) -> None:
+        if world.is_closed:
+            return
+        is_late = world.kernel.at >= BEGIN + trading * 0.8
+        if is_late and not world.look("SELECT 1 FROM mapping WHERE actor = 'operator' AND table_name = 'carriers'"):
+            for table, csv in (("return_rules", RULES + FORGOTTEN_RULE), ("carriers", tables(mended=True)["carriers"])):
+                mappings.change_mapping(house, table, csv, "operator")
+        if world.has("returns") and not world.weather.is_calm:
+            _announce(world, house, dice)
+        if is_late:
+            _clear(world, house, dice)
+
+    return operate
+
+
+def _announce(world: World, house: House, dice: Any) -> None:
+    """A customer rings up: one or two of something that has left are to come back."""
+    with house.ledger.transaction() as tx:
+        known = [row for row in world.look("SELECT DISTINCT connection, order_id FROM request WHERE state IN ('shipped', 'partly_shipped') ORDER BY order_id")]
+        entries = {row["order_id"]: house.ledger.books.order(tx, STOREFRONT, row["order_id"]) for row in known}
+    if not entries or dice.random() < 0.4:
+        return
+    order_id = dice.choice(sorted(entries))
+    line = dice.choice([line for line in entries[order_id].lines if line["sku"] != "POST"])
+    try:
+        rmas.ask_return(house, STOREFRONT, order_id, f"sku,quantity\n{line['sku']},1\n", "unwanted", "carla", approve=dice.random() < 0.7)
+    except BadConfiguration as no:
+        world.kernel.tell(f"no return of order {order_id}: {no.got[:60]}")
+
+
+def _clear(world: World, house: House, dice: Any) -> None:
+    """One by one: each remedy is what the form would do. What is refused stays on the desk."""
+    for row in house.ledger.exceptions.listed():
+        remedy = REMEDIES.get(row.type)
+        if remedy is None or dice.random() < 0.25 and not world.weather.is_calm:
+            continue
+        if row.type == "refund_declined" and "effect" not in row.evidence:
+            continue
+        order = f"{STOREFRONT} {world.came_back.get(row.evidence.get('document'), '')}" if remedy == CHOOSE_ORDER else ""
+        try:
+            desk.resolve(house, [row.exception_id], remedy, "dora", "as the simulated person decides", order=order)
+        except BadConfiguration as no:
+            world.kernel.tell(f"{row.type} of {row.record} stays: {no.got[:60]}")

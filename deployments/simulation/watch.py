@@ -1,0 +1,122 @@
+"""Who watches the ledger: triggers that the product does not know of write down every change of a state, a fence, a number, a watermark.
+
+They are temporary and on the world's own connection, so they are rolled back with the transaction they saw. What they wrote is judged at each
+commit, in the name of the process that commits.
+"""
+
+from typing import Any
+
+from deployments.simulation.wire import holder_of
+
+EDGES = {
+    ("PLANNED", "IN_FLIGHT"), ("PLANNED", "WITHDRAWN"), ("IN_FLIGHT", "CONFIRMED"), ("IN_FLIGHT", "UNKNOWN"), ("IN_FLIGHT", "REJECTED"), ("IN_FLIGHT", "PLANNED"),
+    ("IN_FLIGHT", "BLOCKED"), ("UNKNOWN", "CONFIRMED"), ("UNKNOWN", "PLANNED"), ("UNKNOWN", "BLOCKED"), ("BLOCKED", "CONFIRMED"), ("BLOCKED", "PLANNED"),
+    ("BLOCKED", "WITHDRAWN"),
+}
+ENDS_OF_A_CLAIM = ("PLANNED", "REJECTED", "UNKNOWN")
+_LOG = "CREATE TEMP TABLE IF NOT EXISTS seen_by_the_witness (n INTEGER PRIMARY KEY, what TEXT, id TEXT, a, b, c, d, e, f, g)"
+_WATCHED = {  # name -> (when, what is written down)
+    "effect_changes": ("UPDATE ON main.effect WHEN old.state <> new.state OR old.fence <> new.fence OR old.number <> new.number OR old.payload_hash <> new.payload_hash",
+                       "'effect', new.effect_id, old.state, new.state, old.fence, new.fence, old.number, new.number, old.holder"),
+    "effect_begins": ("INSERT ON main.effect", "'effect begins', new.effect_id, new.state, new.fence, new.number, '', '', '', ''"),
+    "effect_goes": ("DELETE ON main.effect", "'gone', old.effect_id, '', '', '', '', '', '', ''"),
+    "exception_goes": ("DELETE ON main.exception", "'gone', old.exception_id, '', '', '', '', '', '', ''"),
+    "exception_changes": ("UPDATE ON main.exception WHEN old.state <> new.state OR old.count > new.count",
+                          "'exception', new.exception_id, old.state, new.state, new.resolved_by, new.reason, new.resolved_at, new.type, old.count > new.count"),
+    "watermark_moves": ("UPDATE ON main.watermark WHEN old.reached_at <> new.reached_at", "'watermark', new.feed, old.reached_at, new.reached_at, '', '', '', '', ''"),
+    "watermark_begins": ("INSERT ON main.watermark", "'watermark', new.feed, '', new.reached_at, '', '', '', '', ''"),
+    "feed_moves": ("UPDATE ON main.stock_feed", "'stock feed', new.facility, old.as_of, new.as_of, old.sequence, new.sequence, '', '', ''"),
+    "told_moves": ("UPDATE ON main.stock_desired WHEN new.sent_as_of IS NOT NULL AND old.sent_as_of IS NOT NULL",
+                   "'stock told', new.location || ' ' || new.sku, old.sent_as_of, new.sent_as_of, old.sent_sequence, new.sent_sequence, new.quantity, '', ''"),
+    "number_drawn": ("UPDATE ON main.control_number WHEN new.last <= old.last", "'number', new.stream, old.last, new.last, '', '', '', '', ''"),
+}
+
+
+def begin(connection: Any) -> None:
+    """Watch this connection's database."""
+    connection.execute(_LOG)
+    for name, (when, what) in _WATCHED.items():
+        connection.execute(f"CREATE TEMP TRIGGER seen_{name} AFTER {when} BEGIN "
+                           f"INSERT INTO seen_by_the_witness (what, id, a, b, c, d, e, f, g) VALUES ({what}); END")
+
+
+def end(connection: Any) -> None:
+    """Before the database is replaced: SQLite does not survive a trigger whose table is gone."""
+    for name in _WATCHED:
+        connection.execute(f"DROP TRIGGER IF EXISTS temp.seen_{name}")
+
+
+def judge(world: Any, connection: Any) -> list[tuple[str, str]]:
+    """What this transaction did that it must not: asked just before it is committed."""
+    rows = connection.execute("SELECT what, id, a, b, c, d, e, f, g FROM seen_by_the_witness ORDER BY n").fetchall()
+    if not rows:
+        return []
+    connection.execute("DELETE FROM seen_by_the_witness")
+    found: list[tuple[str, str]] = []
+    for what, *row in rows:
+        if check := _CHECKS.get(what):
+            found += [one for one in check(world, *row) if one]
+    return found
+
+
+def _effect(world: Any, effect_id: str, old: str, new: str, fence_was: int, fence: int, number_was: int, number: int, holder: str) -> list[tuple[str, str]]:
+    worker = world.kernel.current
+    found = []
+    if old != new and (old, new) not in EDGES:
+        found.append(("states move along their edges", f"{effect_id}: {old} to {new}"))
+    if fence < fence_was:
+        found.append(("fences never go back", f"{effect_id}: {fence_was} to {fence}"))
+    if number_was and number != number_was:
+        found.append(("control numbers are used once", f"{effect_id}: {number_was} becomes {number}"))
+    stale = worker is not None and old == "IN_FLIGHT" and new in ENDS_OF_A_CLAIM and fence == fence_was and holder != holder_of(worker)
+    if stale and worker.name != "operator":
+        found.append(("a stale fence changes nothing", f"{worker.name} ends the claim of {holder} on {effect_id}: {new}"))
+    if worker is not None and new == "IN_FLIGHT" and old == "PLANNED" and fence <= fence_was:
+        found.append(("every claim has a fence of its own", f"{effect_id}: still {fence}"))
+    return found
+
+
+def _begins(world: Any, effect_id: str, state: str, fence: int, number: int, *_: Any) -> list[tuple[str, str]]:
+    return [("states move along their edges", f"{effect_id} begins as {state}")] if (state, fence, number) != ("PLANNED", 0, 0) else []
+
+
+def _gone(world: Any, what: str, *_: Any) -> list[tuple[str, str]]:
+    return [("nothing is deleted from the ledger's books", what)]
+
+
+def _exception(world: Any, exception_id: str, old: str, new: str, actor: str, reason: str, at: Any, type_name: str, is_fewer: int) -> list[tuple[str, str]]:
+    found = []
+    if new == "resolved" and not (actor and reason and at):
+        found.append(("closed exceptions say who, when and why", f"{type_name} {exception_id}"))
+    if is_fewer:
+        found.append(("the same cause counts up", f"{type_name} {exception_id}"))
+    return found
+
+
+def _watermark(world: Any, feed: str, old: str, new: str, *_: Any) -> list[tuple[str, str]]:
+    """27: never back, and never past a record that was not taken in."""
+    found = [("watermarks never go back", f"{feed}: {old} to {new}")] if old and new < old else []
+    worker = world.kernel.current
+    if worker is not None and feed == world.orders_feed:
+        known = world.known_orders()
+        reached = world.second(new)
+        late = [number for number, changed in world.wire.orders_heard.get(worker.name, {}).items() if changed <= reached and known.get(number, -1) < changed]
+        found += [("watermarks never pass a record that is not taken in", f"order {number}") for number in late if number not in world.unsound]
+    return found
+
+
+def _feed(world: Any, facility: str, as_of_was: str, as_of: str, sequence_was: int, sequence: int, *_: Any) -> list[tuple[str, str]]:
+    return [("older stock never wins", f"{facility}: {as_of_was} {sequence_was}, then {as_of} {sequence}")] if (as_of, sequence) < (as_of_was, sequence_was) else []
+
+
+def _told(world: Any, key: str, as_of_was: str, as_of: str, sequence_was: int, sequence: int, quantity: int, *_: Any) -> list[tuple[str, str]]:
+    found = [("older stock never wins", f"{key}: {as_of_was} {sequence_was}, then {as_of} {sequence}")] if (as_of, sequence) < (as_of_was, sequence_was) else []
+    return found + ([("published stock is never negative", f"{key}: {quantity}")] if quantity < 0 else [])
+
+
+def _number(world: Any, stream: str, old: int, new: int, *_: Any) -> list[tuple[str, str]]:
+    return [("control numbers only rise", f"{stream}: {old} to {new}")]
+
+
+_CHECKS = {"effect": _effect, "effect begins": _begins, "gone": _gone, "exception": _exception, "watermark": _watermark, "stock feed": _feed, "stock told": _told,
+           "number": _number}

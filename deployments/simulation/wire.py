@@ -1,0 +1,203 @@
+"""The ways out of a simulated house: requests and files, with a point before and after each, and a witness who looks at every change that leaves.
+
+The witness knows what no process of the house knows: what was sent before, by whom, and what the ledger held at that very moment.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+
+from connectors.kit.errors import InDoubt, NotNow, WharfingerError
+from connectors.kit.exchange import Entry
+from connectors.kit.folder import LocalDisk
+from deployments.simulation.faults import Effects
+from deployments.simulation.kernel import Worker
+
+NO = (401, 403, 429)
+HARMLESS_AGAIN = ("order_completion",)  # a status that is set twice is set once
+READ_BACK = {"dispatch_confirmation": "read shipments", "refund": "read refunds", "stock_update": "read inventory"}
+
+
+@dataclass
+class Sent:
+    """A change on the wire: which effect it carries, since when, and whether anybody has heard what became of it."""
+
+    effect_id: str
+    ordering_key: str
+    worker: str
+    at: datetime
+    is_over: bool = False
+
+
+@dataclass
+class Wire:
+    """What left the house, in the order in which it did. `found`: broken invariants."""
+
+    world: Any
+    found: list[tuple[str, str]] = field(default_factory=list)
+    sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)  # (effect id, the row as the ledger had it)
+    orders_heard: dict[str, dict[int, int]] = field(default_factory=dict)  # worker -> order -> its change as of the last list that it got
+    _under_way: list[Sent] = field(default_factory=list)
+    _doubts: dict[str, datetime] = field(default_factory=dict)
+    _reads: dict[tuple[str, str], datetime] = field(default_factory=dict)  # (kind of read, about what) -> when it was last answered
+    _published: dict[str, bytes] = field(default_factory=dict)
+    mutations: int = 0
+
+    def reaches_out(self, worker: Worker, what: str) -> None:
+        """16: nothing leaves, and nothing is read, inside a transaction."""
+        if self.world.ledger.database.in_transaction:
+            self.found.append(("no call inside a transaction", f"{worker.name} {what}"))
+
+    def leaves(self, worker: Worker, kind: str, what: str, told: Any) -> Sent | None:
+        """A change is about to leave. 17: its intent is in the ledger, claimed by whoever sends it, with the very payload. 15: one at a time."""
+        self.mutations += 1
+        claimed = self.world.look("SELECT * FROM effect WHERE state = 'IN_FLIGHT' AND holder = ?", holder_of(worker))
+        rows = [row for row in claimed if self.world.is_of(kind, row)]
+        if len(rows) != 1:
+            self.found.append(("every change on the wire was intended", f"{what} of {worker.name}: {len(rows)} claimed effects of kind {kind}"))
+            return None
+        row = rows[0]
+        if not self.world.says_the_same(kind, row, told):
+            self.found.append(("every change on the wire was intended", f"{row['effect_id']}: {what} says something else than its intent"))
+        key = f"{row['target']} {row['ordering_key']}"
+        for other in self._under_way:
+            if other.ordering_key == key and other.effect_id != row["effect_id"] and not other.is_over:
+                self.found.append(("one change at a time for each key", f"{row['effect_id']} while {other.effect_id} is under way"))
+        self._after_a_doubt(kind, row)
+        if kind == "stock_update":
+            self.found += self.world.stock_witness.leaves(row)
+        now = self.world.kernel.at
+        sent = Sent(row["effect_id"], key, worker.name, now)
+        self._under_way = [one for one in self._under_way if not one.is_over] + [sent]
+        self._doubts[row["effect_id"]] = now
+        self.sent.append((row["effect_id"], row))
+        return sent
+
+    def _after_a_doubt(self, kind: str, row: dict[str, Any]) -> None:
+        """28, the one protocol: after a doubt, the quiet period, then a read-back, and only then again."""
+        since = self._doubts.get(row["effect_id"])
+        if since is None or kind in HARMLESS_AGAIN or kind not in READ_BACK or str(row["record"]) in self.world.excused:
+            return
+        read = self._reads.get((READ_BACK[kind], self.world.about(kind, row)))
+        quiet = timedelta(seconds=self.world.quiet_seconds - 1)
+        if read is None or read - since < quiet:
+            seen = f"{(read - since).total_seconds():.0f} s after" if read else "never"
+            self.found.append(("a doubt is read back before it is sent again", f"{row['effect_id']}: sent again; looked at {seen} the first"))
+
+    def heard(self, sent: Sent | None, status: int | None) -> None:
+        """The answer; None: the connection was refused. A definite no is no doubt."""
+        if sent is not None:
+            sent.is_over = True
+            if status is None or status in NO or 400 <= status < 500:
+                self._doubts.pop(sent.effect_id, None)
+
+    def read(self, kind: str, about: str) -> None:
+        """A read was answered with what the far side had."""
+        self._reads[kind, about] = self.world.kernel.at
+
+    def dies(self, worker: Worker) -> None:
+        """What it had under way is nobody's any more."""
+        for one in self._under_way:
+            one.is_over = one.is_over or one.worker == worker.name
+
+    def publishes(self, name: str, body: bytes) -> None:
+        """19: one number, the same bytes for ever."""
+        if self._published.setdefault(name, body) != body:
+            self.found.append(("control numbers are used once", f"{name} was published with other bytes before"))
+
+
+def holder_of(worker: Worker) -> str:
+    """How a process calls itself in the ledger."""
+    return f"{worker.name} {worker.crashes}"
+
+
+class SimTransport(httpx.BaseTransport):
+    """The way to a sandbox: a point before and after each request."""
+
+    def __init__(self, inner: httpx.BaseTransport, world: Any, worker: Worker) -> None:
+        self._inner, self._world, self._kernel, self._worker, self._effect_of = inner, world, world.kernel, worker, Effects()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """One request."""
+        path = request.url.path.partition("/stores/")[2].partition("/")[2] or request.url.path
+        what, wire = f"{request.method} {path}", self._world.wire
+        kind = self._effect_of(f"{request.method} /{path}")
+        is_read, about = kind.startswith("read"), "" if kind.startswith("read") else kind
+        wire.reaches_out(self._worker, what)
+        sent = None if is_read else wire.leaves(self._worker, kind, what, request.read())
+        self._kernel.point(f"asks {what}", effect=about)
+        try:
+            came = self._inner.handle_request(request)
+        except httpx.TimeoutException:
+            self._kernel.tell(f"{self._worker.name} has no answer to {what}")
+            self._kernel.wait(10.0)
+            wire.heard(sent, 0)
+            raise
+        except httpx.ConnectError:
+            wire.heard(sent, None)
+            raise
+        self._kernel.point(f"hears {came.status_code} to {what}", effect=about)
+        wire.heard(sent, came.status_code)
+        if is_read and came.status_code < 300:
+            self._has_read(kind, path, came)
+        return came
+
+    def _has_read(self, kind: str, path: str, came: httpx.Response) -> None:
+        if "json" in came.headers.get("content-type", "") or came.status_code == 204:
+            self._world.wire.read(kind, path.split("/")[2] if kind in ("read shipments", "read refunds") and path.count("/") > 2 else "")
+            self._world.wire.read(kind, "")
+            if path.endswith("/orders") and came.status_code == 200:
+                heard = self._world.wire.orders_heard.setdefault(self._worker.name, {})
+                for row in came.json():
+                    heard[row["id"]] = self._world.changed_at(row["date_modified"])
+
+
+class SimDisk(LocalDisk):
+    """The way to the partner's folders: a point before and after each step that changes something, and the faults of files."""
+
+    def __init__(self, root: Path, world: Any, worker: Worker) -> None:
+        super().__init__(root)
+        self._world, self._worker = world, worker
+
+    def entries(self, folder: str, limit: int) -> Iterator[Entry]:
+        """What lies there, dated by the world's clock: when it was first seen."""
+        self._world.wire.reaches_out(self._worker, f"list {folder}")
+        self._strike("F1", f"list {folder}", "read files", NotNow)
+        found = sorted(LocalDisk.entries(self, folder, limit), key=lambda entry: entry.name)
+        return iter([entry._replace(modified_at=self._world.first_seen(folder, entry.name)) for entry in found])
+
+    def write(self, folder: str, name: str, body: bytes) -> None:
+        """A new file."""
+        kind = _kind(folder, name)
+        self._world.wire.reaches_out(self._worker, f"write {name}")
+        self._world.kernel.point(f"writes {folder}/{name}", effect=kind)
+        self._strike("F19", f"write {name}", kind, NotNow)
+        LocalDisk.write(self, folder, name, body)
+
+    def rename(self, folder: str, name: str, to_folder: str, to_name: str) -> Literal["done", "taken", "gone"]:
+        """Publishing, or filing away."""
+        wire, kind = self._world.wire, _kind(to_folder, to_name)
+        wire.reaches_out(self._worker, f"rename {to_name}")
+        sent = None if kind == "filing away" else wire.leaves(self._worker, kind, f"put {to_name}", to_name)
+        self._world.kernel.point(f"renames {folder}/{to_name}", effect=kind)
+        body = b"" if kind == "filing away" else self._world.part(folder, name)
+        came = LocalDisk.rename(self, folder, name, to_folder, to_name)
+        if body and came == "done":
+            wire.publishes(to_name, body)
+        self._strike("F3", f"rename {to_name}", kind, InDoubt)
+        self._world.kernel.point(f"has renamed {folder}/{to_name}", effect=kind)
+        wire.heard(sent, 200)
+        return came
+
+    def _strike(self, fault: str, what: str, effect: str, error: type[WharfingerError]) -> None:
+        if self._world.weather.strike((fault,), what, effect, not effect.startswith("read")):
+            raise error(what, f"simulated {fault}")
+
+
+def _kind(folder: str, name: str) -> str:
+    """What a file that we write is about."""
+    return "filing away" if folder == "archive" else Effects.SETS.get(name.partition("_")[0], "fulfilment_request")
