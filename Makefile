@@ -1,11 +1,12 @@
 # make demo [ARGS=--once]   sets everything up and plays a trading period
-# make test                 sets everything up and passes the tests
+# make test                 sets everything up and passes the tests, in PROCESSES at once (see tests/conftest.py)
 # make benchmark            measures the stock decision against its peers, and the whole step at 250,000 and 1,000,000 SKU-locations;
 #                           then a settlement of 1,000,000 rows against what others need merely to read it
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+PROCESSES ?= 2
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
@@ -16,7 +17,7 @@ demo: $(VENV)/.ready
 	$(BIN)/wharfinger demo $(ARGS)
 
 test: $(VENV)/.ready system
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup $(ARGS)
 
 benchmark: $(VENV)/.ready .wharfinger/peers/.ready
 	$(BIN)/python -m tests.benchmarks.run $(ARGS)
