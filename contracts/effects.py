@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+MINOR_MAX = 10**18  # what the books hold, and what a decimal is written from
+
 
 class Payload(BaseModel):
     """Base of every payload."""
@@ -28,7 +30,7 @@ class RequestLine(Payload):
     name: str = ""
     barcode: str = ""
     is_gift: bool = False
-    value_minor: int = Field(0, ge=0, description="declared value of one warehouse unit")
+    value_minor: int = Field(0, ge=0, lt=MINOR_MAX, description="declared value of one warehouse unit")
     currency: str
     hs_code: str = ""
     origin: str = ""
@@ -53,8 +55,8 @@ class FulfilmentRequest(Payload):
     is_international: bool = False
     currency: str
     placed_on: str = Field(description="CCYY-MM-DD")
-    order_total_minor: int
-    discount_minor: int = 0
+    order_total_minor: int = Field(lt=MINOR_MAX)
+    discount_minor: int = Field(0, lt=MINOR_MAX)
     lines: list[RequestLine]
     revision: int = Field(1, ge=1, description="1 for the first request; a change or a resend counts on")
 

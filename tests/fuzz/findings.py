@@ -1,5 +1,12 @@
 """What the fuzzing found, each as the document that showed it: the incident in a sentence, the door, the bytes."""
 
+import json
+
+from tests.fuzz.partner import payloads
+
+BEYOND = next(one for one in map(json.loads, payloads()) if "order_total_minor" in one["payload"])
+BEYOND["payload"]["order_total_minor"] = 10**30
+
 FINDINGS: dict[str, tuple[str, bytes]] = {
     "a header with an accent in upper case was looked up in lower case, not found again, and answered with an error 500": (
         "webhooks door", b"content-type: application/json\nwebhook-\xc3\x9f: 1\n\n{}"),
@@ -19,4 +26,6 @@ FINDINGS: dict[str, tuple[str, bytes]] = {
         "bigcommerce channels: GET /stores/rehearsal/v#/channels", b'{"data": [], "meta": {"pagination": {"total_pages": 1e99999999}}}'),
     "a shipment whose id was a list ended the run that read it": (
         "bigcommerce shown_dispatches: GET /stores/rehearsal/v#/orders/#/shipments", b'[{"id": [null], "order_id": 101}]'),
+    "a total beyond anything the books hold ended the writing of the request with an error of the decimal library": (
+        "gxo documents of ours", json.dumps(BEYOND).encode()),
 }

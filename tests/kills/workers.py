@@ -59,7 +59,9 @@ def _some(waiting: list[DemoOrder]) -> list[DemoOrder]:
 
 def _kill_during(up: Stage, dice: Random, report: Report, deployment: str) -> None:
     flow_run = _started(up, deployment)
-    time.sleep(dice.uniform(2.0, 14.0))
+    if dice.random() < 0.8:  # else it may be killed before it began
+        _until(flow_run.id, "Running")
+    time.sleep(dice.uniform(0.0, 5.0))
     report.kills += 1
     report.processes += 1
     if dice.random() < 0.7:
@@ -114,6 +116,12 @@ def _ended(run_id) -> str:
             return state
         time.sleep(0.5)
     return "still open"
+
+
+def _until(run_id, state: str) -> None:
+    until = time.monotonic() + UP_SECONDS_MAX
+    while time.monotonic() < until and _state(run_id) not in (state, "Completed", "Failed", "Crashed"):
+        time.sleep(0.1)
 
 
 def _state(run_id) -> str:
