@@ -23,6 +23,7 @@ from tasks import mappings
 MARKET, PLACE = "market-uk", GB
 HOME = {"name": "Canary Lovelace", "addressLine1": "1 Canary Row", "city": "Canaryton", "postalCode": "CN1 1CN", "countryCode": "GB", "phone": "07700900001"}
 GRANTED = ("searchOrders", "getMarketplaceParticipations", "getReports", "getReportDocument", "getFeeds", "getFeedDocument", "listTransactions")
+PARCELS = {"complete": 40, "packages": 15, "unnumbered": 5, "partial": 15, "other carrier": 20, "repeated": 5}
 OF_THE_OTHER_CARRIER = {"forgotten": "", "right": "Other,Tuffnells,", "unknown there": "Tuffnells Parcels Express,,", "misspelled": "tuffnells,,"}
 PROFILE = f"""
 [connections.{MARKET}]
@@ -69,11 +70,12 @@ class MarketWorld(World):
 
     storefront: str = MARKET
     location: str = DEFAULT_CHANNEL
+    kinds: dict[str, int] = field(default_factory=lambda: PARCELS)
     born_theirs: set[str] = field(default_factory=set)
     changed_hands: dict[str, datetime] = field(default_factory=dict)
     refunded: set[str] = field(default_factory=set)
     faulty: dict[str, str] = field(default_factory=dict)  # settlement -> what is wrong with it at its source
-    strange: Counter = field(default_factory=Counter)  # settlement -> minor units of a kind that nobody knows
+    taken_over: dict[str, datetime] = field(default_factory=dict)  # SKU -> since when Amazon ships it
     seen_confirmations: int = 0
     seen_writes: int = 0
     numbers: dict[tuple[str, str], str] = field(default_factory=dict)  # (order, tracking number) -> the package number on the wire

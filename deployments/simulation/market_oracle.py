@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from deployments import demo_checks
@@ -15,6 +16,7 @@ from contracts.settlements import UNKNOWN
 
 Found = list[tuple[str, str]]
 TAKEN = ("Royal Mail", "DPD", "Other", "Tuffnells Parcels Express")  # the last: a row of a table of carriers that only Amazon could know to be wrong
+LOOKED_UP_LATELY = timedelta(seconds=400)  # whoever saw the listing before it changed hands may still be about to write
 AT_ODDS = {"carrier_unmapped", "over_shipped", "line_unmatched", "advice_changed", "edited_after_export", "rejected_by_storefront", "tracking_not_taken", "cancel_refused",
            "rejected_by_warehouse", "blocked_effect"}
 AS_THEY_HAPPEN = {
@@ -95,6 +97,9 @@ def _new_figures(world: Any) -> Iterator[tuple[str, str]]:
     writes = world.market.shelf.writes
     for write in writes[world.seen_writes:]:
         for sku, patches in write["items"]:
+            since = world.taken_over.get(sku)
+            if since is not None and write["at"] - since > LOOKED_UP_LATELY:
+                yield "stock is merged into the merchant's channel", f"{sku} is Amazon's since {since:%H:%M}"
             for patch in patches:
                 if patch["op"] != "merge" or any(value.get("fulfillment_channel_code") != "DEFAULT" for value in patch["value"]):
                     yield "stock is merged into the merchant's channel", f"{sku}: {patch['op']} {[value.get('fulfillment_channel_code') for value in patch['value']]}"
@@ -278,10 +283,12 @@ def statements_reach_nobody_in_the_clear(world: Any, e: MarketEvidence) -> Itera
 
 
 def the_shelf_shows_what_is_there(world: Any, e: MarketEvidence) -> Iterator[str]:
-    """13: as in a shop; what Amazon ships by now is Amazon's to count."""
+    """13: as in a shop; but what Amazon ships by now is Amazon's to count, and what a warehouse still owes a cancelled order that it would not cancel is on a desk."""
     listed = world.market.books()["stock"]
+    owed = {line["sku"] for order_id in e.cancelled for copy in e.live(order_id) for line in copy["lines"].values() if line["shipped"] < line["quantity"]}
     for what in oracle_stock.the_shop_shows_what_is_there(world, e):
-        if "DEFAULT" in listed.get(what.partition(":")[0], {}):
+        sku = what.partition(":")[0]
+        if "DEFAULT" in listed.get(sku, {}) and not owed & set(KITS.get(sku, {sku: 1})):
             yield what
 
 

@@ -193,4 +193,5 @@ def _close(world: MarketWorld, faulty: str) -> None:
 def _take_over(world: MarketWorld) -> None:
     sku = world.kernel.dice("buyers").choice(SKUS)
     world.market.shelf.move_to_amazon(sku)
+    world.taken_over[sku] = world.kernel.at
     world.kernel.tell(f"Amazon ships {sku} from now on")

@@ -200,6 +200,7 @@ class World:
     excused: set[str] = field(default_factory=set)  # records of effects sent between a backup and its restore, of which the restored ledger cannot know
     quiet_seconds: float = QUIET
     storefront: str = STOREFRONT  # whose orders this world is about
+    kinds: dict[str, int] = field(default_factory=lambda: KINDS)  # how its site ships
     location: str = LOCATION  # where it is told of its stock
 
     def has(self, theme: str) -> bool:
@@ -220,7 +221,7 @@ class World:
         self.site = GxoSandbox(self.home / "partner", self.clock, self.partner, set(made.items["sku"]), {UK_FACILITY, EU_FACILITY},
                                seed=self.kernel.seed, nastiness="strict" if self.nastiness == "strict" else "lenient", stock=self.stock,
                                pick_seconds=600 if self.has("minds") else dice.choice((60, 60, 600)), rest_seconds=120, acknowledge_seconds=300 if is_laggy else 30,
-                               kinds=PARCELS if self.has("parcels") else KINDS, faults=SandboxFaults(self.weather, effects, 45, (*WRITES, *FEEDS)))
+                               kinds=PARCELS if self.has("parcels") else self.kinds, faults=SandboxFaults(self.weather, effects, 45, (*WRITES, *FEEDS)))
         _publish_items(self.home / "partner", made.items)
         self._ids = 0
         self.ledger = Ledger("sqlite://", self.clock, made.profile.vault.key, LEASE, self._next_id, content=made.ledger)
