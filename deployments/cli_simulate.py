@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from connectors.kit.sandbox import FAULTS
-from deployments.simulation import coverage
+from deployments.simulation import coverage, market_coverage
 from deployments.simulation.modes import Report, crash, fault, summary, swarm
+from deployments.simulation.market_oracle import invariants as market_invariants
 from deployments.simulation.oracle import invariants
 
 SHOWN_MAX = 20
@@ -24,6 +25,7 @@ def simulate(
     first: Annotated[int, typer.Option(help="The first of them.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Processes at once; the result is the same.")] = 1,
     weights: Annotated[str, typer.Option(envvar=WEIGHTS, help="Chances of faults at a call, for every world: F3=0.1,F14=0.02, or JSON; 0 switches one off. The others are drawn.")] = "",
+    theme: Annotated[Literal["", "marketplace"], typer.Option(help="marketplace: only worlds whose storefront is an Amazon seller account; else one in ten is.")] = "",
     list_invariants: Annotated[bool, typer.Option("--invariants", help="Only list what is checked, and how.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")] = False,
 ) -> None:
@@ -32,24 +34,24 @@ def simulate(
     Example: wharfinger simulate --mode swarm --seeds 200 --first 1
     """
     if list_invariants:
-        for name, how in invariants().items():
+        for name, how in (invariants() | market_invariants()).items():
             out.print(f"{name}: {how}", highlight=False)
         return
     try:
         chosen = coverage.read_weights(weights)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    report = MODES[mode](range(first, first + seeds), told.print, workers, chosen)
+    report = MODES[mode](range(first, first + seeds), told.print, workers, chosen, theme)
     print(report.as_json()) if as_json else _show(report)
     for cell in report.thin():
-        told.print(f"struck too seldom: {cell}; at least {coverage.least(report.worlds)} in so many worlds")
+        told.print(f"struck too seldom: {cell}; in so many worlds it should have been more often")
     if report.violations or report.thin():
         raise typer.Exit(1)
 
 
 def _show(report: Report) -> None:
     out.print("  ".join(f"{name} {value}" for name, value in summary(report).items()))
-    for effect, faults in coverage.CELLS.items():
+    for effect, faults in (coverage.CELLS | market_coverage.CELLS).items():
         table = Table(title=effect, title_justify="left", box=None, padding=(0, 1))
         for name in faults:
             table.add_column(name, justify="right")

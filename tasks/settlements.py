@@ -33,6 +33,7 @@ from tasks.settlement_watch import tell, watch_silence
 ACTOR, KIND = "take_in_settlements", "settlement_rows"
 FOLDER, INBOX, READ = "settlements", "inbox", "read"
 BYTES_MAX, SETTLE_SECONDS = 1 << 30, 0.0
+LOOK_BACK = timedelta(days=1)  # statements are dated by the marketplace's clock, the watermark by ours, which was once ten minutes ahead; what is known is passed over
 SAME = ("currency", "deposit_minor", "deposit_fine", "sum_minor", "sum_fine")  # on which two layouts of one statement must agree
 CONTENT = [*TEXTS, "order_id", "order_item_id", "sku", "adjustment_id", "posted_at", "currency", "amount_minor", "amount_fine"]
 
@@ -101,7 +102,7 @@ def _window(opened: House, storefront: str) -> Window:
             opened.ledger.exceptions.open(tx, [Finding("settlement_inconsistent", storefront, f"statements before {oldest:%Y-%m-%d}", f"settlement_inconsistent:gone {reached:%Y-%m-%d}", {
                 "why": f"nobody looked since {reached:%Y-%m-%d}, and the marketplace lists a statement for {settings.settlement_kept_days:g} days only",
                 "last_looked_at": reached.isoformat(), "listed_since": oldest.isoformat()})])
-    overlap = timedelta(seconds=settings.overlap_seconds)
+    overlap = max(LOOK_BACK, timedelta(seconds=settings.overlap_seconds))
     return Window(oldest if reached is None else max(reached - overlap, oldest), now)
 
 

@@ -27,6 +27,7 @@ DOUBTFUL = (TIMEOUT_BEFORE, TIMEOUT_AFTER, LATE_COMMIT, ERROR_BEFORE, ERROR_AFTE
 MUTATING = 4  # how much likelier a call that changes something is struck
 NEVER_TWICE = ("dispatch_confirmation", "refund")  # the vendor has no key: documented, see docs/proof.md
 FOLLOWED_BY_STALE = 0.5  # how often the reads after a doubt are stale, where this world knows stale reads
+READ_BACKS = ("read shipments", "read refunds", "read inventory", "read market order", "read market listings")
 OFTEN = 0.3  # a fault at a point strikes seldom: there are so many of them
 AT_A_POINT = 1_000_000  # strikes at points are numbered from here on
 
@@ -119,7 +120,7 @@ class Weather:
 
     def _after_a_doubt(self, candidates: tuple[str, ...], effect: str) -> str:
         """A read-back that is stale is the worst that can follow a doubt, and blind dice seldom throw it."""
-        if not self._doubts or STALE_READ not in candidates or not self.chances.get(STALE_READ) or effect not in ("read shipments", "read refunds", "read inventory"):
+        if not self._doubts or STALE_READ not in candidates or not self.chances.get(STALE_READ) or effect not in READ_BACKS:
             return ""
         self._doubts -= 1
         return STALE_READ if self.kernel.dice("after a doubt").random() < FOLLOWED_BY_STALE else ""

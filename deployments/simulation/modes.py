@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from deployments.simulation import coverage
-from deployments.simulation.play import Outcome, Scenario, Violation, play
+from deployments.simulation import coverage, market_coverage
+from deployments.simulation.play import MARKETPLACE, Outcome, Scenario, Violation, play
 
 SMALL = Scenario(has_weather=False, orders_max=2, trading=timedelta(minutes=24), nastiness="lenient")
 SHRINK_MAX = 40  # worlds played to make one violation's list of faults shorter
@@ -63,40 +63,44 @@ class Report:
 
     def thin(self) -> list[str]:
         """Cells of the matrix that a swarm of this size should have hit at least so often, and did not."""
-        return coverage.thin(self.matrix, self.worlds, self.weights) if self.mode == "swarm" else []
+        if self.mode != "swarm":
+            return []
+        markets = self.themes[MARKETPLACE]
+        of_shops = coverage.thin(self.matrix, self.worlds - markets, self.weights) if self.worlds > markets else []
+        return of_shops + market_coverage.thin(self.matrix, markets, self.weights)
 
 
 def _told(scenario: Any) -> dict[str, Any]:
     return {} if scenario is None else {"only": scenario.only, "doomed_at": scenario.doomed_at, "spared": sorted(scenario.spared), "weights": dict(scenario.weights)}
 
 
-def swarm(seeds: Iterable[int], say: Say, workers: int = 1, weights: Mapping[str, float] | None = None) -> Report:
+def swarm(seeds: Iterable[int], say: Say, workers: int = 1, weights: Mapping[str, float] | None = None, about: str = "") -> Report:
     """A random subset of the faults for every seed, weighted to the calls that change something; weights: {fault: its chance in every world}."""
-    scenario = Scenario(weights=tuple(sorted((weights or {}).items())))
+    scenario = Scenario(weights=tuple(sorted((weights or {}).items())), about=about)
     return _together("swarm", seeds, lambda seed: iter([scenario]), say, workers, dict(weights or {}))
 
 
-def crash(seeds: Iterable[int], say: Say, workers: int = 1, weights: Mapping[str, float] | None = None) -> Report:
+def crash(seeds: Iterable[int], say: Say, workers: int = 1, weights: Mapping[str, float] | None = None, about: str = "") -> Report:
     """Whoever is at point 1 is killed there, then at point 2 of the same world, and so on to the end of its trading."""
-    return _together("crash", seeds, each_point, say, workers, {})
+    return _together("crash", seeds, lambda seed: each_point(seed, small=replace(SMALL, about=about)), say, workers, {})
 
 
-def fault(seeds: Iterable[int], say: Say, workers: int = 1, weights: Mapping[str, float] | None = None) -> Report:
+def fault(seeds: Iterable[int], say: Say, workers: int = 1, weights: Mapping[str, float] | None = None, about: str = "") -> Report:
     """Every call of a small world struck by every fault that its way knows, one at a time."""
-    return _together("fault", seeds, each_call, say, workers, {})
+    return _together("fault", seeds, lambda seed: each_call(seed, small=replace(SMALL, about=about)), say, workers, {})
 
 
-def each_point(seed: int, step: int = 1) -> Iterator[Scenario]:
+def each_point(seed: int, step: int = 1, small: Scenario = SMALL) -> Iterator[Scenario]:
     """The small world of a seed, killed at its first point, its second, and so on."""
-    for point in range(1, play(seed, SMALL).points + 1, step):
-        yield replace(SMALL, doomed_at=point)
+    for point in range(1, play(seed, small).points + 1, step):
+        yield replace(small, doomed_at=point)
 
 
-def each_call(seed: int, step: int = 1) -> Iterator[Scenario]:
+def each_call(seed: int, step: int = 1, small: Scenario = SMALL) -> Iterator[Scenario]:
     """The small world of a seed, with each of its calls struck by each fault that can strike it. step: only each so manieth."""
-    calls = [(number, one) for number, candidates in enumerate(play(seed, SMALL).asked, 1) for one in candidates]
+    calls = [(number, one) for number, candidates in enumerate(play(seed, small).asked, 1) for one in candidates]
     for call in calls[::step]:
-        yield replace(SMALL, only=call)
+        yield replace(small, only=call)
 
 
 def _together(mode: str, seeds: Iterable[int], scenarios: Callable[[int], Iterator[Scenario]], say: Say, workers: int, weights: dict[str, float]) -> Report:

@@ -54,7 +54,7 @@ class StockWitness:
         first = {one["facility"]: one["fault"] for one in reversed(self._world.site.dock.statements) if one["fault"] != FEED_SILENT}
         if ROWS_LOST in first.values():  # nobody can tell that the first statement of all is a half one
             return False
-        rows = self._world.look("SELECT parts FROM stock_desired WHERE location = ? AND sku = ?", LOCATION, sku)
+        rows = self._world.look("SELECT parts FROM stock_desired WHERE location = ? AND sku = ?", self._world.location, sku)
         return bool(rows) and len({part["facility"] for part in json.loads(rows[0]["parts"])["at"]}) == PLACES
 
     def forgets(self) -> None:

@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from deployments.simulation import coverage
+from deployments.simulation import coverage, market_coverage, market_oracle, market_people, oracle
 from deployments.simulation.faults import Strike, Weather, drawn
 from deployments.simulation.kernel import BEGIN, Kernel, Livelock
-from deployments.simulation.oracle import at_every_step, at_the_end
+from deployments.simulation.market import MarketWorld
 from deployments.simulation.oracle_stock import StockWitness
-from deployments.simulation.people import populate
+from deployments.simulation.people import operates, populate
 from deployments.simulation.staff import EVERY, Bug, staff
 from deployments.simulation.world import LEASE, NASTINESS, QUIET, VARIANTS, World
 
 DRAIN_MAX = timedelta(hours=24)
 STORY_MAX = 60
+MARKETPLACE, ONE_IN, THIS_ONE = "marketplace", 10, 8
 
 
 @dataclass
@@ -63,10 +64,14 @@ class Scenario:
     only: tuple[int, str] | None = None
     doomed_at: int = -1
     weights: tuple[tuple[str, float], ...] = ()
+    about: str = ""  # MARKETPLACE: only such worlds; '': one in ten
 
 
-def themes_of(kernel: Kernel) -> tuple[str, ...]:
-    """What a world is about, by its seed: orders always; in turn stock, returns, both or neither; and by its dice the rest."""
+def themes_of(kernel: Kernel, about: str = "") -> tuple[str, ...]:
+    """What a world is about, by its seed: one in ten a marketplace; else orders always, and in turn stock, returns, both or neither; by its dice the rest."""
+    if MARKETPLACE in (about, *([MARKETPLACE] if kernel.seed % ONE_IN == THIS_ONE else [])):
+        dice = kernel.dice("themes")
+        return (MARKETPLACE, *(theme for theme, chance in (("stock", 0.5), ("published rates", 0.35), ("minds", 0.3), ("parcels", 0.4), ("drift", 0.2)) if dice.random() < chance))
     dice, turn = kernel.dice("themes"), kernel.seed % 4
     found = ["orders", *(("stock",) if turn in (1, 3) else ()), *(("returns",) if turn in (2, 3) else ())]
     return (*found, *(theme for theme, chance in (("minds", 0.3), ("parcels", 0.4), ("drift", 0.2)) if dice.random() < chance))
@@ -75,18 +80,20 @@ def themes_of(kernel: Kernel) -> tuple[str, ...]:
 def play(seed: int, scenario: Scenario = Scenario()) -> Outcome:
     """One world from its seed to its end. Bounded: a world that never rests is a violation."""
     kernel, weights = Kernel(seed, doomed_at=scenario.doomed_at), dict(scenario.weights)
-    themes = themes_of(kernel) if scenario.themes is None else scenario.themes
+    themes = themes_of(kernel, scenario.about) if scenario.themes is None else scenario.themes
+    is_market = MARKETPLACE in themes
     sky = Weather(kernel, spared=scenario.spared, only=scenario.only)
     if scenario.has_weather:
         drawn(kernel, sky, weights)
-        sky.aimed = list(coverage.aims(seed, [theme for theme in themes if theme in coverage.THEMES], weights))
+        sky.aimed = list(market_coverage.aims(seed, seed if scenario.about else seed // ONE_IN, "stock" in themes, weights) if is_market else
+                         coverage.aims(seed, [theme for theme in themes if theme in coverage.THEMES], weights))
     dice = kernel.dice("kind of world")
     nastiness = scenario.nastiness or dice.choice(NASTINESS)
-    world = World(kernel, sky, themes, nastiness, dice.choice(VARIANTS)).open()
+    world = (MarketWorld if is_market else World)(kernel, sky, themes, nastiness, dice.choice(VARIANTS)).open()
     outcome = Outcome(seed, themes=themes)
     try:
         _begin(world, scenario)
-        kernel.after_turn.append(lambda: outcome.violations.extend(_named(world, at_every_step(world))))
+        kernel.after_turn.append(lambda: outcome.violations.extend(_named(world, _judge(world).at_every_step(world))))
         outcome.violations += _named(world, _lived(world, scenario))
         _account(world, outcome)
     finally:
@@ -95,12 +102,18 @@ def play(seed: int, scenario: Scenario = Scenario()) -> Outcome:
 
 
 def _begin(world: World, scenario: Scenario) -> None:
-    world.stock_witness = StockWitness(world)
+    is_market = world.has(MARKETPLACE)
+    world.stock_witness = (market_oracle.MarketStockWitness if is_market else StockWitness)(world)
     if world.has("stock"):
         world.after_step.append(world.stock_witness.looks)
         world.stock_witness.looks()
-    populate(world, scenario.orders_max, scenario.trading)
-    staff(world, scenario.trading)
+    (market_people.populate if is_market else populate)(world, scenario.orders_max, scenario.trading)
+    staff(world, scenario.trading, (market_people.operates if is_market else operates)(world, scenario.trading), market_people.flows(world) if is_market else [])
+
+
+def _judge(world: World) -> Any:
+    """The module that asks `at_every_step` and `at_the_end` of such a world."""
+    return market_oracle if world.has(MARKETPLACE) else oracle
 
 
 def _lived(world: World, scenario: Scenario) -> list[tuple[str, str]]:
@@ -110,7 +123,7 @@ def _lived(world: World, scenario: Scenario) -> list[tuple[str, str]]:
         _heal(world)
         _drain(world)
         _close_the_books(world)
-        return [*at_the_end(world), *_again(world)]
+        return [*_judge(world).at_the_end(world), *_again(world)]
     except Livelock as error:
         return [("every world comes to rest", str(error))]
     except Bug as error:
@@ -158,6 +171,8 @@ def _drain(world: World) -> None:
 def _close_the_books(world: World) -> None:
     """The operator goes home; the site states what it has, some goods come and go after that, and everybody looks once more."""
     world.is_closed = True
+    if world.has(MARKETPLACE):
+        market_people.close_the_books(world)
     if world.has("stock"):
         world.site.state_stock()
         world.kernel.run(world.kernel.at + timedelta(seconds=70))
@@ -174,7 +189,7 @@ def _again(world: World) -> Iterator[tuple[str, str]]:
     before = world.wire.mutations
     world.kernel.run(world.kernel.at + timedelta(seconds=EVERY + 60))
     world.wire.found += [("running everything again changes nothing", f"{world.wire.mutations - before} changes more")] if world.wire.mutations != before else []
-    yield from at_every_step(world)
+    yield from _judge(world).at_every_step(world)
 
 
 def _is_at_rest(world: World) -> bool:

@@ -6,10 +6,9 @@ from typing import Any
 
 from connectors.house import House
 from connectors.kit.errors import BadConfiguration, WharfingerError
-from deployments.demo_world import STOREFRONT, WAREHOUSE
+from deployments.demo_world import WAREHOUSE
 from deployments.simulation.faults import CRASH, ENDED, PAUSED, RESTORED, SKEW, TWO_RUNS
 from deployments.simulation.kernel import Ended, Worker
-from deployments.simulation.people import operates
 from deployments.simulation.wire import holder_of
 from deployments.simulation.world import QUIET, World
 from tasks import (
@@ -19,7 +18,7 @@ from tasks import (
 EVERY = 280.0
 CHUNK = 5
 ITEMS_ONE_IN = 4  # a flow of orders reads the item master each time; here only one in four, for it is always the same
-ON_THE_WIRE = ("dispatch_confirmation", "order_completion", "stock_update", "refund")
+ON_THE_WIRE = ("dispatch_confirmation", "order_completion", "stock_update", "refund", "market confirmation", "market patch", "market feed")
 BACKUP_BEFORE = 900.0  # how much older than the ledger the backup is that comes back
 
 Flow = Callable[[House, Worker], None]
@@ -29,18 +28,19 @@ class Bug(Exception):
     """A worker ended with an error that is none of ours."""
 
 
-def staff(world: World, trading: timedelta) -> None:
-    """The workers and what befalls them, and the warehouse's shift."""
+def staff(world: World, trading: timedelta, operate: Flow, more: list[tuple[str, Flow, float]]) -> None:
+    """The workers and what befalls them, and the warehouse's shift. operate: what the operator does; more: flows that only some worlds have."""
     kernel, dice = world.kernel, world.kernel.dice("staff")
     flows: list[tuple[str, Flow, float]] = [("orders", lambda house, me: orders_out(world, house, me), 0), ("dispatches", dispatches_back, 90)]
     flows += [("stock", lambda house, me: stock_sync(house, me, world.weather.is_calm or dice.random() < 0.2), 30)] if world.has("stock") else []
     flows += [("returns", returns_run, 150)] if world.has("returns") else []
     flows += [("drift", drift_run, 400)] if world.has("drift") else []
+    flows += more
     if world.weather.once(TWO_RUNS):
         flows += [(f"{name} again", flow, after + 60) for name, flow, after in dice.sample(flows, 2)]
     for name, flow, after in flows:
         kernel.start(name, lambda me, flow=flow, name=name: work(world, me, flow, 3 * EVERY if name.startswith("drift") else EVERY), after + dice.uniform(0, 60))
-    kernel.start("operator", lambda me: work(world, me, operates(world, trading), 2 * EVERY), 300)
+    kernel.start("operator", lambda me: work(world, me, operate, 2 * EVERY), 300)
     if world.weather.once(SKEW):
         for worker in kernel.workers:
             worker.off_seconds = dice.uniform(-600, 600)
@@ -83,7 +83,7 @@ def _back_up(world: World) -> None:
             return
         world.kernel.kill_all()
         world.restore(content)
-        known = {row["effect_id"] for row in world.look("SELECT effect_id FROM effect WHERE target = ? OR number > 0", STOREFRONT)}  # by what it can be read back
+        known = {row["effect_id"] for row in world.look("SELECT effect_id FROM effect WHERE target = ? OR number > 0", world.storefront)}  # by what it can be read back
         world.excused |= {row["record"] for effect_id, row in world.wire.sent[sent:] if effect_id not in known}
         world.forget_what_was_told()
         world.kernel.tell("the backup is put in place of the ledger")
@@ -123,8 +123,8 @@ def orders_out(world: World, house: House, me: Worker) -> None:
     """flows/orders_to_warehouse.py"""
     if world.kernel.dice("items").randrange(ITEMS_ONE_IN) == 0 or not world.look("SELECT 1 FROM item LIMIT 1"):
         mappings.refresh_items(house, WAREHOUSE)
-    orders.take_in_orders(house, STOREFRONT)
-    orders.plan_owed(house, STOREFRONT)
+    orders.take_in_orders(house, house.world.storefront)
+    orders.plan_owed(house, house.world.storefront)
     _deliver(house, house.warehouse(WAREHOUSE), dispatches.OF_REQUESTS, me)
     dispatches.watch_acknowledgements(house, WAREHOUSE)
 
@@ -133,10 +133,10 @@ def dispatches_back(house: House, me: Worker) -> None:
     """flows/dispatch_back.py"""
     inbound.take_in(house, WAREHOUSE)
     _deliver(house, house.warehouse(WAREHOUSE), dispatches.ANSWERS, me)
-    dispatches.release_held(house, STOREFRONT)
-    _deliver(house, house.storefront(STOREFRONT), dispatches.CONFIRMATIONS, me)
-    dispatches.read_back(house, STOREFRONT)
-    _deliver(house, house.storefront(STOREFRONT), dispatches.CONFIRMATIONS, me)
+    dispatches.release_held(house, house.world.storefront)
+    _deliver(house, house.storefront(house.world.storefront), dispatches.CONFIRMATIONS, me)
+    dispatches.read_back(house, house.world.storefront)
+    _deliver(house, house.storefront(house.world.storefront), dispatches.CONFIRMATIONS, me)
 
 
 def stock_sync(house: House, me: Worker, sweep: bool) -> None:
@@ -144,11 +144,11 @@ def stock_sync(house: House, me: Worker, sweep: bool) -> None:
     inbound.take_in(house, WAREHOUSE)
     _deliver(house, house.warehouse(WAREHOUSE), dispatches.ANSWERS, me)
     if sweep or house.world.kernel.dice("items").randrange(2):  # the flow does it each time, and it is always the same
-        orders.take_in_orders(house, STOREFRONT)
-    stock.decide(house, STOREFRONT, sweep)
+        orders.take_in_orders(house, house.world.storefront)
+    stock.decide(house, house.world.storefront, sweep)
     if sweep:
-        stock_watch.look_at_shown(house, STOREFRONT)
-    stock_send.send_stock(house, STOREFRONT, holder_of(me))
+        stock_watch.look_at_shown(house, house.world.storefront)
+    stock_send.send_stock(house, house.world.storefront, holder_of(me))
     stock_watch.watch_stock(house, WAREHOUSE)
 
 
@@ -157,20 +157,20 @@ def returns_run(house: House, me: Worker) -> None:
     inbound.take_in(house, WAREHOUSE)
     returns.place_again(house, WAREHOUSE)
     _deliver(house, house.warehouse(WAREHOUSE), dispatches.ANSWERS + rmas.NOTICES, me)
-    refunds_seen.see_refunds(house, STOREFRONT)
-    refunds.owe_refunds(house, STOREFRONT)
-    _deliver(house, house.storefront(STOREFRONT), refunds.REFUNDS, me)
-    refunds_seen.see_refunds(house, STOREFRONT)
+    refunds_seen.see_refunds(house, house.world.storefront)
+    refunds.owe_refunds(house, house.world.storefront)
+    _deliver(house, house.storefront(house.world.storefront), refunds.REFUNDS, me)
+    refunds_seen.see_refunds(house, house.world.storefront)
 
 
 def drift_run(house: House, me: Worker) -> None:
     """flows/drift_watch.py"""
-    stuck.watch_stuck(house, STOREFRONT, WAREHOUSE)
+    stuck.watch_stuck(house, house.world.storefront, WAREHOUSE)
     feeds.watch_feeds(house, WAREHOUSE)
-    feeds.watch_orders(house, STOREFRONT)
-    drift.watch_orders_and_tracking(house, STOREFRONT, WAREHOUSE)
+    feeds.watch_orders(house, house.world.storefront)
+    drift.watch_orders_and_tracking(house, house.world.storefront, WAREHOUSE)
     if house.world.has("stock"):
-        drift_stock.watch_stock_figures(house, STOREFRONT, WAREHOUSE, "lost_writes")
+        drift_stock.watch_stock_figures(house, house.world.storefront, WAREHOUSE, "lost_writes")
 
 
 def _deliver(house: House, port: Any, kinds: tuple[str, ...], me: Worker) -> None:

@@ -101,8 +101,10 @@ def _watermark(world: Any, feed: str, old: str, new: str, *_: Any) -> list[tuple
         known = world.known_orders()
         reached = world.second(new)
         late = [number for number, changed in world.wire.orders_heard.get(worker.name, {}).items() if changed <= reached and known.get(number, -1) < changed]
-        now = world.shop.books()["orders"] if late else {}  # one that has changed again since will be listed again
-        found += [("watermarks never pass a record that is not taken in", f"order {number}") for number in late if now[number]["modified"] <= reached]
+        now = world.changes_now() if late else {}  # one that has changed again since will be listed again
+        found += [("watermarks never pass a record that is not taken in", f"order {number}") for number in late if now[number] <= reached]
+    elif worker is not None:
+        found += world.passes_a_watermark(feed, new)
     return found
 
 

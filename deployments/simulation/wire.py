@@ -63,6 +63,7 @@ class Wire:
         row = rows[0]
         if not self.world.says_the_same(kind, row, told):
             self.found.append(("every change on the wire was intended", f"{row['effect_id']}: {what} says something else than its intent"))
+        self.found += self.world.may_leave(row)
         key = f"{row['target']} {row['ordering_key']}"
         for other in self._under_way:
             if other.ordering_key == key and other.effect_id != row["effect_id"] and not other.is_over:
@@ -94,6 +95,11 @@ class Wire:
             sent.is_over = True
             if status is None or status in NO or 400 <= status < 500:
                 self._doubts.pop(sent.effect_id, None)
+
+    def is_sure(self, sent: Sent | None) -> None:
+        """It was answered, and may be followed by more of the same effect."""
+        if sent is not None:
+            self._doubts.pop(sent.effect_id, None)
 
     def read(self, kind: str, about: str) -> None:
         """A read was answered with what the far side had."""

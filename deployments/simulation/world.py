@@ -8,6 +8,7 @@ import json
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -81,12 +82,21 @@ class Template:
     items: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class More:
+    """What a kind of world has beside the shop: text of its profile ({home} is filled in), secrets by file name, and its mapping tables made of the shop's."""
+
+    profile: str
+    secrets: tuple[tuple[str, str], ...]
+    tables: Callable[[dict[str, str]], dict[str, str]]
+
+
 @cache
-def template(variant: Variant = VARIANTS[0]) -> Template:
+def template(variant: Variant = VARIANTS[0], more: "More | None" = None) -> Template:
     """Made once a process: a ledger with its tables and mappings, as bytes."""
     home = Path(tempfile.mkdtemp(prefix="wharfinger-template-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
-    for name, secret in (("vault.key", new_master_key()), ("bigcommerce.token", TOKEN)):
+    for name, secret in (("vault.key", new_master_key()), ("bigcommerce.token", TOKEN), *(more.secrets if more else ())):
         (home / name).write_text(secret)
     text = PROFILE.read_text().replace("{bigcommerce}", "https://bigcommerce.invalid").replace("{home}", str(home))
     for old, new in (("quiet_seconds = 3\n", f"quiet_seconds = {QUIET}\n"), ('store_hash = "demo"', f'store_hash = "{HASH}"\npage_size = 5\nstock_page_size = 5\nupdate_items_max = 3'),
@@ -97,10 +107,10 @@ def template(variant: Variant = VARIANTS[0]) -> Template:
         if old not in text:
             raise AssertionError(f"the demo's profile has no {old!r} any more")
         text = text.replace(old, new)
-    (home / "profile.toml").write_text(text)
+    (home / "profile.toml").write_text(text + (more.profile.replace("{home}", str(home)) if more else ""))
     profile = read_profile(home / "profile.toml")
     house = House(profile)
-    for table, csv in {**tables(), **_tables(variant)}.items():
+    for table, csv in (more.tables if more else dict)({**tables(), **_tables(variant)}).items():
         mappings.change_mapping(house, table, csv, "set-up")
     content = house.ledger.database.content()
     house.close()
@@ -130,7 +140,13 @@ class SimSnapshots(Snapshots):
         """Nothing on the disk."""
         if kind in ("locations", "shown_stock"):
             self.kept_in_mind.setdefault((kind, source), []).append((as_of, frame))
+        elif kind == "settlement_rows":
+            self.kept_in_mind[kind, f"{source} {key}"] = [(as_of, frame)]
         return Path(key)
+
+    def keyed(self, kind: str, source: str, key: str) -> pd.DataFrame:
+        """What was kept under this key."""
+        return self.latest(kind, f"{source} {key}")
 
     def latest(self, kind: str, source: str) -> pd.DataFrame:
         """The newest of it."""
@@ -183,7 +199,9 @@ class World:
     is_closed: bool = False  # nobody decides anything any more
     excused: set[str] = field(default_factory=set)  # records of effects sent between a backup and its restore, of which the restored ledger cannot know
     quiet_seconds: float = QUIET
-    orders_feed: str = f"{STOREFRONT} orders"
+    storefront: str = STOREFRONT  # whose orders this world is about
+    kinds: dict[str, int] = field(default_factory=lambda: KINDS)  # how its site ships
+    location: str = LOCATION  # where it is told of its stock
 
     def has(self, theme: str) -> bool:
         """Is this world about it?"""
@@ -191,18 +209,19 @@ class World:
 
     def open(self) -> "World":
         """Sandboxes, ledger, houses."""
-        made, self._seen, self.wire = template(self.variant), {}, Wire(self)
+        made, self._seen, self.wire = self.template, {}, Wire(self)
         (self.home / "partner").mkdir()
         self.clock = SimClock(self.kernel)
         effects, dice, is_laggy = Effects(), self.kernel.dice("world"), self.nastiness == "laggy"
         self.shop = BigCommerceSandbox(self.clock, store_hash=HASH, token=TOKEN, quota=100_000, faults=SandboxFaults(self.weather, effects, QUIET - 30, HTTP),
                                        stock_delay_seconds=50 if is_laggy else 2, payment_seconds=90 if is_laggy else 5)
+        self._put_up(effects, dice)
         self.stock = self._stock(dice) if self.has("stock") else None
         self.partner = Partner(**made.partner)
         self.site = GxoSandbox(self.home / "partner", self.clock, self.partner, set(made.items["sku"]), {UK_FACILITY, EU_FACILITY},
                                seed=self.kernel.seed, nastiness="strict" if self.nastiness == "strict" else "lenient", stock=self.stock,
                                pick_seconds=600 if self.has("minds") else dice.choice((60, 60, 600)), rest_seconds=120, acknowledge_seconds=300 if is_laggy else 30,
-                               kinds=PARCELS if self.has("parcels") else KINDS, faults=SandboxFaults(self.weather, effects, 45, (*WRITES, *FEEDS)))
+                               kinds=PARCELS if self.has("parcels") else self.kinds, faults=SandboxFaults(self.weather, effects, 45, (*WRITES, *FEEDS)))
         _publish_items(self.home / "partner", made.items)
         self._ids = 0
         self.ledger = Ledger("sqlite://", self.clock, made.profile.vault.key, LEASE, self._next_id, content=made.ledger)
@@ -221,10 +240,22 @@ class World:
         clock = SimClock(self.kernel, worker)
         disk = LocalDisk(self.home / "partner") if worker is None else SimDisk(self.home / "partner", self, worker)
         ways: dict[str, Any] = {WAREHOUSE: Exchange(disk, clock, SETTLE)} | ({} if worker is None else {
-            STOREFRONT: SimTransport(Transport(self.shop, self.clock), self, worker)})
-        opened = SimHouse(template(self.variant).profile, clock, ways)
+            STOREFRONT: SimTransport(Transport(self.shop, self.clock), self, worker), **self._ways(worker)})
+        opened = SimHouse(self.template.profile, clock, ways)
         opened.world = self
         return opened
+
+    @property
+    def template(self) -> Template:
+        """What it began with."""
+        return template(self.variant)
+
+    def _put_up(self, effects: Effects, dice: Any) -> None:
+        """More far sides, before the warehouse."""
+
+    def _ways(self, worker: Worker) -> dict[str, Any]:
+        """More ways out of a process."""
+        return {}
 
     def first_seen(self, folder: str, name: str) -> datetime:
         """When a file was first looked at: the disk's own times would differ from run to run."""
@@ -281,6 +312,23 @@ class World:
     def about(self, kind: str, row: dict[str, Any]) -> str:
         """What a read-back of this effect asks for: the order; for stock, anything of it."""
         return "" if kind == "stock_update" else str(row["record"])
+
+    @property
+    def orders_feed(self) -> str:
+        """The watermark of its orders."""
+        return f"{self.storefront} orders"
+
+    def changes_now(self) -> dict[Any, datetime | int]:
+        """{order: its last change}, as the far side has it."""
+        return {number: order["modified"] for number, order in self.shop.books()["orders"].items()}
+
+    def may_leave(self, row: dict[str, Any]) -> list[tuple[str, str]]:
+        """What is wrong with this effect's leaving now."""
+        return []
+
+    def passes_a_watermark(self, feed: str, reached: str) -> list[tuple[str, str]]:
+        """What is wrong with this watermark of another feed than the orders'."""
+        return []
 
     def known_orders(self) -> dict[int, int]:
         """{order: its change that the book knows, in seconds}."""

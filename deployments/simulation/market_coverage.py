@@ -1,0 +1,39 @@
+"""What must be struck by what in a world with a marketplace, and which of these worlds aims at which cell (as coverage.py does for the others)."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from deployments.simulation.faults import AT_POINTS
+from deployments.simulation.market_wire import CONFIRMATION, FEED, FEEDS, LISTINGS, LOGIN, MONEY, ORDER, ORDERS, PATCH, REPORTS, UPLOAD
+
+CALL = ("F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8", "F10", "F11")
+READ = ("F1", "F2", "F5", "F6", "F8", "F10")
+CELLS: dict[str, tuple[str, ...]] = {
+    CONFIRMATION: (*CALL, *AT_POINTS), PATCH: (*CALL, *AT_POINTS), FEED: (*CALL, *AT_POINTS), UPLOAD: ("F2", "F3", "F5", "F7", "F8", "F10"),
+    ORDERS: (*READ, "F12", "F13"), ORDER: (*READ, "F13"), LISTINGS: (*READ, "F13"), FEEDS: ("F2", "F5", "F8"), REPORTS: READ, LOGIN: READ, MONEY: ("F2", "F5", "F8"),
+    "process": ("F15", "F20", "F21"),
+}
+OF_STOCK = (PATCH, FEED, UPLOAD, LISTINGS, FEEDS)  # only where the world has stock
+AIMED_AT = 10
+NTH_MAX = 2
+WORLDS_MIN, LEAST_OF_WORLDS = 40, 40
+
+
+def aims(seed: int, turn: int, has_stock: bool, without: Mapping[str, float]) -> Iterator[tuple[str, str, int]]:
+    """(fault, effect, at its n-th call). turn: how many worlds of this kind came before."""
+    cells = [(fault, effect) for place in range(max(map(len, CELLS.values()))) for effect, faults in CELLS.items() for fault in faults[place:place + 1]
+             if without.get(fault) != 0 and (has_stock or effect not in OF_STOCK)]
+    for place in range(min(AIMED_AT, len(cells))):
+        fault, effect = cells[(turn * AIMED_AT + place) % len(cells)]
+        yield fault, effect, 1 + (turn + place) % NTH_MAX
+
+
+def least(worlds: int) -> int:
+    """How often each cell must have been struck by so many worlds with a marketplace."""
+    return worlds // LEAST_OF_WORLDS if worlds >= WORLDS_MIN else 0
+
+
+def thin(matrix: Mapping[str, Counter], worlds: int, weights: Mapping[str, float]) -> list[str]:
+    """Cells that were struck less often than that."""
+    return [f"{fault} on {effect}: {matrix.get(fault, Counter())[effect]}" for effect, faults in CELLS.items() for fault in faults
+            if effect != "process" and weights.get(fault) != 0 and matrix.get(fault, Counter())[effect] < least(worlds)]
