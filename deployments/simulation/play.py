@@ -145,12 +145,13 @@ def _heal(world: World) -> None:
     world.kernel.tell("all is well from now on")
 
 
-def _drain(world: World) -> None:
-    """Until nothing is owed, in doubt or to be picked. Raises Livelock when that takes longer than a day."""
+def _drain(world: World, is_last: bool = False) -> None:
+    """Until nothing is owed, in doubt or to be picked (at last: and a whole round brought no change). Raises Livelock when that takes longer than a day."""
     until = world.kernel.at + DRAIN_MAX
     while world.kernel.at < until:
+        before = world.wire.mutations
         world.kernel.run(world.kernel.at + timedelta(seconds=QUIET + LEASE + EVERY))
-        if _is_at_rest(world):
+        if _is_at_rest(world) and not (is_last and world.wire.mutations != before):
             return
     raise Livelock(f"after a day of peace: {list(unfinished(world))[:3]}")
 
@@ -165,9 +166,7 @@ def _close_the_books(world: World) -> None:
             if quiet := sorted(skus.keys() - _waited_for(world)):
                 world.site.receive(facility, [(quiet[-1], 7)])
                 world.site.adjust(facility, {quiet[-1]: -1})
-        _drain(world)
-    else:
-        _drain(world)
+    _drain(world, is_last=True)
 
 
 def _waited_for(world: World) -> set[str]:
