@@ -158,12 +158,13 @@ def _heal(world: World) -> None:
     world.kernel.tell("all is well from now on")
 
 
-def _drain(world: World) -> None:
-    """Until nothing is owed, in doubt or to be picked. Raises Livelock when that takes longer than a day."""
+def _drain(world: World, is_last: bool = False) -> None:
+    """Until nothing is owed, in doubt or to be picked (at last: and a whole round brought no change). Raises Livelock when that takes longer than a day."""
     until = world.kernel.at + DRAIN_MAX
     while world.kernel.at < until:
+        before = world.wire.mutations
         world.kernel.run(world.kernel.at + timedelta(seconds=QUIET + LEASE + EVERY))
-        if _is_at_rest(world):
+        if _is_at_rest(world) and not (is_last and world.wire.mutations != before):
             return
     raise Livelock(f"after a day of peace: {list(unfinished(world))[:3]}")
 
@@ -177,11 +178,16 @@ def _close_the_books(world: World) -> None:
         world.site.state_stock()
         world.kernel.run(world.kernel.at + timedelta(seconds=70))
         for facility, skus in sorted(world.site.books()["stock"].items()):
-            world.site.receive(facility, [(max(skus), 7)])
-            world.site.adjust(facility, {max(skus): -1})
-        _drain(world)
-    else:
-        _drain(world)
+            if quiet := sorted(skus.keys() - _waited_for(world)):
+                world.site.receive(facility, [(quiet[-1], 7)])
+                world.site.adjust(facility, {quiet[-1]: -1})
+    _drain(world, is_last=True)
+
+
+def _waited_for(world: World) -> set[str]:
+    """SKUs that orders at the site still lack: what comes in of them leaves again at once, and no statement would say so any more."""
+    return {line["sku"] for copies in world.site.books()["orders"].values() for copy in copies if copy["state"] == "backordered"
+            for line in copy["lines"].values() if line["shipped"] < line["quantity"]}
 
 
 def _again(world: World) -> Iterator[tuple[str, str]]:
