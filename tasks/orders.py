@@ -238,7 +238,7 @@ def _follow_edit(opened: House, tx: Tx, entry: Row[Any], live: dict[str, Row[Any
         row = live.get(reference)
         if row is None or row in moved:
             _ask(opened, tx, request, FULFILMENT_REQUEST, planning)
-        elif opened.ledger.effects.withdraw(tx, row.effect_id, "the order was edited before it was sent"):
+        elif _taken_back(opened, tx, row, "the order was edited before it was sent"):
             _ask(opened, tx, request, FULFILMENT_REQUEST, planning)
         elif row.state in SHIPPING or not opened.warehouse(row.warehouse).follows_changes:
             findings.append(_edited(entry, row, difference([row.payload], [request]) or ["the delivery address or a note changed"]))
@@ -252,7 +252,7 @@ def _cancel(opened: House, tx: Tx, entry: Row[Any], rows: Any, why: str) -> list
     for row in rows:
         if row.state == "cancelling":
             continue
-        if opened.ledger.effects.withdraw(tx, row.effect_id, why):
+        if _taken_back(opened, tx, row, why):
             opened.ledger.books.set_request(tx, row.warehouse, row.reference, "withdrawn")
             what = "withdrawn before it was sent"
         elif row.state in SHIPPING or not opened.warehouse(row.warehouse).follows_cancels:
@@ -265,6 +265,12 @@ def _cancel(opened: House, tx: Tx, entry: Row[Any], rows: Any, why: str) -> list
             what = "cancel planned"
         opened.ledger.timeline.note(tx, entry.connection, entry.order_id, what, ACTOR, f"{row.reference}: {why}")
     return findings
+
+
+def _taken_back(opened: House, tx: Tx, row: Row[Any], why: str) -> bool:
+    """Withdraw the newest of this request. True when with it nothing has left: behind a change that is taken back the warehouse has the request itself."""
+    newest = opened.ledger.effects.get(tx, row.effect_id)
+    return opened.ledger.effects.withdraw(tx, row.effect_id, why) and newest is not None and newest.kind == FULFILMENT_REQUEST
 
 
 def _effect(kind: str, request: dict[str, Any]) -> Planned:

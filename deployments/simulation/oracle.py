@@ -84,6 +84,8 @@ def units_asked_are_units_ordered(world: Any, e: demo_checks.Evidence) -> Iterat
     """3: in base units, the factor applied exactly once; an edit that the warehouse could not follow is on a desk."""
     for number, order in e.orders.items():
         for copy in e.live(str(number)):
+            if _refused_in_silence(world, e, str(number)):
+                continue
             if str(number) in e.cancelled or e.open_types(str(number)) & {"edited_after_export", "rejected_by_warehouse", "cancel_refused"}:
                 continue
             ordered, asked = Counter(), Counter()
@@ -93,6 +95,12 @@ def units_asked_are_units_ordered(world: Any, e: demo_checks.Evidence) -> Iterat
                 asked[line["sku"]] += line["quantity"]
             if ordered != asked:
                 yield f"order {number}: ordered {dict(ordered)}, asked {dict(asked)}"
+
+
+def _refused_in_silence(world: Any, e: demo_checks.Evidence, order_id: str) -> bool:
+    """A partner that acknowledges nothing came too late to follow a change: our book says 'partly shipped' for ever, which the watch of stuck orders tells."""
+    return not world.partner.acknowledges and any(row.kind == "fulfilment_change" and row.record == order_id for row in e.effects) and any(
+        row.state == "partly_shipped" for row in e.requests.values() if row.order_id == order_id)
 
 
 def units_shown_are_units_shipped(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
@@ -123,7 +131,7 @@ def every_parcel_is_shown_once(world: Any, e: demo_checks.Evidence) -> Iterator[
     demo_checks.every_parcel_is_read_at_the_storefront_once(e, result)
     split = {order_id for order_id, references in e.references_of.items() if int(order_id) in e.orders
              and any(line["sku"] in KITS for line in e.orders[int(order_id)]["lines"].values())
-             and sum(len(copy["parcels"]) for reference in references for copy in e.at_warehouse[reference]) > 1}
+             and any(len(copy["parcels"]) > 1 or copy["state"] == "backordered" for reference in references for copy in e.at_warehouse[reference])}
     left_out = {order_id for order_id in e.references_of if e.open_types(order_id) & {"rejected_by_storefront", "blocked_effect"}}
     for what in result.violated:
         order_id = re.findall(r"order (\d+)", what)[0]

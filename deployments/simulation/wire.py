@@ -194,7 +194,11 @@ class SimDisk(LocalDisk):
         came = LocalDisk.rename(self, folder, name, to_folder, to_name)
         if body and came == "done":
             wire.publishes(to_name, body)
-        self._strike("F3", f"rename {to_name}", kind, InDoubt)
+        try:
+            self._strike("F3", f"rename {to_name}", kind, InDoubt)
+        except InDoubt:
+            wire.heard(sent, 0)
+            raise
         self._world.kernel.point(f"has renamed {folder}/{to_name}", effect=kind)
         wire.heard(sent, 200)
         return came
