@@ -66,9 +66,10 @@ class Client:
         """The parsed answer of a call that changes nothing, tried again while the answer is lost. Raises NotNow, NotAllowed, Refused, ReadFailed."""
         return self._renewed(lambda: self._limited(operation).read(path, params, method=method, body=body))
 
-    def write(self, operation: str, method: str, path: str, body: bytes | None = None, params: Mapping[str, Any] | None = None) -> Any:
+    def write(self, operation: str, method: str, path: str, body: bytes | None = None, params: Mapping[str, Any] | None = None,
+              last_look: Callable[[], None] | None = None) -> Any:
         """Send once; the parsed answer, None for a 204. Raises NotNow, NotAllowed, Refused (nothing happened) or InDoubt (nobody knows)."""
-        return self._renewed(lambda: self._limited(operation).write(method, path, body, params=params))
+        return self._renewed(lambda: self._limited(operation).write(method, path, body, params=params, last_look=last_look))
 
     def _limited(self, operation: str) -> Http:
         bucket = self._buckets.of(operation)

@@ -4,6 +4,7 @@ Nothing happens before createFeed; from then on every error is a doubt that carr
 feed. When even the number was lost, nothing is decided while any feed of ours is under way: none can then overwrite what is sent next.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -47,11 +48,11 @@ class Feeds:
             raise NotNow(error.doing, error.got, "A document of which no feed was made changes nothing.") from None
         return made.feedDocumentId
 
-    def create(self, marketplaces: tuple[str, ...], document: str) -> str:
-        """Make a feed of the document, once. Its number. Raises DefiniteNo, or InDoubt when nobody knows."""
+    def create(self, marketplaces: tuple[str, ...], document: str, last_look: Callable[[], None]) -> str:
+        """Make a feed of the document, once. Its number. Raises what `last_look` raises, DefiniteNo, or InDoubt when nobody knows."""
         body = CreateFeed(marketplaceIds=list(marketplaces), inputFeedDocumentId=document).model_dump_json().encode()
         try:
-            return read(Created, self._client.write("createFeed", "POST", FEEDS, body), "a new feed").feedId
+            return read(Created, self._client.write("createFeed", "POST", FEEDS, body, last_look=last_look), "a new feed").feedId
         except BadDocument as error:
             raise InDoubt(error.doing, error.got) from None
 

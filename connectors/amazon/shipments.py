@@ -6,13 +6,14 @@ The number of a parcel in its order is our key: the same number again edits the 
 from typing import Any
 
 from connectors.amazon.carriers import code_of, fault
-from connectors.amazon.checked import doing, order_id, read, why
+from connectors.amazon.checked import doing, in_time, order_id, read, why
 from connectors.amazon.client import Client
 from connectors.amazon.mapping import Unmappable
 from connectors.amazon.mapping_shipment import agrees, confirm_request, numbered, shown
 from connectors.amazon.orders import OrderDesk
 from connectors.amazon.wire import in_path
 from connectors.amazon.wire_orders import ConfirmRequest, Order
+from connectors.kit.clock import Clock
 from connectors.kit.errors import InDoubt, Refused
 from connectors.ports import Effect, Receipt
 from contracts.effects import DispatchConfirmation
@@ -21,8 +22,8 @@ from contracts.effects import DispatchConfirmation
 class Shipments:
     """One parcel of one order is one confirmation. A 204 only says that it was taken in: what became of it is read back."""
 
-    def __init__(self, name: str, client: Client, orders: OrderDesk, marketplaces: tuple[str, ...], carriers: dict[str, tuple[str, ...]]) -> None:
-        self._name, self._client, self._orders, self._marketplaces, self._carriers = name, client, orders, marketplaces, carriers
+    def __init__(self, name: str, client: Client, clock: Clock, orders: OrderDesk, marketplaces: tuple[str, ...], carriers: dict[str, tuple[str, ...]]) -> None:
+        self._name, self._client, self._clock, self._orders, self._marketplaces, self._carriers = name, client, clock, orders, marketplaces, carriers
 
     def prepare(self, effect: Effect) -> bytes:
         """The JSON body of the confirmation. Raises Refused when Amazon would not take it, naming the field."""
@@ -32,7 +33,8 @@ class Shipments:
         """Confirm, once. A refusal is none when the parcel is there: an earlier call of ours had arrived."""
         order = order_id(effect.payload["order_id"], doing(self._name, effect))
         try:
-            answer = self._client.write("confirmShipment", "POST", f"/orders/v0/orders/{in_path(order)}/shipmentConfirmation", body)
+            answer = self._client.write("confirmShipment", "POST", f"/orders/v0/orders/{in_path(order)}/shipmentConfirmation", body,
+                                        last_look=lambda: in_time(effect, self._clock, doing(self._name, effect)))
         except Refused as refusal:
             return self._there_already(effect, refusal)
         if answer is not None:

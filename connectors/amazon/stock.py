@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from connectors.amazon.catalogue import Catalogue
-from connectors.amazon.checked import doing, read, why
+from connectors.amazon.checked import doing, in_time, read, why
 from connectors.amazon.client import Client
 from connectors.amazon.feeds import Feeds
 from connectors.amazon.mapping_stock import Listing, by_sku, feed_document, shown_row, untouchable
@@ -118,11 +118,11 @@ class Stock:
         """One after the other, as long as the claim holds. SKU -> why it was not taken."""
         refused: dict[str, str] = {}
         for item in items:
-            self._still_ours(effect)
             one = listed[item.sku]
             body = PatchRequest(productType=self._product_type or one.product_type, patches=[Patch.of(item.quantity)]).body()
             try:
-                answer = self._client.write("patchListingsItem", "PATCH", self._catalogue.path(item.sku), body, {"marketplaceIds": ",".join(one.marketplaces)})
+                answer = self._client.write("patchListingsItem", "PATCH", self._catalogue.path(item.sku), body, {"marketplaceIds": ",".join(one.marketplaces)},
+                                            lambda: self._still_ours(effect))
                 said = read(Submission, answer, "the answer to a patch").refusal()
             except Refused as error:
                 said = error.got
@@ -141,8 +141,7 @@ class Stock:
         for marketplaces, group in groups.items():
             try:
                 document = self._feeds.upload(self._document([(number, item, self._product_type or listed[item.sku].product_type) for number, item in group]))
-                self._still_ours(effect)
-                feeds[self._feeds.create(marketplaces, document)] = len(group)
+                feeds[self._feeds.create(marketplaces, document, lambda: self._still_ours(effect))] = len(group)
             except DefiniteNo as error:
                 if not feeds:
                     raise
@@ -152,8 +151,7 @@ class Stock:
         return feeds
 
     def _still_ours(self, effect: Effect) -> None:
-        if effect.lease_until is not None and self._clock.now() >= effect.lease_until:
-            raise NotNow(doing(self._name, effect), "it took longer than the claim lasts; nothing more was sent", "Give `ledger.lease_seconds` more, or smaller updates.")
+        in_time(effect, self._clock, doing(self._name, effect))
 
     def _receipt(self, effect: Effect, update: StockUpdate, refused: dict[str, str], feeds: dict[str, int]) -> Receipt:
         if refused and len(update.items) == 1:

@@ -130,7 +130,7 @@ class Amazon:
         self._client, self._marketplaces = client, settings.marketplace_ids
         reading = Reading(name, settings.organisation_from_company, settings.programs_shipped)
         self._orders = OrderDesk(name, client, clock, settings.marketplace_ids, settings.page_size, reading, settings.counts_amazon_fulfilled)
-        self._shipments = Shipments(name, client, self._orders, settings.marketplace_ids, settings.carriers)
+        self._shipments = Shipments(name, client, clock, self._orders, settings.marketplace_ids, settings.carriers)
         self._reports = Reports(name, client, clock, links, settings.page_size, settings.report_poll_seconds)
         self._returns = ReturnsReport(name, self._reports, clock, settings.marketplace_ids, settings.report_wait_seconds)
         self._finances = Finances(name, client, clock, settings.marketplace_ids, self._orders.line_ids)

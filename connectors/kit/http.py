@@ -139,18 +139,23 @@ class Http:
             pause = min(pause * 2, BACK_OFF_SECONDS_MAX)
         raise AssertionError("the loop returns or raises")
 
-    def write(self, method: str, path: str, body: bytes | None = None, judge: Judge | None = None, params: Mapping[str, Any] | None = None) -> Any:
+    def write(self, method: str, path: str, body: bytes | None = None, judge: Judge | None = None, params: Mapping[str, Any] | None = None,
+              last_look: Callable[[], None] | None = None) -> Any:
         """Send once, never again by ourselves. The parsed answer, None for a 204. `judge` reads this one answer before the target's own judge.
+
+        `last_look` is asked when the request is signed and its budget is there, and stops it by raising: either may have taken its time.
 
         Raises NotNow, NotAllowed, Refused (nothing happened) or InDoubt (nobody knows).
         """
-        return self._once(f"{self.target}: {method} {path}", method, path, params, body, writing=True, judge=judge)
+        return self._once(f"{self.target}: {method} {path}", method, path, params, body, writing=True, judge=judge, last_look=last_look)
 
     def _once(self, doing: str, method: str, path: str, params: Mapping[str, Any] | None, body: bytes | None, *, writing: bool,
-              judge: Judge | None = None, content_type: str = "application/json") -> Any:
+              judge: Judge | None = None, content_type: str = "application/json", last_look: Callable[[], None] | None = None) -> Any:
         request = self._request(method, path, params, body, content_type)
         if self._budget:
             self._budget.take(self._clock)
+        if last_look:
+            last_look()
         came: httpx.Response | Exception | None = None
         try:
             came = self._send(request)
