@@ -8,6 +8,7 @@ import json
 import shutil
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -190,6 +191,7 @@ class World:
     variant: Variant = VARIANTS[0]
     home: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="wharfinger-sim-", dir=_fast())))
     cancelled: set[int] = field(default_factory=set)
+    edits: Counter[int] = field(default_factory=Counter)  # by order
     came_back: dict[str, int] = field(default_factory=dict)  # number of the receipt -> the order that it really is of
     kept_in_mind: dict[tuple[str, str], list[tuple[datetime, pd.DataFrame]]] = field(default_factory=dict)
     discounts: dict[int, str] = field(default_factory=dict)  # by order
