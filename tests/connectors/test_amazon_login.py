@@ -155,7 +155,7 @@ def test_a_claim_that_ends_while_the_token_is_bought_sends_nothing():
     [order] = rig.place()
     port = rig.connect()
     rig.sandbox.faults.add(TIMEOUT_BEFORE, on=LOGIN, times=1)
-    effect = replace(dispatch(order, {rig.items(order)[0]: 1}), lease_until=rig.clock.now() + timedelta(seconds=1))
+    effect = replace(dispatch(order, {rig.items(order)[0]: 1}), lease_until=rig.clock.now() + timedelta(milliseconds=1))
     with pytest.raises(NotNow, match="longer than the claim"):
         port.send(effect)
     assert _bought(rig) == 2 and rig.sandbox.books()["confirmations"] == []
