@@ -1,6 +1,6 @@
 """What a storefront and a warehouse must be able to do. Small on purpose: a new system fills these and nothing else."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -223,8 +223,8 @@ class Settles(Protocol):
     def read_settlement(self, document: SettlementDocument) -> SettlementRead:
         """Every amount in it, attributed by the catalogue. Raises BadDocument when it is no settlement or cannot be read as one. Pure, no network."""
 
-    def settlement_documents(self, window: Window) -> Iterator[SettlementDocument]:
-        """Every statement made in the window, oldest first; one may come twice, none is left out. Raises NotNow, NotAllowed, BadDocument: what was
+    def settlement_documents(self, window: Window, known: Container[str] = ()) -> Iterator[SettlementDocument]:
+        """Every statement made in the window, oldest first; one may come twice, none is left out but those whose name is in `known`. Raises NotNow, NotAllowed, BadDocument: what was
         yielded before stands, and the watermark may only move when nothing was raised.
         """
 

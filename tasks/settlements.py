@@ -50,8 +50,10 @@ def take_in_settlements(opened: House, storefront: str) -> Counter:
     if port is None:
         return counts
     window = _window(opened, storefront)
+    with opened.ledger.transaction() as tx:
+        known = opened.ledger.inbox.names(tx, f"{storefront} settlements")
     try:
-        for document in port.settlement_documents(window):
+        for document in port.settlement_documents(window, known):
             counts.update(_enter(opened, storefront, port, document))
         _reach(opened, storefront, window)
     except BadDocument as problem:  # a statement that cannot be had: the watermark waits for it, everything else goes on

@@ -19,7 +19,8 @@ NOT_SYSTEMS = ("kit", "ledger", "snapshots", "ports", "settings", "house")  # un
 OUTSIDE_WORLD = {"httpx", "duckdb", "sqlalchemy", "paramiko", "cryptography", "alembic", "psycopg"}  # only under connectors
 # files that stand in for the outside world, and so must speak its libraries, and why
 STANDS_IN = {"deployments/simulation/world.py": "opens the simulated worlds' one ledger, and lets faults strike its commits",
-             "deployments/simulation/wire.py": "carries the simulated worlds' requests, and looks at each"}
+             "deployments/simulation/wire.py": "carries the simulated worlds' requests, and looks at each",
+             "deployments/simulation/market_wire.py": "the same for a simulated marketplace"}
 CONTRACTS_MAY = {"contracts", "pandas", "pandera", "pydantic"}
 RULES_MAY = {"contracts", "tasks.rules", "pandas"}
 RULES_NEVER = {"random", "time", "uuid", "secrets", "socket", "ssl", "http", "urllib", "sqlite3", "subprocess", "threading", "asyncio", "os",

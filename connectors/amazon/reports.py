@@ -4,7 +4,7 @@ Amazon makes a statement about every two weeks and keeps it for ninety days. The
 under several report ids, and statements of overlapping periods are those of different marketplaces: only the settlement id inside tells them apart.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,8 +46,10 @@ class Reports:
         self._page_size, self._poll_seconds = page_size, poll_seconds
         self._settlement_types = SETTLEMENTS
 
-    def settlement_documents(self, window: Window) -> Iterator[SettlementDocument]:
+    def settlement_documents(self, window: Window, known: Container[str] = ()) -> Iterator[SettlementDocument]:
         """Every statement made in the window, oldest first, each document once. What was yielded stands, whatever is raised after it.
+
+        Those that are known by name are not fetched: fifteen at once and one a minute is all that Amazon gives.
 
         The window begins ninety days ago at the earliest: older statements are gone. Raises NotNow after the last when some are still being made,
         and BadDocument when some could not be made: the watermark may only move when nothing was raised.
@@ -56,7 +58,7 @@ class Reports:
         given: set[str] = set()
         made = {(one.reportType, one.dataStartTime, one.dataEndTime) for one in found if one.processingStatus == DONE}
         for report in found:
-            if report.processingStatus == DONE and report.reportDocumentId not in given:
+            if report.processingStatus == DONE and report.reportDocumentId not in given and report.reportDocumentId not in known:
                 given.add(report.reportDocumentId)
                 yield SettlementDocument(report.reportDocumentId, report.reportType, self.body(report), report.createdTime)
         failed = [one for one in found if one.processingStatus == FATAL and (one.reportType, one.dataStartTime, one.dataEndTime) not in made]

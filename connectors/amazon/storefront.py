@@ -1,6 +1,6 @@
 """The port: Amazon Seller Central as a Storefront. Joins the parts; what is particular to the vendor is in README.md."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -201,9 +201,9 @@ class Amazon:
         """Frame of contract Payments: settled once Amazon has released the money to the seller."""
         return self._finances.payments(order_id)
 
-    def settlement_documents(self, window: Window) -> Iterator[SettlementDocument]:
-        """Every statement made in the window (of the last ninety days), oldest first."""
-        return self._reports.settlement_documents(window)
+    def settlement_documents(self, window: Window, known: Container[str] = ()) -> Iterator[SettlementDocument]:
+        """Every statement made in the window (of the last ninety days) that is not known by its name, oldest first."""
+        return self._reports.settlement_documents(window, known)
 
     def read_settlement(self, document: SettlementDocument) -> SettlementRead:
         """Every amount of a settlement file, attributed by the catalogue."""

@@ -139,6 +139,10 @@ class Inbox:
         """Did a file with this hash ever come?"""
         return tx.execute(sa.select(sa.func.count()).select_from(inbox).where(inbox.c.sha256 == digest)).scalar_one() > 0
 
+    def names(self, tx: Connection, source: str) -> frozenset[str]:
+        """What every arrival of this source was called."""
+        return frozenset(tx.execute(sa.select(inbox.c.name).where(inbox.c.source == source)).scalars())
+
     def counts(self, tx: Connection, source: str) -> dict[str, int]:
         """How many arrivals are in each state."""
         return {row.state: row.n for row in tx.execute(sa.select(inbox.c.state, sa.func.count().label("n")).where(inbox.c.source == source).group_by(inbox.c.state))}

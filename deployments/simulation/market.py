@@ -97,6 +97,8 @@ class MarketWorld(World):
 
     def _put_up(self, effects: Any, dice: Any) -> None:
         self.other_carrier = dice.choice(tuple(OF_THE_OTHER_CARRIER))
+        for theme in OF_THE_OTHER_CARRIER:  # a world that is about it
+            self.other_carrier, self.kinds = (theme, {"other carrier": 1}) if self.has(theme) else (self.other_carrier, self.kinds)
         is_laggy = self.nastiness == "laggy"
         self.market = AmazonSandbox(self.clock, faults=MarketFaults(self.weather, QUIET - 30), stock_seconds=50 if is_laggy else 5,
                                     rates=None if self.has("published rates") else dict.fromkeys(RATES), feed_queue_seconds=40 if is_laggy else 5)
@@ -144,7 +146,7 @@ class MarketWorld(World):
             patches = [(message["sku"], message["patches"]) for message in json.loads(document)["messages"]]
         return [(sku, value.get("quantity")) for sku, many in patches for patch in many for value in patch["value"]]
 
-    def known_orders(self) -> dict[str, int]:  # type: ignore[override]
+    def known_orders(self) -> dict[str, int]:
         """{order: its change that the book knows, in seconds}."""
         return {row["order_id"]: self.second(row["modified_at"]) for row in self.look("SELECT order_id, modified_at FROM order_book WHERE connection = ?", MARKET)}
 

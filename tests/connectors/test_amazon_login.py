@@ -2,6 +2,8 @@
 
 import json
 import logging
+from dataclasses import replace
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -145,3 +147,15 @@ def test_a_path_before_the_api_is_a_setting():
     assert here.order(order).orders["order_id"].tolist() == [order]
     with pytest.raises(Refused, match="404"):
         elsewhere.order(order)
+
+
+def test_a_claim_that_ends_while_the_token_is_bought_sends_nothing():
+    """Simulator, marketplace seed 66: the claim was looked at before the token, and the parcel confirmed by two processes."""
+    rig = Rig()
+    [order] = rig.place()
+    port = rig.connect()
+    rig.sandbox.faults.add(TIMEOUT_BEFORE, on=LOGIN, times=1)
+    effect = replace(dispatch(order, {rig.items(order)[0]: 1}), lease_until=rig.clock.now() + timedelta(milliseconds=1))
+    with pytest.raises(NotNow, match="longer than the claim"):
+        port.send(effect)
+    assert _bought(rig) == 2 and rig.sandbox.books()["confirmations"] == []

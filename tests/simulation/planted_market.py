@@ -131,13 +131,17 @@ def a_cent_goes_astray(garden: Garden) -> None:
     true = garden.put(Settled, "_fill", fill)
 
 
+# what a bug needs to be seen soon: a world that is about it
+ABOUT = {"a_204_is_believed": "unknown there", "a_carrier_that_amazon_does_not_list_is_sent_as_a_guess": "misspelled"}
+
+
 def hunt(name: str, seeds: range) -> str:
     """Which world with a marketplace shows the bug; '' when none does."""
     garden = Garden()
     BUGS[name](garden)
     try:
         for seed in seeds:
-            if found := play(seed, Scenario(about=MARKETPLACE)).violations:
+            if found := play(seed, Scenario(about=MARKETPLACE, themes=(MARKETPLACE, ABOUT[name]) if name in ABOUT else None)).violations:
                 return f"marketplace {seed}: {found[0].invariant}: {found[0].what[:90]}"
     finally:
         garden.clear()
