@@ -37,7 +37,7 @@ class Contract(pa.DataFrameModel):
     def frame(cls, rows: Iterable[Mapping[str, Any]] = ()) -> pd.DataFrame:
         """Exactly these columns and types, even from no rows. Raises WrongType; checks no values (see `split`)."""
         rows = list(rows)
-        return pd.DataFrame({name: _column(cls.__name__, name, str(column.dtype), rows) for name, column in cls.to_schema().columns.items()})
+        return pd.DataFrame({name: _column(cls.__name__, name, dtype, rows) for name, dtype in _dtypes(cls).items()}) if rows else _empty(cls).copy()
 
     @classmethod
     def split(cls, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -80,9 +80,21 @@ class Contract(pa.DataFrameModel):
 
 
 @cache
+def _dtypes(contract: type[Contract]) -> dict[str, str]:
+    """Column names in order, and their types by name."""
+    return {name: str(column.dtype) for name, column in contract.to_schema().columns.items()}
+
+
+@cache
+def _empty(contract: type[Contract]) -> pd.DataFrame:
+    """The frame of no rows: many are made, and each costs as much as one with rows."""
+    return pd.DataFrame({name: _column(contract.__name__, name, dtype, []) for name, dtype in _dtypes(contract).items()})
+
+
+@cache
 def _types(contract: type[Contract]) -> pd.Series:
-    """Column names in order, and their types: what a frame of no rows has."""
-    return contract.frame().dtypes
+    """The same as `_empty` has them, to compare a frame's with."""
+    return _empty(contract).dtypes
 
 
 def _reasons(contract: str, cases: pd.DataFrame) -> dict[int, str]:
@@ -106,8 +118,6 @@ def _column(contract: str, name: str, dtype: str, rows: list[Mapping[str, Any]])
     for value in values:
         if not _fits(dtype, value):
             raise WrongType(f"{contract}.{name} holds {dtype}, was given {type(value).__name__}")
-    if dtype.startswith("datetime64"):
-        return pd.to_datetime(pd.Series(values, dtype="object"), utc=True).astype(dtype)
     return pd.array(values, dtype=dtype)
 
 

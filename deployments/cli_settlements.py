@@ -121,6 +121,7 @@ def _bodies(paths: list[Path]) -> Iterator[tuple[str, bytes]]:
 def _show(said: dict[str, Any]) -> None:
     if said["files"]:
         print_table("settlements", [_in_words(one) for one in said["files"]], whole=("settlement", "deposit", "sum", "difference"))
+        print_table("read from", [_read_from(one) for one in said["files"]], whole=("settlement", "from", "to"))
         print_table("attributed", [{"level": level, "rows": f"{one['rows']:,}", "amount": _words(one["amount"])} for level, one in said["attributed"].items()])
     if said["unknown"]:
         print_table("unknown kinds, set aside", [{"kind": " / ".join(one["triple"]), "rows": one["rows"], "amount": f"{one['amount']} {one['currency']}"}
@@ -140,9 +141,13 @@ def _show(said: dict[str, Any]) -> None:
 
 
 def _in_words(one: dict[str, Any]) -> dict[str, str]:
-    adds_up = ("yes" if one["consistent"] else one["why"]) + ("" if one["counted"] else ", not counted again")
-    return {"settlement": one["settlement_id"], "file": Path(one["file"]).name, "format": one["format"], "rows": f"{one['rows']:,}", "": one["currency"],
-            "deposit": one["deposit"] or "none stated", "sum": one["sum"], "difference": one["difference"] or "", "adds up": adds_up}
+    adds_up = ("yes" if one["consistent"] else "NO") + ("" if one["counted"] else ", known")
+    return {"settlement": one["settlement_id"], "": f"{one['format']} {one['currency']}", "rows": f"{one['rows']:,}", "deposit": one["deposit"] or "none stated",
+            "sum": one["sum"], "difference": one["difference"] or "", "adds up": adds_up}
+
+
+def _read_from(one: dict[str, Any]) -> dict[str, str]:
+    return {"settlement": one["settlement_id"], "from": (one["from"] or "")[:10], "to": (one["to"] or "")[:10], "file": Path(one["file"]).name}
 
 
 def _words(summed: Any) -> str:

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-FIRST = ("flows", "ledger/test_ledger_machine.py", "connectors/test_conformance.py")  # the longest, measured with --durations
+FIRST = ("flows", "simulation/test_simulation.py", "snapshots/test_query.py", "snapshots/test_publish.py")  # the longest, measured with --durations
 
 
 def _share(item: pytest.Item) -> str:
     """The name of what must stay in one process."""
     where = item.path.relative_to(HERE).as_posix()
-    return "flows" if where.startswith("flows/") and not where.endswith("test_demo.py") else where
+    return "flows" if where.startswith("flows/") else where
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

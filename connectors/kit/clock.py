@@ -16,21 +16,36 @@ class Clock(Protocol):
         """Wait."""
 
 
-class SystemClock:
-    """The machine's clock, which never runs backwards for us: a clock that jumps back stands still until it has caught up.
-
-    A watermark or lease computed from an earlier reading stays true that way (fault F21).
-    """
+class Onward:
+    """Time that never runs backwards, nor slower than it passes: a clock that was put back does not make a claim last longer (fault F21)."""
 
     def __init__(self) -> None:
-        self._latest = datetime.min.replace(tzinfo=UTC)
+        self._latest, self._passed = datetime.min.replace(tzinfo=UTC), 0.0
+
+    def __call__(self, shown: datetime, passed: float) -> datetime:
+        """shown: by the clock on the wall; passed: seconds by one that nobody sets."""
+        onward = self._latest + timedelta(seconds=max(0.0, passed - self._passed)) if self._passed else self._latest
+        self._latest, self._passed = max(shown, onward), passed
+        return self._latest
+
+
+class SystemClock:
+    """The machine's clock. One that is put back goes on from where it was until the process ends, so that a watermark or a lease computed from an
+    earlier reading stays true."""
+
+    def __init__(self) -> None:
+        self._onward = Onward()
 
     def now(self) -> datetime:
-        self._latest = max(self._latest, datetime.now(UTC))
-        return self._latest
+        return self._onward(datetime.now(UTC), _passed())
 
     def sleep(self, seconds: float) -> None:
         time.sleep(max(0.0, seconds))
+
+
+def _passed() -> float:
+    """Seconds since the machine started, those that it slept through too where it counts them."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class ManualClock:

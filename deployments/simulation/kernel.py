@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
+from connectors.kit.clock import Onward
+
 BEGIN = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 POINTS_MAX = 60_000
 
@@ -207,11 +209,13 @@ class SimClock:
     """The world's clock as one worker sees it."""
 
     def __init__(self, kernel: Kernel, worker: Worker | None = None) -> None:
-        self._kernel, self._worker = kernel, worker
+        self._kernel, self._worker, self._onward = kernel, worker, Onward()
 
     def now(self) -> datetime:
         """The present moment, by this worker's own clock."""
-        return self._kernel.at + timedelta(seconds=self._worker.off_seconds if self._worker else 0.0)
+        if self._worker is None:
+            return self._kernel.at
+        return self._onward(self._kernel.at + timedelta(seconds=self._worker.off_seconds), 1.0 + (self._kernel.at - BEGIN).total_seconds())
 
     def sleep(self, seconds: float) -> None:
         """Others go on meanwhile."""

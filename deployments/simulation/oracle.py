@@ -14,6 +14,7 @@ from deployments.demo_orders import Period
 from deployments.simulation import oracle_money, oracle_stock
 from deployments.simulation.world import CANARIES, KITS
 
+HELD_UP = ("F14", "F15", "F16", "F17", "F18", "F20", "F21")
 OTHERWISE = {"every_parcel_is_read_at_the_storefront_once", "units_asked_equal_units_ordered", "storefront_shipped_what_the_warehouse_shipped", "personal_data_is_only_in_the_vault",
              "control_numbers_are_used_once", "no_confirmed_effect_without_its_order"}
 Found = list[tuple[str, str]]
@@ -219,6 +220,21 @@ def personal_data_is_nowhere_in_the_clear(world: Any, e: demo_checks.Evidence) -
     yield from (f"a log or an error has {canary.decode()}" for canary in CANARIES if any(canary.decode() in line for line in world.kernel.story if " Bug" in line))
 
 
-CHECKS = (every_parcel_is_shown_once, units_asked_are_units_ordered, units_shown_are_units_shipped, one_warehouse_order_each, control_numbers_reach_the_warehouse_once,
+def an_edit_is_followed_before_it_ships(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
+    """3: the one edit of an order that the book learned of after it was asked for and well before it shipped is told to the warehouse, or to a person, before that."""
+    if world.was_restored or not world.partner.accepts_changes or any(strike.fault in HELD_UP for strike in world.weather.struck):
+        return  # whoever is stopped between looking and planning learns too late: that is not this
+    for number in (number for number, times in world.edits.items() if times == 1 and number not in world.cancelled):
+        told = world.look("SELECT at, what FROM timeline WHERE order_id = ? ORDER BY sequence", str(number))
+        what = [row["what"] for row in told]
+        seen = next((place for place, one in enumerate(what) if one == "order changed"), None)
+        ships = next((place for place, one in enumerate(what) if one.startswith("warehouse says")), None)
+        if seen is None or ships is None or seen > ships or not any(one in ("fulfilment_request sent", "fulfilment_request found") for one in what[:seen]):
+            continue
+        if world.second(told[ships]["at"]) - world.second(told[seen]["at"]) > 60 and not any(one.endswith(" planned") or one == "held" for one in what[seen:ships]):
+            yield f"order {number} was edited, the book knew it at {told[seen]['at']}, and it shipped at {told[ships]['at']} as it was"
+
+
+CHECKS = (an_edit_is_followed_before_it_ships, every_parcel_is_shown_once, units_asked_are_units_ordered, units_shown_are_units_shipped, one_warehouse_order_each, control_numbers_reach_the_warehouse_once,
           what_is_confirmed_is_there, cut_off_files_are_set_aside, hostile_names_are_told, the_book_knows_every_order, exceptions_are_told_once,
           held_means_an_exception, personal_data_is_nowhere_in_the_clear, *oracle_stock.CHECKS, *oracle_money.CHECKS)

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.kit.sandbox import FEED_SILENT, ROWS_LOST
@@ -11,6 +12,7 @@ from deployments.demo_world import STOREFRONT
 from deployments.simulation.world import KITS, LOCATION, SKUS
 
 PLACES = 2
+CLOCKS_APART = timedelta(seconds=630)  # when a figure was told is written down by the clock of whoever told it
 AT_MOST_APART = 12  # units that may have come or gone at a site between two looks at it: a receipt
 
 
@@ -19,6 +21,8 @@ class StockWitness:
 
     def __init__(self, world: Any) -> None:
         self._world, self._last, self.most, self.least = world, {}, {}, {}
+        self.sold: list[tuple[datetime, str, int]] = []  # units that the shop has taken off its own figure, with the moment at which that was seen
+        self._ordered: dict[tuple[int, int], int] = {}
 
     def looks(self) -> None:
         """After every step of the site, and of whoever moves goods there."""
@@ -29,6 +33,18 @@ class StockWitness:
                 lying, free = lying + skus[sku]["free"] + skus[sku]["allocated"], free + skus[sku]["free"]
             self.most[sku] = max(self.most.get(sku, 0), lying)
             self.least[sku] = min(self.least.get(sku, free), free)
+        for number, lines in self._world.shop.lines_now.items():
+            for line_id, line in lines.items():
+                more = line["quantity"] - self._ordered.get((number, line_id), 0)
+                if more > 0:
+                    self.sold.append((self._world.kernel.at, line["sku"], more))
+                self._ordered[number, line_id] = line["quantity"]
+
+    def sold_since_told(self, sku: str) -> int:
+        """Units sold there after the figure that it was last told: the shop shows so many fewer, also where goods that came in since make up for them."""
+        rows = self._world.look("SELECT sent_at FROM stock_desired WHERE location = ? AND sku = ? AND sent_at IS NOT NULL", LOCATION, sku)
+        told = datetime.fromisoformat(rows[0]["sent_at"]).replace(tzinfo=UTC) - CLOCKS_APART if rows else None
+        return sum(units for at, one, units in self.sold if one == sku and (told is None or at >= told))
 
     def leaves(self, row: dict[str, Any]) -> Iterator[tuple[str, str]]:
         """11, 13, 14: a figure on the wire is no older than the last of its SKU, and could be true."""
@@ -87,7 +103,7 @@ def the_shop_shows_what_is_there(world: Any, e: Evidence) -> Iterator[str]:
     for facility in sorted(e.books.warehouse["stock"]):
         for sku in SKUS:
             free.setdefault(sku, []).append(e.books.warehouse["stock"][facility][sku]["free"])
-    promised, sold_short = _promised(e), _sold_short(e)
+    promised = _promised(e)
     for sku in (*SKUS, *KITS):
         if sku in withheld:
             continue
@@ -95,7 +111,7 @@ def the_shop_shows_what_is_there(world: Any, e: Evidence) -> Iterator[str]:
         sellable = sum(min(max(0, free[part][place] - promised[place][part]) // count for part, count in parts.items()) for place in range(2))
         should = max(0, sellable - kept_back(world, sku, sellable))
         has = shown.get(sku, {"on_hand": 0})["on_hand"]
-        if has != should and not max(0, should - sold_short[sku]) <= has < should:
+        if has != should and not max(0, should - world.stock_witness.sold_since_told(sku)) <= has < should:
             yield f"{sku}: the shop shows {has}, it should show {should} (free {[free[part] for part in parts]}, promised {[dict(one) for one in promised]})"
 
 
@@ -104,23 +120,12 @@ def _promised(e: Evidence) -> list[Counter[str]]:
     for a person, and what was added to one after it had left. All of them are British."""
     found: list[Counter[str]] = [Counter(), Counter()]
     for number, order in e.orders.items():
-        if order["status_id"] in (11, 3, 14):
-            asked = sum((Counter({line["sku"]: line["quantity"]}) for copy in e.live(str(number)) for line in copy["lines"].values()), Counter())
-            for line in e.goods(order).values():
-                for part, count in KITS.get(line["sku"], {line["sku"]: 1}).items():
-                    wanted = count * line["quantity"]
-                    from_asked = min(asked[part], wanted)
-                    asked[part] -= from_asked
-                    found[0][part] += max(0, wanted - max(from_asked, count * line["quantity_shipped"]))
+        asked = Counter({line["line_id"]: line["quantity"] // line["factor"] for row in e.requests.values() if row.order_id == str(number)
+                         and row.state not in ("withdrawn", "cancelled", "rejected") for line in row.payload["lines"]})
+        for line_id, line in e.goods(order).items() if order["status_id"] in (11, 3, 14) else ():
+            for part, count in KITS.get(line["sku"], {line["sku"]: 1}).items():
+                found[0][part] += count * max(0, line["quantity"] - max(asked[str(line_id)], line["quantity_shipped"]))
     return found
-
-
-def _sold_short(e: Evidence) -> Counter[str]:
-    """Units by the shop's SKU that it has sold and the site has not got: the shop took them off its own figure, and no statement of ours will ever be
-    less for them. So it may show so many too few (never too many) until the goods come."""
-    return sum((Counter({line["sku"]: line["quantity"] - line["quantity_shipped"]}) for number, order in e.orders.items() if order["status_id"] in (11, 3, 14)
-                and any(copy["state"] == "backordered" for copy in e.live(str(number))) for line in e.goods(order).values()
-                if line["quantity"] > line["quantity_shipped"]), Counter())
 
 
 def _withheld(e: Evidence) -> set[str]:

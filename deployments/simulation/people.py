@@ -84,6 +84,7 @@ def _change_mind(world: World) -> None:
         world.shop.edit_order(number, add=[{"sku": dice.choice(SKUS), "quantity": dice.randint(1, 2), "price": dice.choice(PRICES), "product_id": 1}])
     else:
         world.shop.edit_order(number, address={"street_1": f"{dice.randint(2, 9)} Canary Row"})
+    world.edits[number] += 1
     world.kernel.tell(f"the customer edits order {number}")
 
 

@@ -19,6 +19,7 @@ from deployments.simulation.world import LEASE, NASTINESS, QUIET, VARIANTS, Worl
 DRAIN_MAX = timedelta(hours=24)
 STORY_MAX = 60
 MARKETPLACE, ONE_IN, THIS_ONE = "marketplace", 10, 8
+LATE_AT_LAST = 700.0  # when the last statement but one of a facility comes, after it was true
 
 
 @dataclass
@@ -158,12 +159,13 @@ def _heal(world: World) -> None:
     world.kernel.tell("all is well from now on")
 
 
-def _drain(world: World) -> None:
-    """Until nothing is owed, in doubt or to be picked. Raises Livelock when that takes longer than a day."""
+def _drain(world: World, is_last: bool = False) -> None:
+    """Until nothing is owed, in doubt or to be picked (at last: and a whole round brought no change). Raises Livelock when that takes longer than a day."""
     until = world.kernel.at + DRAIN_MAX
     while world.kernel.at < until:
+        before = world.wire.mutations
         world.kernel.run(world.kernel.at + timedelta(seconds=QUIET + LEASE + EVERY))
-        if _is_at_rest(world):
+        if _is_at_rest(world) and not (is_last and world.wire.mutations != before):
             return
     raise Livelock(f"after a day of peace: {list(unfinished(world))[:3]}")
 
@@ -176,13 +178,16 @@ def _close_the_books(world: World) -> None:
     if world.has("stock"):
         world.site.state_stock()
         world.kernel.run(world.kernel.at + timedelta(seconds=70))
-        for facility, skus in sorted(world.site.books()["stock"].items()):
+        for place, (facility, skus) in enumerate(sorted(world.site.books()["stock"].items())):
+            if place == 0:  # true now, and it comes after what will be true in a minute: nothing that follows mends it for a ledger that believes it
+                world.site.state_stock(facility, late_seconds=LATE_AT_LAST)
+                world.kernel.run(world.kernel.at + timedelta(seconds=70))
             if quiet := sorted(skus.keys() - _waited_for(world)):
                 world.site.receive(facility, [(quiet[-1], 7)])
                 world.site.adjust(facility, {quiet[-1]: -1})
-        _drain(world)
-    else:
-        _drain(world)
+            if place == 0:
+                world.site.state_stock(facility)
+    _drain(world, is_last=True)
 
 
 def _waited_for(world: World) -> set[str]:

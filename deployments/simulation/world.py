@@ -8,6 +8,7 @@ import json
 import shutil
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -190,6 +191,7 @@ class World:
     variant: Variant = VARIANTS[0]
     home: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="wharfinger-sim-", dir=_fast())))
     cancelled: set[int] = field(default_factory=set)
+    edits: Counter[int] = field(default_factory=Counter)  # by order
     came_back: dict[str, int] = field(default_factory=dict)  # number of the receipt -> the order that it really is of
     kept_in_mind: dict[tuple[str, str], list[tuple[datetime, pd.DataFrame]]] = field(default_factory=dict)
     discounts: dict[int, str] = field(default_factory=dict)  # by order
@@ -215,6 +217,7 @@ class World:
         effects, dice, is_laggy = Effects(), self.kernel.dice("world"), self.nastiness == "laggy"
         self.shop = BigCommerceSandbox(self.clock, store_hash=HASH, token=TOKEN, quota=100_000, faults=SandboxFaults(self.weather, effects, QUIET - 30, HTTP),
                                        stock_delay_seconds=50 if is_laggy else 2, payment_seconds=90 if is_laggy else 5)
+        self._way = Transport(self.shop, self.clock)  # one for all processes: what comes late (F4) comes on time, whoever called, and whoever has died since
         self._put_up(effects, dice)
         self.stock = self._stock(dice) if self.has("stock") else None
         self.partner = Partner(**made.partner)
@@ -240,7 +243,7 @@ class World:
         clock = SimClock(self.kernel, worker)
         disk = LocalDisk(self.home / "partner") if worker is None else SimDisk(self.home / "partner", self, worker)
         ways: dict[str, Any] = {WAREHOUSE: Exchange(disk, clock, SETTLE)} | ({} if worker is None else {
-            STOREFRONT: SimTransport(Transport(self.shop, self.clock), self, worker), **self._ways(worker)})
+            STOREFRONT: SimTransport(self._way, self, worker), **self._ways(worker)})
         opened = SimHouse(self.template.profile, clock, ways)
         opened.world = self
         return opened

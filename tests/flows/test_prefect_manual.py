@@ -27,7 +27,7 @@ EXAMPLES = {"1f3a9c02": ("carrier_unmapped", "no carrier"), "2f3a9c02": ("carrie
             "7a3a9c02": ("sku_unknown", ""),
             "8a3a9c02": ("over_shipped", ""), "8b3a9c02": ("cancel_refused", ""), "8c3a9c02": ("document_malformed", ""), "8d3a9c02": ("refund_declined", ""),
             "8e3a9c02": ("address_missing", "")}
-SAYS_WHAT_IT_FINDS = ("doctor", "audit", "reconcile")  # exit code 1: there is something to look at
+SAYS_WHAT_IT_FINDS = ("doctor", "audit", "reconcile", "evidence")  # exit code 1: there is something to look at
 
 
 def commands() -> list[str]:

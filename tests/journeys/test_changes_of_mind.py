@@ -137,6 +137,36 @@ def test_an_edit_after_sending_and_before_the_pick_is_followed_by_the_warehouse(
     assert rig.violations() == [] and rig.desk() == []
 
 
+def test_a_cancel_behind_an_edit_that_has_not_left_yet_reaches_the_warehouse(world):
+    """Found by the simulator (seed 5011): the planned change was taken back, the request was called withdrawn with it, and the warehouse shipped the order."""
+    rig = world()
+    order = rig.orders(("HEART", 1))
+    _sent(rig)
+    line = next(iter(rig.shop.books()["orders"][order]["lines"]))
+    rig.shop.edit_order(order, quantities={line: 4})
+    rig.reads_orders()
+    rig.passes(60)
+    rig.shop.cancel_order(order)
+    rig.sends_orders()
+    _rests(rig)
+    assert [copy["state"] for copy in rig.at_warehouse(order)] == ["cancelled"] and rig.desk() == []
+    assert list(rig.ledger.table("request")["state"]) == ["cancelled"] and rig.violations(cancelled=[order]) == []
+
+
+def test_an_edit_behind_an_edit_that_has_not_left_yet_is_a_change_and_no_second_order(world):
+    rig = world()
+    order = rig.orders(("HEART", 1))
+    _sent(rig)
+    line = next(iter(rig.shop.books()["orders"][order]["lines"]))
+    for quantity in (4, 3):
+        rig.shop.edit_order(order, quantities={line: quantity})
+        rig.reads_orders()
+        rig.passes(60)
+    rig.sends_orders()
+    _rests(rig)
+    assert rig.units(order) == {"HEART": 3} and len(rig.at_warehouse(order)) == 1 and rig.violations() == [] and rig.desk() == []
+
+
 def test_an_edit_after_the_pick_stays_on_the_desk_until_a_person_resolves_it(world):
     from tasks.desk import resolve
     rig = world()

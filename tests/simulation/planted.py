@@ -445,7 +445,11 @@ ABOUT = {
                      "the_warehouse_hears_of_a_return_before_it_is_approved", "nobody_hears_that_a_refund_was_declined"), "returns"),
     "an_edit_is_forgotten": "minds", "a_cancel_is_forgotten": "minds",
 }
-WITH = {"a_restored_ledger_goes_on_as_if_nothing_had_been": Scenario(weights=(("F20", 1.0),))}
+IN_PEACE = {theme: Scenario(has_weather=False, themes=("orders", theme)) for theme in ("stock", "returns", "minds")}  # no fault needs to hide it: quick worlds
+WITH = {"a_restored_ledger_goes_on_as_if_nothing_had_been": Scenario(weights=(("F20", 1.0),)), "an_edit_is_forgotten": IN_PEACE["minds"],
+        "a_cancel_is_forgotten": IN_PEACE["minds"]} | {
+    name: IN_PEACE[theme] for name, theme in ABOUT.items() if theme in ("stock", "returns") and name not in (
+        "a_feed_that_lost_half_is_believed", "documents_between_statements_are_ignored", "nobody_hears_that_a_refund_was_declined")}
 
 # found by the oracle within a few worlds: what `make test` looks for
 SOON = ("five_hundred_means_failed", "no_quiet_period", "the_watermark_goes_before_the_rows", "a_control_number_is_drawn_anew", "a_factor_is_applied_twice",
@@ -454,8 +458,8 @@ SOON = ("five_hundred_means_failed", "no_quiet_period", "the_watermark_goes_befo
 
 def worlds_for(name: str, seeds: range) -> Iterator[int]:
     """The seeds whose worlds are about what the bug is in."""
-    theme = ABOUT.get(name, "orders")
-    return (seed for seed in seeds if theme in themes_of(Kernel(seed)))
+    theme, scenario = ABOUT.get(name, "orders"), WITH.get(name)
+    return (seed for seed in seeds if scenario is not None and scenario.themes is not None or theme in themes_of(Kernel(seed)))
 
 
 def hunt(name: str, seeds: range, most: int = 0) -> str:

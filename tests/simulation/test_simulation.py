@@ -25,6 +25,8 @@ INCIDENTS = {
     7: "a process whose clock was behind published a file after its lease: the lease was given by the ledger's clock and judged by its own",
     1009: "a process looked at the order, slept past its claim, and sent the shipment that somebody else was sending",
     1003: "a refund was seen declined while it was in doubt, and nobody was told when it was proven",
+    5011: "a cancel took a planned change back, called the whole request withdrawn, and the warehouse shipped what the customer had called off",
+    5027: "a process was stopped, its clock was put back meanwhile, and it believed in a lease that had long ended",
     5: "after a restore the shop's figures were not told again: what it was told, and sold, since the backup nobody knew any more",
 }
 
