@@ -39,6 +39,7 @@ class Worker:
     body: Callable[["Worker"], None]
     green: greenlet | None = None
     off_seconds: float = 0.0
+    onward: Onward = field(default_factory=Onward)  # each run is a process of its own, and begins by the clock on the wall
     is_alive: bool = True
     crashes: int = 0
     paused: float = 0.0  # stopped at its next point for so many seconds, then goes on as if nothing had been
@@ -209,13 +210,13 @@ class SimClock:
     """The world's clock as one worker sees it."""
 
     def __init__(self, kernel: Kernel, worker: Worker | None = None) -> None:
-        self._kernel, self._worker, self._onward = kernel, worker, Onward()
+        self._kernel, self._worker = kernel, worker
 
     def now(self) -> datetime:
         """The present moment, by this worker's own clock."""
         if self._worker is None:
             return self._kernel.at
-        return self._onward(self._kernel.at + timedelta(seconds=self._worker.off_seconds), 1.0 + (self._kernel.at - BEGIN).total_seconds())
+        return self._worker.onward(self._kernel.at + timedelta(seconds=self._worker.off_seconds), 1.0 + (self._kernel.at - BEGIN).total_seconds())
 
     def sleep(self, seconds: float) -> None:
         """Others go on meanwhile."""

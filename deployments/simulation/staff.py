@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from connectors.house import House
+from connectors.kit.clock import Onward
 from connectors.kit.errors import BadConfiguration, WharfingerError
 from deployments.demo_world import WAREHOUSE
 from deployments.simulation.faults import CRASH, ENDED, PAUSED, RESTORED, SKEW, TWO_RUNS
@@ -103,6 +104,7 @@ def work(world: World, me: Worker, flow: Flow, every: float) -> None:
     """One process: opens its house, runs its flow, waits, and so on for ever."""
     house = world.house(me)
     while True:
+        me.onward = Onward()
         try:
             flow(house, me)
         except BadConfiguration as error:
