@@ -1,33 +1,15 @@
-"""What every API of Amazon's has in common on the way: text, amounts, moments, ids in a path, and the bases of what is read and what is sent.
+"""What every API of Amazon's has in common on the way: moments, ids in a path, money. Money is text ('19.99'), dates are ISO 8601.
 
-Read models take what we use and let unknown fields pass; what we send is exact. Money is text ('19.99'), dates are ISO 8601.
+Text, amounts and the bases of what is read and what is sent are the kit's, and are had from here with the rest.
 """
 
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-
-def _text(value: Any) -> Any:
-    """null is ''. Half a surrogate pair and NUL cannot be stored anywhere; they must not cost us the order."""
-    if not isinstance(value, str):
-        return "" if value is None else value
-    return value.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _decimal(value: Any) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
-        raise ValueError("not an amount")
-    try:
-        amount = Decimal(value.strip() if isinstance(value, str) else value)
-    except InvalidOperation:
-        raise ValueError("not an amount") from None
-    if not amount.is_finite() or abs(amount) >= Decimal(10) ** 15:
-        raise ValueError("not a usable amount")
-    return amount
+from connectors.kit.wire import Amount, Read, Sent, Text
 
 
 def read_moment(value: Any) -> datetime:
@@ -56,21 +38,9 @@ def in_path(text: str) -> str:
     return quote(text, safe="").replace(".", "%2E")
 
 
-Text = Annotated[str, BeforeValidator(_text)]
-Amount = Annotated[Decimal, BeforeValidator(_decimal)]
+__all__ = ("Amount", "Moment", "Money", "Read", "Sent", "Text", "in_path", "read_moment", "write_moment")
+
 Moment = Annotated[datetime, BeforeValidator(read_moment)]
-
-
-class Read(BaseModel):
-    """Base of what we read."""
-
-    model_config = ConfigDict(extra="ignore", strict=True, hide_input_in_errors=True)
-
-
-class Sent(BaseModel):
-    """Base of what we send: exactly these fields."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
 class Money(Read):

@@ -5,37 +5,20 @@ as strings with four decimals ('19.9900'), sometimes as numbers: Decimal either 
 """
 
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from connectors.kit.wire import Amount, Read, Text, exact
+
 TRACKING_NUMBER_MAX, TRACKING_LINK_MAX, COMMENTS_MAX = 50, 500, 65_535
-
-
-def _text(value: Any) -> Any:
-    """null is ''. Half a surrogate pair and NUL cannot be stored anywhere; they must not cost us the order."""
-    if not isinstance(value, str):
-        return "" if value is None else value
-    return value.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _decimal(value: Any) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
-        raise ValueError("not an amount")
-    try:
-        amount = Decimal(value.strip() if isinstance(value, str) else value)
-    except InvalidOperation:
-        raise ValueError("not an amount") from None
-    if not amount.is_finite() or abs(amount) >= Decimal(10) ** 15:
-        raise ValueError("not a usable amount")
-    return amount
 
 
 def _whole(value: Any) -> int:
     """Counts are declared `number` by the vendor: 2, 2.0 and '2' are two."""
-    amount = _decimal(value)
+    amount = exact(value)
     if amount != amount.to_integral_value():
         raise ValueError("not a whole number")
     return int(amount)
@@ -62,16 +45,8 @@ def write_date(moment: datetime) -> str:
     return format_datetime(moment.astimezone(UTC).replace(microsecond=0))
 
 
-Text = Annotated[str, BeforeValidator(_text)]
-Amount = Annotated[Decimal, BeforeValidator(_decimal)]
 Count = Annotated[int, BeforeValidator(_whole)]
 Moment = Annotated[datetime, BeforeValidator(read_date)]
-
-
-class Read(BaseModel):
-    """Base of what we read."""
-
-    model_config = ConfigDict(extra="ignore", strict=True, hide_input_in_errors=True)
 
 
 class FormField(Read):

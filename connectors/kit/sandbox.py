@@ -180,6 +180,10 @@ class Transport(httpx.BaseTransport):
         except NoAnswer:
             raise httpx.ReadTimeout("timed out", request=request) from None
 
+    def step(self) -> None:
+        """Carry out what was late and is due by now, without waiting for the next request."""
+        self._later.step()
+
 
 class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     allow_reuse_address = True

@@ -13,10 +13,11 @@ from typing import Any
 from connectors.amazon.limits import RATES
 from connectors.amazon.sandbox import CLIENT_ID, CLIENT_SECRET, GB, REFRESH_TOKEN, SELLER, AmazonSandbox
 from connectors.amazon.wire_listings import DEFAULT_CHANNEL
+from connectors.kit.sandbox import Transport
 from connectors.ledger.effects import payload_hash
 from deployments.demo_world import EU_FACILITY, STOREFRONT, UK_FACILITY, WAREHOUSE
 from deployments.simulation.kernel import Worker
-from deployments.simulation.market_wire import MarketFaults, MarketTransport, Way
+from deployments.simulation.market_wire import MarketFaults, MarketTransport
 from deployments.simulation.world import KITS, QUIET, SKUS, More, Template, World, template
 from tasks import mappings
 
@@ -102,7 +103,7 @@ class MarketWorld(World):
         is_laggy = self.nastiness == "laggy"
         self.market = AmazonSandbox(self.clock, faults=MarketFaults(self.weather, QUIET - 30), stock_seconds=50 if is_laggy else 5,
                                     rates=None if self.has("published rates") else dict.fromkeys(RATES), feed_queue_seconds=40 if is_laggy else 5)
-        self.way = Way(self.market, self.clock)
+        self.way = Transport(self.market, self.clock)
         self.after_step += [self.way.step, self.market.step]
 
     def _ways(self, worker: Worker) -> dict[str, Any]:

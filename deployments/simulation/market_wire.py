@@ -5,8 +5,7 @@ from typing import Any
 
 import httpx
 
-from connectors.kit.clock import Clock
-from connectors.kit.sandbox import DELIVERED_TWICE, LATE_COMMIT, PAGE_SHIFT, STALE_READ, Later, NoAnswer, Sandbox, answer
+from connectors.kit.sandbox import DELIVERED_TWICE, LATE_COMMIT, PAGE_SHIFT, STALE_READ
 from deployments.simulation.faults import HTTP, SandboxFaults
 from deployments.simulation.wire import SimTransport
 
@@ -47,25 +46,6 @@ class MarketFaults(SandboxFaults):
         return fault
 
 
-class Way(httpx.BaseTransport):
-    """Into the stand-in. `step()` carries out what was late."""
-
-    def __init__(self, sandbox: Sandbox, clock: Clock) -> None:
-        self._sandbox, self._later = sandbox, Later(clock)
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """One request."""
-        request.read()
-        try:
-            return answer(self._sandbox.handle, request, self._sandbox.faults, self._later)
-        except NoAnswer:
-            raise httpx.ReadTimeout("timed out", request=request) from None
-
-    def step(self) -> None:
-        """What is due by now."""
-        self._later.step()
-
-
 class MarketTransport(SimTransport):
     """One process's way to the marketplace: a point before and after each request, and the witness of every change."""
 
@@ -77,19 +57,7 @@ class MarketTransport(SimTransport):
         about = "" if effect.startswith("read") else effect
         wire.reaches_out(worker, what)
         sent = wire.leaves(worker, LEDGERED[effect], what, (path, request.read())) if effect in LEDGERED else None
-        self._kernel.point(f"asks {what}", effect=about)
-        try:
-            came = self._inner.handle_request(request)
-        except httpx.TimeoutException:
-            self._kernel.tell(f"{worker.name} has no answer to {what}")
-            self._kernel.wait(10.0)
-            wire.heard(sent, 0)
-            raise
-        except httpx.ConnectError:
-            wire.heard(sent, None)
-            raise
-        self._kernel.point(f"hears {came.status_code} to {what}", effect=about)
-        wire.heard(sent, came.status_code)
+        came = self._round_trip(request, what, about, sent)
         is_said = came.status_code < 300 and "html" not in came.headers.get("content-type", "")
         if is_said and effect == PATCH:
             wire.is_sure(sent)

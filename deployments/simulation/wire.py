@@ -135,6 +135,14 @@ class SimTransport(httpx.BaseTransport):
         is_read, about = kind.startswith("read"), "" if kind.startswith("read") else kind
         wire.reaches_out(self._worker, what)
         sent = None if is_read else wire.leaves(self._worker, kind, what, request.read())
+        came = self._round_trip(request, what, about, sent)
+        if is_read and came.status_code < 300:
+            self._has_read(kind, path, came)
+        return came
+
+    def _round_trip(self, request: httpx.Request, what: str, about: str, sent: Sent | None) -> httpx.Response:
+        """There and back, with a point on either side; the witness hears what the process hears."""
+        wire = self._world.wire
         self._kernel.point(f"asks {what}", effect=about)
         try:
             came = self._inner.handle_request(request)
@@ -148,8 +156,6 @@ class SimTransport(httpx.BaseTransport):
             raise
         self._kernel.point(f"hears {came.status_code} to {what}", effect=about)
         wire.heard(sent, came.status_code)
-        if is_read and came.status_code < 300:
-            self._has_read(kind, path, came)
         return came
 
     def _has_read(self, kind: str, path: str, came: httpx.Response) -> None:
