@@ -27,7 +27,9 @@ AS_THEY_HAPPEN = {
     "watermarks never go back": "27, in the ledger", "watermarks never pass a record that is not taken in": "27, in the ledger: against what the lists said",
     "older stock never wins": "11, 12, on the wire and in the ledger", "published stock is never negative": "13, on the wire", "published stock is what could be there": "13, 14, on the wire",
     "shipped never exceeds ordered": "4, after every turn", "every world comes to rest": "28", "no error is a bug of ours": "8: fail closed, and by name",
-    "running everything again changes nothing": "33",
+    "running everything again changes nothing": "33", "what the ledger says is what was heard": "17, 28, in the ledger: against what the wire answered to this claim",
+    "who is asked to wait waits": "29, on the wire", "an effect says the same for ever": "17, in the ledger", "a file is whole before it has its name": "21, on the disk",
+    "what is resolved stays as it is": "26, in the ledger",
 }
 
 
