@@ -11,7 +11,7 @@ from typing import Any
 
 from deployments import demo_checks
 from deployments.demo_orders import Period
-from deployments.simulation import oracle_money, oracle_stock
+from deployments.simulation import oracle_money, oracle_orders, oracle_stock
 from deployments.simulation.world import CANARIES, KITS
 
 HELD_UP = ("F14", "F15", "F16", "F17", "F18", "F20", "F21")
@@ -29,7 +29,7 @@ AS_THEY_HAPPEN = {
     "shipped never exceeds ordered": "4, after every turn", "every world comes to rest": "28", "no error is a bug of ours": "8: fail closed, and by name",
     "running everything again changes nothing": "33", "what the ledger says is what was heard": "17, 28, in the ledger: against what the wire answered to this claim",
     "who is asked to wait waits": "29, on the wire", "an effect says the same for ever": "17, in the ledger", "a file is whole before it has its name": "21, on the disk",
-    "what is resolved stays as it is": "26, in the ledger",
+    "what is resolved stays as it is": "26, in the ledger", "nothing is told before it has left": "4, on the wire", "an order is called shipped when all of it is": "D1, on the wire", "people are forgotten in time": "31, a month after the end",
 }
 
 
@@ -89,7 +89,7 @@ def units_asked_are_units_ordered(world: Any, e: demo_checks.Evidence) -> Iterat
         for copy in e.live(str(number)):
             if _refused_in_silence(world, e, str(number)):
                 continue
-            if str(number) in e.cancelled or e.open_types(str(number)) & {"edited_after_export", "rejected_by_warehouse", "cancel_refused"}:
+            if str(number) in e.cancelled or e.open_types(str(number)) & {"edited_after_export", "rejected_by_warehouse", "cancel_refused", "unacknowledged"}:
                 continue
             ordered, asked = Counter(), Counter()
             for line in e.goods(order).values():
@@ -219,7 +219,6 @@ def personal_data_is_nowhere_in_the_clear(world: Any, e: demo_checks.Evidence) -
     """30: the canaries are in no table, exception or snapshot; what is sealed cannot be read."""
     content = world.ledger.database.content()
     yield from (f"the ledger has {canary.decode()}" for canary in CANARIES if canary in content)
-    yield from (f"a log or an error has {canary.decode()}" for canary in CANARIES if any(canary.decode() in line for line in world.kernel.story if " Bug" in line))
 
 
 def an_edit_is_followed_before_it_ships(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
@@ -239,4 +238,4 @@ def an_edit_is_followed_before_it_ships(world: Any, e: demo_checks.Evidence) -> 
 
 CHECKS = (an_edit_is_followed_before_it_ships, every_parcel_is_shown_once, units_asked_are_units_ordered, units_shown_are_units_shipped, one_warehouse_order_each, control_numbers_reach_the_warehouse_once,
           what_is_confirmed_is_there, cut_off_files_are_set_aside, hostile_names_are_told, the_book_knows_every_order, exceptions_are_told_once,
-          held_means_an_exception, personal_data_is_nowhere_in_the_clear, *oracle_stock.CHECKS, *oracle_money.CHECKS)
+          held_means_an_exception, personal_data_is_nowhere_in_the_clear, *oracle_orders.CHECKS, *oracle_stock.CHECKS, *oracle_money.CHECKS)

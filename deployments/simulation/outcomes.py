@@ -40,9 +40,12 @@ class Outcomes:
     _read: dict[str, str] = field(default_factory=dict)  # holder -> what its last read since its claim heard
     _not_before: dict[str, tuple[datetime, float]] = field(default_factory=dict)  # holder -> when it may ask again, and how far off its clock was
 
-    def claims_now(self, holder: str, effect_id: str, fence: int) -> None:
-        """A claim is committed: from now on it is heard what it hears."""
+    about: dict[str, str] = field(default_factory=dict)  # holder -> the kind of effect that it has claimed and not yet sent
+
+    def claims_now(self, holder: str, effect_id: str, fence: int, kind: str = "") -> None:
+        """A claim is committed: from now on it is heard what it hears. kind: what it will send; '' for a read-back."""
         self.claims[holder, effect_id] = fence
+        self.about[holder] = kind
         self._read.pop(holder, None)
 
     def hears(self, effect_id: str, fence: int, what: str, at: datetime) -> None:
@@ -59,6 +62,7 @@ class Outcomes:
 
     def judge(self, world: Any, holder: str, effect_id: str, kind: str, fence: int, new: str) -> Found:
         """17, 28: is the outcome that a claim writes the one that it heard?"""
+        self.about.pop(holder, None)
         if kind not in ONE_CALL or new not in MAY_FOLLOW:
             return []
         if kind == "refund" and new == "REJECTED":

@@ -9,7 +9,7 @@ from typing import Any
 from connectors.house import House
 from connectors.kit.errors import BadConfiguration
 from contracts.exceptions import APPROVE_RETURN, CHOOSE_ORDER, DONE, REFUND_IT, RESEND
-from deployments.demo_world import EU_FACILITY, STOREFRONT, UK_FACILITY, WAREHOUSE, tables
+from deployments.demo_world import EU_FACILITY, FORGOTTEN_METHOD, STOREFRONT, UK_FACILITY, WAREHOUSE, tables
 from deployments.simulation.kernel import BEGIN, Worker
 from deployments.simulation.world import ADDRESS, KITS, RULES, SKUS, World
 from tasks import desk, mappings, rmas
@@ -25,9 +25,13 @@ def populate(world: World, orders_max: int, trading: timedelta) -> None:
     dice, kernel, seconds = world.kernel.dice("customers"), world.kernel, trading.total_seconds()
     for _ in range(dice.randint(2, orders_max)):
         lines, head = _basket(world), _head(world)
-        kernel.later(dice.uniform(0, seconds / 2), lambda lines=lines, head=head: _order(world, lines, head))
+        method = FORGOTTEN_METHOD if kernel.dice("methods").random() < 0.12 else ADDRESS["shipping_method"]
+        kernel.later(dice.uniform(0, seconds / 2), lambda lines=lines, head=head, method=method: _order(world, lines, head, method))
     for _ in range(6 if world.has("minds") else 2):
         kernel.later(dice.uniform(0, seconds), lambda: _change_mind(world))
+    strays = kernel.dice("strays")
+    if strays.random() < 0.25:  # somebody keyed an order in at the site itself
+        kernel.later(strays.uniform(60, seconds), lambda: world.site.ship_stray(f"DESK{strays.randint(10, 99)}", UK_FACILITY, strays.choice(SKUS), strays.randint(1, 3)))
     if world.has("returns"):
         for _ in range(dice.randint(2, 5)):
             kernel.later(dice.uniform(seconds * 0.35, seconds), lambda: _send_back(world))
@@ -56,8 +60,8 @@ def _head(world: World) -> dict[str, str]:
     return {"shipping_cost": dice.choice(("0", "0", "3.99")), "discount": dice.choice(("0", "0", "0", "0.50"))}
 
 
-def _order(world: World, lines: list[dict[str, Any]], head: dict[str, str]) -> None:
-    number = world.shop.place_order(lines, [ADDRESS], status_id=11, currency="GBP", **head)
+def _order(world: World, lines: list[dict[str, Any]], head: dict[str, str], method: str) -> None:
+    number = world.shop.place_order(lines, [ADDRESS | {"shipping_method": method}], status_id=11, currency="GBP", **head)
     world.discounts[number] = head["discount"]
     world.kernel.tell(f"a customer places order {number}")
 
@@ -154,7 +158,8 @@ def operates(world: World, trading: timedelta) -> Callable[[House, Worker], None
             return
         is_late = world.kernel.at >= BEGIN + trading * 0.8
         if is_late and not world.look("SELECT 1 FROM mapping WHERE actor = 'operator' AND table_name = 'carriers'"):
-            for table, csv in (("return_rules", RULES + FORGOTTEN_RULE), ("carriers", tables(mended=True)["carriers"])):
+            mended = tables(mended=True)
+            for table, csv in (("return_rules", RULES + FORGOTTEN_RULE), ("ship_methods", mended["ship_methods"]), ("carriers", mended["carriers"])):
                 mappings.change_mapping(house, table, csv, "operator")
         if world.has("returns") and not world.weather.is_calm:
             _announce(world, house, dice)

@@ -1,5 +1,6 @@
 """What happens in a world: customers, workers, a warehouse, weather; then it heals, drains, and is judged."""
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from deployments.simulation import coverage, market_coverage, market_oracle, market_people, oracle
+from deployments.simulation import coverage, market_coverage, market_oracle, market_people, oracle, oracle_orders
 from deployments.simulation.faults import Strike, Weather, drawn
 from deployments.simulation.kernel import BEGIN, Kernel, Livelock
 from deployments.simulation.market import MarketWorld
@@ -91,15 +92,29 @@ def play(seed: int, scenario: Scenario = Scenario()) -> Outcome:
     dice = kernel.dice("kind of world")
     nastiness = scenario.nastiness or dice.choice(NASTINESS)
     world = (MarketWorld if is_market else World)(kernel, sky, themes, nastiness, dice.choice(VARIANTS)).open()
-    outcome = Outcome(seed, themes=themes)
+    outcome, ear = Outcome(seed, themes=themes), _Ear(world.said)
+    logging.getLogger().addHandler(ear)
     try:
         _begin(world, scenario)
         kernel.after_turn.append(lambda: outcome.violations.extend(_named(world, _judge(world).at_every_step(world))))
         outcome.violations += _named(world, _lived(world, scenario))
         _account(world, outcome)
     finally:
+        logging.getLogger().removeHandler(ear)
         world.close()
     return outcome
+
+
+class _Ear(logging.Handler):
+    """Hears every line of every log."""
+
+    def __init__(self, said: list[str]) -> None:
+        super().__init__()
+        self._said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Kept, to be searched."""
+        self._said.append(record.getMessage())
 
 
 def _begin(world: World, scenario: Scenario) -> None:
@@ -124,7 +139,8 @@ def _lived(world: World, scenario: Scenario) -> list[tuple[str, str]]:
         _heal(world)
         _drain(world)
         _close_the_books(world)
-        return [*_judge(world).at_the_end(world), *_again(world)]
+        found = [*_judge(world).at_the_end(world), *_again(world)]
+        return found if world.has(MARKETPLACE) else [*found, *oracle_orders.people_are_forgotten_in_time(world)]
     except Livelock as error:
         return [("every world comes to rest", str(error))]
     except Bug as error:
@@ -211,10 +227,12 @@ def _is_at_rest(world: World) -> bool:
 
 def unfinished(world: World) -> Iterator[str]:
     """Effects that have not come to their end or are not proven yet, and figures that are owed."""
-    for row in world.look("SELECT effect_id, state, kind, verified_at FROM effect"):
+    chased = {row["record"] for row in world.look("SELECT record FROM exception WHERE type = 'unacknowledged' AND state = 'open'")}
+    for row in world.look("SELECT effect_id, state, kind, record, verified_at FROM effect"):
         if row["state"] in ("PLANNED", "IN_FLIGHT", "UNKNOWN"):
             yield f"{row['effect_id']} {row['state']}"
-        elif row["state"] == "CONFIRMED" and row["verified_at"] is None and row["kind"] in ("fulfilment_request", "dispatch_confirmation", "refund"):
+        elif row["state"] == "CONFIRMED" and row["verified_at"] is None and row["kind"] in ("fulfilment_request", "dispatch_confirmation", "refund") \
+                and not (row["kind"] == "fulfilment_request" and row["record"] in chased):
             yield f"{row['effect_id']} is not proven"
     if world.has("stock"):
         for row in world.look("SELECT location, sku FROM stock_desired WHERE is_owed AND withheld = '' AND (sent_quantity IS NULL OR sent_quantity <> quantity OR effect_id <> '')"):

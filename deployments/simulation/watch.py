@@ -78,7 +78,7 @@ def _effect(world: Any, effect_id: str, old: str, new: str, fence_was: int, fenc
     if new == "IN_FLIGHT" and old == "PLANNED" and fence <= fence_was:
         found.append(("every claim has a fence of its own", f"{effect_id}: still {fence}"))
     if fence > fence_was and holder == me and (old, new) in (("PLANNED", "IN_FLIGHT"), ("UNKNOWN", "UNKNOWN")):
-        outcomes.claims_now(me, effect_id, fence)
+        outcomes.claims_now(me, effect_id, fence, kind if old == "PLANNED" else "")
     elif fence == fence_was and old in OPEN_ENDED and TOLD_BY not in evidence:
         if outcomes.is_stale(me, effect_id, fence):
             found.append(("a stale fence changes nothing", f"{worker.name} ends the claim {fence} of {holder} on {effect_id}: {new}"))

@@ -19,6 +19,7 @@ from deployments.simulation.kernel import Worker
 from deployments.simulation.outcomes import DOUBT, NEVER_LEFT, NOTHING, REFUSED, YES, Outcomes, meaning
 
 HARMLESS_AGAIN = ("order_completion",)  # a status that is set twice is set once
+LOOKS = {kind: f"look before {kind}" for kind in ("dispatch_confirmation", "refund")}  # reads that a claim makes before its change
 READ_BACK = {"dispatch_confirmation": "read shipments", "refund": "read refunds", "stock_update": "read inventory"}
 
 
@@ -70,6 +71,9 @@ class Wire:
         for other in self._under_way:
             if other.ordering_key == key and other.effect_id != row["effect_id"] and not other.is_over:
                 self.found.append(("one change at a time for each key", f"{row['effect_id']} while {other.effect_id} is under way"))
+        for other in self.world.look("SELECT effect_id, state FROM effect WHERE target = ? AND ordering_key = ? AND state IN ('IN_FLIGHT', 'UNKNOWN') AND effect_id <> ?",
+                                     row["target"], row["ordering_key"], row["effect_id"]):
+            self.found.append(("one change at a time for each key", f"{row['effect_id']} while {other['effect_id']} is {other['state']}"))
         self._after_a_doubt(kind, row)
         if kind == "stock_update":
             self.found += self.world.stock_witness.leaves(row)
@@ -144,7 +148,8 @@ class SimTransport(httpx.BaseTransport):
         path = request.url.path.partition("/stores/")[2].partition("/")[2] or request.url.path
         what, wire = f"{request.method} {path}", self._world.wire
         kind = self._effect_of(f"{request.method} /{path}")
-        is_read, about = kind.startswith("read"), "" if kind.startswith("read") else kind
+        is_read = kind.startswith("read")
+        about = LOOKS.get(wire.outcomes.about.get(holder_of(self._worker), ""), "") if is_read else kind
         wire.reaches_out(self._worker, what)
         sent = None if is_read else wire.leaves(self._worker, kind, what, request.read())
         came = self._round_trip(request, what, about, sent)
