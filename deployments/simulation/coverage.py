@@ -27,7 +27,7 @@ RETURNS: dict[str, tuple[str, ...]] = {
 }
 THEMES = ({"orders": ORDERS, "stock": STOCK, "returns": RETURNS})
 CELLS = {effect: faults for theme in THEMES.values() for effect, faults in theme.items()}
-AIMED_AT = 4  # cells of each of its themes that one world aims at
+AIMED_AT = 8  # cells of each of its themes that one world aims at
 NTH_MAX = 3  # ... at the first, second or third call of that effect
 WORLDS_MIN = 400  # a swarm must be so large before thin cells count
 LEAST_OF_WORLDS = 100  # ... and then every cell must have been struck once in so many worlds

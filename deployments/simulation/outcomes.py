@@ -48,6 +48,10 @@ class Outcomes:
         self.about[holder] = kind
         self._read.pop(holder, None)
 
+    def forget(self) -> None:
+        """A backup is restored: its fences are used again by effects that are planned anew."""
+        self._written.clear()
+
     def hears(self, effect_id: str, fence: int, what: str, at: datetime) -> None:
         """Its call was answered, or was not (a doubt, as soon as it has left)."""
         self._written[effect_id, fence] = (what, at)

@@ -55,7 +55,7 @@ NASTINESS = ("strict", "lenient", "laggy", "amnesiac", "reordering")
 PARCELS = {"complete": 15, "packages": 25, "unnumbered": 10, "partial": 30, "other carrier": 15, "repeated": 5}
 KINDS = {"complete": 55, "packages": 12, "unnumbered": 9, "partial": 10, "other carrier": 9, "repeated": 5}  # where parcels are not the theme
 LIST_DELAY, LIST_DELAY_LAGGY = 20, 90  # seconds within which a change shows in the shop's list
-QUOTA, QUOTA_STRICT = 100_000, 40  # requests in thirty seconds
+QUOTA, QUOTA_STRICT = 100_000, 20  # requests in thirty seconds
 WORTH = {"A": 100, "B": 50, "C": 0, "D": 100}  # percent that a grade is refunded; D only where the return was approved; of U nobody thought at first
 RULES = "connection,warehouse,grade,refund_percent,disposition,needs_rma\n" + "".join(
     f"{STOREFRONT},{WAREHOUSE},{grade},{WORTH[grade]},{kept},{'yes' if grade == 'D' else 'no'}\n" for grade, kept in zip("ABCD", ("restock", "keep apart", "scrap", "restock"), strict=True))
@@ -285,6 +285,7 @@ class World:
     def restore(self, content: bytes) -> None:
         """An older backup of the ledger is put in its place, by the procedure of connectors/ledger/README.md."""
         self.was_restored = True
+        self.wire.outcomes.forget()
         watch.end(self._raw)
         self.ledger.database.load(content)
         watch.begin(self._raw)
