@@ -108,10 +108,11 @@ class Completions:
 
     def send(self, effect: Effect, body: bytes) -> Receipt:
         """Set the status to Shipped, unless it is there already. A cancelled order is left alone (Refused)."""
-        there = self.find(effect)
-        if there is not None:
-            return there
-        order_id = number(effect.payload["order_id"], doing(self._name, effect))
+        order_id, status = self._status(effect)
+        if status in (SHIPPED, COMPLETE):
+            return _completed(order_id, status)
+        if status not in UNDER_WAY:
+            raise Refused(doing(self._name, effect), f"the order's status is {status} by now", "Look at the order in the storefront.")
         in_time(effect, self._clock, doing(self._name, effect))
         answer = self._client.update_order(order_id, body)
         try:
@@ -120,17 +121,20 @@ class Completions:
             raise InDoubt(doing(self._name, effect), f"the answer is no order ({why(error)})") from None
         if status != SHIPPED:
             raise InDoubt(doing(self._name, effect), f"the answer says status {status}")
-        return Receipt(f"order {order_id}", {"status_id": status})
+        return _completed(order_id, status)
 
     def find(self, effect: Effect) -> Receipt | None:
-        """Is it Shipped or Completed?"""
+        """Is it Shipped or Completed? Whatever else it is, it is not that; whether it may become it, `send` says."""
+        order_id, status = self._status(effect)
+        return _completed(order_id, status) if status in (SHIPPED, COMPLETE) else None
+
+    def _status(self, effect: Effect) -> tuple[str, int]:
         order_id = number(effect.payload["order_id"], doing(self._name, effect))
-        status = read(Order, self._client.order(order_id, False), "/orders/{id}").status_id
-        if status in (SHIPPED, COMPLETE):
-            return Receipt(f"order {order_id}", {"status_id": status})
-        if status not in UNDER_WAY:
-            raise Refused(doing(self._name, effect), f"the order's status is {status} by now", "Look at the order in the storefront.")
-        return None
+        return order_id, read(Order, self._client.order(order_id, False), "/orders/{id}").status_id
+
+
+def _completed(order_id: str, status: int) -> Receipt:
+    return Receipt(f"order {order_id}", {"status_id": status})
 
 
 def _receipt(shipment: Shipment) -> Receipt:

@@ -19,6 +19,8 @@ FORGOTTEN_RULE = f"{STOREFRONT},{WAREHOUSE},U,50,keep apart,no\n"
 REMEDIES = {"return_unmatched": CHOOSE_ORDER, "rma_not_approved": APPROVE_RETURN, "refund_declined": REFUND_IT, "rejected_by_storefront": RESEND,
             "return_unexpected": DONE, "document_malformed": DONE, "over_shipped": DONE, "line_unmatched": DONE}
 
+FOR_GOOD = ("left to ship", "the order's status is")  # refused so: nobody here sets such an order back, it stays with whoever talks to the customer
+
 
 def populate(world: World, orders_max: int, trading: timedelta) -> None:
     """Everybody has something to do until the end of trading."""
@@ -187,8 +189,8 @@ def _clear(world: World, house: House, dice: Any) -> None:
             continue
         if row.type == "refund_declined" and "effect" not in row.evidence:
             continue
-        if row.type == "rejected_by_storefront" and "left to ship" in str(row.evidence.get("said")):
-            continue  # an order that was made smaller after it had left: nobody here sets it back, so it stays with whoever talks to the customer
+        if row.type == "rejected_by_storefront" and any(said in str(row.evidence.get("said")) for said in FOR_GOOD):
+            continue
         order = f"{STOREFRONT} {world.came_back.get(row.evidence.get('document'), '')}" if remedy == CHOOSE_ORDER else ""
         try:
             desk.resolve(house, [row.exception_id], remedy, "dora", "as the simulated person decides", order=order)
