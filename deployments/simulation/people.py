@@ -18,7 +18,6 @@ PRICES = ("2.55", "0.99", "3.33", "10.00", "7.77", "1.01")
 FORGOTTEN_RULE = f"{STOREFRONT},{WAREHOUSE},U,50,keep apart,no\n"
 REMEDIES = {"return_unmatched": CHOOSE_ORDER, "rma_not_approved": APPROVE_RETURN, "refund_declined": REFUND_IT, "rejected_by_storefront": RESEND,
             "return_unexpected": DONE, "document_malformed": DONE, "over_shipped": DONE, "line_unmatched": DONE}
-
 FOR_GOOD = ("left to ship", "the order's status is")  # refused so: nobody here sets such an order back, it stays with whoever talks to the customer
 
 
