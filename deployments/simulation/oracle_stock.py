@@ -71,7 +71,12 @@ class StockWitness:
         if ROWS_LOST in first.values():  # nobody can tell that the first statement of all is a half one
             return False
         rows = self._world.look("SELECT parts FROM stock_desired WHERE location = ? AND sku = ?", self._world.location, sku)
-        return bool(rows) and len({part["facility"] for part in json.loads(rows[0]["parts"])["at"]}) == PLACES
+        at = json.loads(rows[0]["parts"])["at"] if rows else []
+        return len({part["facility"] for part in at}) == PLACES and not any(part["stated"] == 0 and (part["facility"], part["sku"]) in self._left_out() for part in at)
+
+    def _left_out(self) -> set[tuple[str, str]]:
+        """(facility, SKU) that a whole statement left out by mistake: that says zero, and where little else is gone it is believed."""
+        return {(one["facility"], sku) for one in self._world.site.dock.statements if one["is_whole"] for sku in one["left_out"]}
 
     def forgets(self) -> None:
         """A backup was restored: what was told since is not known any more."""
@@ -96,9 +101,9 @@ def kept_back(world: Any, sku: str, units: int) -> int:
 
 def the_shop_shows_what_is_there(world: Any, e: Evidence) -> Iterator[str]:
     """13: free units of both facilities, less what was bought and the site does not know of, less what is kept back; never below zero."""
-    if not world.has("stock") or world.excused:
+    if not world.has("stock"):
         return
-    shown, withheld = e.books.storefront["stock"].get(int(LOCATION), {}), _withheld(e)
+    shown, withheld = e.books.storefront["stock"].get(int(LOCATION), {}), _withheld(e) | _of_forgotten_orders(world, e)
     free: dict[str, list[int]] = {}
     for facility in sorted(e.books.warehouse["stock"]):
         for sku in SKUS:
@@ -128,6 +133,13 @@ def _promised(e: Evidence) -> list[Counter[str]]:
     return found
 
 
+def _of_forgotten_orders(world: Any, e: Evidence) -> set[str]:
+    """SKUs of orders of which the warehouse was told between a backup and its restore: what it was asked nobody here knows."""
+    parts = {part for row in world.forgotten.values() if row["target"] != STOREFRONT and row["record"].isdigit() for line in e.orders[int(row["record"])]["lines"].values()
+             for part in KITS.get(line["sku"], {line["sku"]: 1})}
+    return parts | {kit for kit, of in KITS.items() if parts & set(of)}
+
+
 def _withheld(e: Evidence) -> set[str]:
     """SKUs of which nothing is told, or of which a person has the word: each with an open exception."""
     odd = {row.record.split(" ")[-1] for row in e.exceptions if row.state == "open" and row.type in ("stock_absurd", "stock_sku_unknown", "stock_drift", "rejected_by_storefront")}
@@ -138,8 +150,8 @@ def _withheld(e: Evidence) -> set[str]:
 
 def stock_writes_are_ours(world: Any, e: Evidence) -> Iterator[str]:
     """2: what the shop took in as adjustments was each intended by an effect."""
-    if world.has("stock") and not world.excused:
-        known = {row.effect_id for row in e.effects if row.kind == "stock_update"}
+    if world.has("stock"):
+        known = {row.effect_id for row in e.effects if row.kind == "stock_update"} | world.forgotten.keys()
         for write in e.books.storefront["stock_writes"]:
             reason = write["reason"].removeprefix("ref:")
             if not any(effect_id.startswith(reason) for effect_id in known):
@@ -162,6 +174,8 @@ def silence_is_no_zero(world: Any, e: Evidence) -> Iterator[str]:
     bought = world.stock_witness._bought()
     for sku, quantity in told:
         parts = KITS.get(sku, {sku: 1})
+        if any(part == left_out for part in parts for _, left_out in world.stock_witness._left_out()):
+            continue
         if quantity == 0 and all(world.stock_witness.least.get(part, 0) - bought[part] - kept_back(world, sku, 60) > AT_MOST_APART * count for part, count in parts.items()):
             yield f"{sku} was told as sold out, and never was"
 

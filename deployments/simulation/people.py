@@ -18,6 +18,7 @@ PRICES = ("2.55", "0.99", "3.33", "10.00", "7.77", "1.01")
 FORGOTTEN_RULE = f"{STOREFRONT},{WAREHOUSE},U,50,keep apart,no\n"
 REMEDIES = {"return_unmatched": CHOOSE_ORDER, "rma_not_approved": APPROVE_RETURN, "refund_declined": REFUND_IT, "rejected_by_storefront": RESEND,
             "return_unexpected": DONE, "document_malformed": DONE, "over_shipped": DONE, "line_unmatched": DONE}
+FOR_GOOD = ("left to ship", "the order's status is")  # refused so: nobody here sets such an order back, it stays with whoever talks to the customer
 
 
 def populate(world: World, orders_max: int, trading: timedelta) -> None:
@@ -191,6 +192,8 @@ def _clear(world: World, house: House, dice: Any) -> None:
         if remedy is None or dice.random() < 0.25 and not world.weather.is_calm:
             continue
         if row.type == "refund_declined" and "effect" not in row.evidence:
+            continue
+        if row.type == "rejected_by_storefront" and any(said in str(row.evidence.get("said")) for said in FOR_GOOD):
             continue
         order = f"{STOREFRONT} {world.came_back.get(row.evidence.get('document'), '')}" if remedy == CHOOSE_ORDER else ""
         try:

@@ -3,7 +3,7 @@
 The witness knows what no process of the house knows: what was sent before, by whom, and what the ledger held at that very moment.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -88,7 +88,7 @@ class Wire:
     def _after_a_doubt(self, kind: str, row: dict[str, Any]) -> None:
         """28, the one protocol: after a doubt, the quiet period, then a read-back, and only then again."""
         since = self._doubts.get(row["effect_id"])
-        if since is None or kind in HARMLESS_AGAIN or kind not in READ_BACK or str(row["record"]) in self.world.excused:
+        if since is None or kind in HARMLESS_AGAIN or kind not in READ_BACK:
             return
         read = self._reads.get((READ_BACK[kind], self.world.about(kind, row)))
         quiet = timedelta(seconds=self.world.quiet_seconds - 1)
@@ -118,6 +118,11 @@ class Wire:
     def read(self, kind: str, about: str) -> None:
         """A read was answered with what the far side had."""
         self._reads[kind, about] = self.world.kernel.at
+
+    def forgets(self, effect_ids: Iterable[str]) -> None:
+        """A backup was restored from before these were sent: nobody can doubt what nobody knows."""
+        for effect_id in effect_ids:
+            self._doubts.pop(effect_id, None)
 
     def dies(self, worker: Worker) -> None:
         """What it had under way is nobody's any more."""

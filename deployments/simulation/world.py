@@ -204,6 +204,7 @@ class World:
     was_restored: bool = False
     is_closed: bool = False  # nobody decides anything any more
     excused: set[str] = field(default_factory=set)  # records of effects sent between a backup and its restore, of which the restored ledger cannot know
+    forgotten: dict[str, dict[str, Any]] = field(default_factory=dict)  # those effects
     quiet_seconds: float = QUIET
     storefront: str = STOREFRONT  # whose orders this world is about
     kinds: dict[str, int] = field(default_factory=lambda: KINDS)  # how its site ships
@@ -275,6 +276,7 @@ class World:
     def forget_what_was_told(self) -> None:
         """After a restore, what was sent is only known to the far sides."""
         self.stock_witness.forgets()
+        self.wire.forgets(self.forgotten)
 
     def close(self) -> None:
         """Nothing of it stays."""
