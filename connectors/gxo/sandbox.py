@@ -93,6 +93,10 @@ class GxoSandbox:
         name, body = self._statements[-back]
         self._shelf.put(f"again_{len(self._shelf.written)}_{name}", body)
 
+    def statement_files(self) -> list[tuple[str, bytes]]:
+        """Every statement as it was written, by the name of its file."""
+        return list(self._statements)
+
     def is_idle(self) -> bool:
         """Nothing lies unread, nothing is to be picked, shipped or answered."""
         waiting = any(order.state in ("open", "partly shipped") for copies in self._orders.values() for order in copies)
