@@ -188,6 +188,14 @@ class BigCommerceSandbox:
         """The payment provider will not pay the next refund of this order out (0: of any): said 'at once', or 'later' than the answer."""
         self._money.decline[order_id] = when
 
+    def quote_more(self, amount: str, until: datetime) -> None:
+        """Until then it quotes, and would give back, so much more than the goods cost."""
+        self._money.more = (Decimal(amount), until)
+
+    def lose_next_stock_write(self) -> None:
+        """The next adjustment of stock is taken in, and never carried out."""
+        self._stock.is_losing = True
+
     def add_products(self, products: Iterable[dict[str, Any]]) -> None:
         """Products for the catalogue: sku, and maybe name, type, inventory_tracking, variants (a list of SKUs)."""
         self._catalogue.add_products(products)

@@ -113,6 +113,10 @@ class GxoSandbox:
         """In which of its ways this order is shipped."""
         return self._kind_of(reference)
 
+    def statement_files(self) -> list[tuple[str, bytes]]:
+        """Every statement as it was written, by the name of its file."""
+        return list(self._statements)
+
     def is_idle(self) -> bool:
         """Nothing lies unread, nothing is to be picked, shipped or answered."""
         waiting = any(order.state in ("open", "partly shipped") for copies in self._orders.values() for order in copies)

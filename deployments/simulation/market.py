@@ -91,6 +91,11 @@ class MarketWorld(World):
             mappings.change_mapping(house, "carriers", mappings.current_csv(house, "carriers") + f"{WAREHOUSE},TUFF,*,{MARKET},{row}\n", "set-up")
         return self
 
+    @property
+    def shares(self) -> tuple[int, int]:
+        """All of both."""
+        return 100, 100
+
     @cached_property
     def template(self) -> Template:
         """A house of its own home, as settlements are kept there."""

@@ -8,15 +8,16 @@ from typing import Any
 
 from connectors.house import House
 from connectors.kit.errors import BadConfiguration
-from contracts.exceptions import APPROVE_RETURN, CHOOSE_ORDER, DONE, REFUND_IT, RESEND
+from contracts.exceptions import APPROVE_RETURN, CHOOSE_ORDER, DONE, REFUND_IT, REFUSE_RETURN, RESEND
 from deployments.demo_world import EU_FACILITY, FORGOTTEN_METHOD, STOREFRONT, UK_FACILITY, WAREHOUSE, tables
+from deployments.simulation import goods
 from deployments.simulation.kernel import BEGIN, Worker
 from deployments.simulation.world import ADDRESS, KITS, RULES, SKUS, World
 from tasks import desk, mappings, rmas
 
 PRICES = ("2.55", "0.99", "3.33", "10.00", "7.77", "1.01")
 FORGOTTEN_RULE = f"{STOREFRONT},{WAREHOUSE},U,50,keep apart,no\n"
-REMEDIES = {"return_unmatched": CHOOSE_ORDER, "rma_not_approved": APPROVE_RETURN, "refund_declined": REFUND_IT, "rejected_by_storefront": RESEND,
+REMEDIES = {"return_unmatched": CHOOSE_ORDER, "rma_not_approved": APPROVE_RETURN, "refund_declined": REFUND_IT, "refund_over_cap": REFUND_IT, "rejected_by_storefront": RESEND,
             "return_unexpected": DONE, "document_malformed": DONE, "over_shipped": DONE, "line_unmatched": DONE}
 FOR_GOOD = ("left to ship", "the order's status is")  # refused so: nobody here sets such an order back, it stays with whoever talks to the customer
 
@@ -41,6 +42,7 @@ def populate(world: World, orders_max: int, trading: timedelta) -> None:
         kernel.later(5, world.site.state_stock)
         for _ in range(dice.randint(4, 9)):
             kernel.later(dice.uniform(200, seconds), lambda: _site_life(world))
+    goods.trouble(world, seconds)
 
 
 def _basket(world: World) -> list[dict[str, Any]]:
@@ -180,7 +182,9 @@ def _announce(world: World, house: House, dice: Any) -> None:
     order_id = dice.choice(sorted(entries))
     line = dice.choice([line for line in entries[order_id].lines if line["sku"] != "POST"])
     try:
-        rmas.ask_return(house, STOREFRONT, order_id, f"sku,quantity\n{line['sku']},1\n", "unwanted", "carla", approve=dice.random() < 0.7)
+        for number in rmas.ask_return(house, STOREFRONT, order_id, f"sku,quantity\n{line['sku']},1\n", "unwanted", "carla", approve=dice.random() < 0.6):
+            if dice.random() < 0.3 and world.look("SELECT 1 FROM rma WHERE rma = ? AND state = 'asked'", number):
+                rmas.decide_rma(house, STOREFRONT, number, False, "carla", "it was worn")
     except BadConfiguration as no:
         world.kernel.tell(f"no return of order {order_id}: {no.got[:60]}")
 
@@ -196,7 +200,10 @@ def _clear(world: World, house: House, dice: Any) -> None:
         if row.type == "rejected_by_storefront" and any(said in str(row.evidence.get("said")) for said in FOR_GOOD):
             continue
         order = f"{STOREFRONT} {world.came_back.get(row.evidence.get('document'), '')}" if remedy == CHOOSE_ORDER else ""
+        if remedy == APPROVE_RETURN and dice.random() < 0.3:
+            remedy = REFUSE_RETURN
+        actor = "fiona" if row.type == "refund_over_cap" and dice.random() < 0.8 else "dora"  # who approved a return may not approve its refund
         try:
-            desk.resolve(house, [row.exception_id], remedy, "dora", "as the simulated person decides", order=order)
+            desk.resolve(house, [row.exception_id], remedy, actor, "as the simulated person decides", order=order)
         except BadConfiguration as no:
             world.kernel.tell(f"{row.type} of {row.record} stays: {no.got[:60]}")

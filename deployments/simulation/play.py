@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from deployments.simulation import coverage, market_coverage, market_oracle, market_people, oracle, oracle_orders
+from deployments.simulation import coverage, goods, market_coverage, market_oracle, market_people, oracle, oracle_orders
 from deployments.simulation.faults import Strike, Weather, drawn
 from deployments.simulation.kernel import BEGIN, Kernel, Livelock
 from deployments.simulation.market import MarketWorld
@@ -20,7 +20,6 @@ from deployments.simulation.world import LEASE, NASTINESS, QUIET, VARIANTS, Worl
 DRAIN_MAX = timedelta(hours=24)
 STORY_MAX = 60
 MARKETPLACE, ONE_IN, THIS_ONE = "marketplace", 10, 8
-LATE_AT_LAST = 700.0  # when the last statement but one of a facility comes, after it was true
 
 
 @dataclass
@@ -192,24 +191,8 @@ def _close_the_books(world: World) -> None:
     if world.has(MARKETPLACE):
         market_people.close_the_books(world)
     if world.has("stock"):
-        world.site.state_stock()
-        world.kernel.run(world.kernel.at + timedelta(seconds=70))
-        for place, (facility, skus) in enumerate(sorted(world.site.books()["stock"].items())):
-            if place == 0:  # true now, and it comes after what will be true in a minute: nothing that follows mends it for a ledger that believes it
-                world.site.state_stock(facility, late_seconds=LATE_AT_LAST)
-                world.kernel.run(world.kernel.at + timedelta(seconds=70))
-            if quiet := sorted(skus.keys() - _waited_for(world)):
-                world.site.receive(facility, [(quiet[-1], 7)])
-                world.site.adjust(facility, {quiet[-1]: -1})
-            if place == 0:
-                world.site.state_stock(facility)
+        goods.close_stock(world)
     _drain(world, is_last=True)
-
-
-def _waited_for(world: World) -> set[str]:
-    """SKUs that orders at the site still lack: what comes in of them leaves again at once, and no statement would say so any more."""
-    return {line["sku"] for copies in world.site.books()["orders"].values() for copy in copies if copy["state"] == "backordered"
-            for line in copy["lines"].values() if line["shipped"] < line["quantity"]}
 
 
 def _again(world: World) -> Iterator[tuple[str, str]]:

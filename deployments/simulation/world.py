@@ -57,6 +57,7 @@ KINDS = {"complete": 55, "packages": 12, "unnumbered": 9, "partial": 10, "other 
 LIST_DELAY, LIST_DELAY_LAGGY = 20, 90  # seconds within which a change shows in the shop's list
 QUOTA, QUOTA_STRICT = 100_000, 20  # requests in thirty seconds
 WORTH = {"A": 100, "B": 50, "C": 0, "D": 100}  # percent that a grade is refunded; D only where the return was approved; of U nobody thought at first
+REFUND_LIMIT = 2500  # pence of one order; more needs a person's word
 RULES = "connection,warehouse,grade,refund_percent,disposition,needs_rma\n" + "".join(
     f"{STOREFRONT},{WAREHOUSE},{grade},{WORTH[grade]},{kept},{'yes' if grade == 'D' else 'no'}\n" for grade, kept in zip("ABCD", ("restock", "keep apart", "scrap", "restock"), strict=True))
 
@@ -68,12 +69,13 @@ class Variant:
     kept_back: tuple[tuple[str, str, str], ...]
     partner: str = ""  # TOML, into the partner's profile
     page_size: int = 5
+    shares: tuple[int, int] = (100, 100)  # percent of the British and of the European facility's stock that the shop may sell
 
 
 VARIANTS = (
     Variant((("*", "fixed", "2"),)),
-    Variant((("*", "percent", "10"), ("HEART", "fixed", "5")), "accepts_changes = false\naccepts_cancels = false\n", 3),
-    Variant((("MUG", "percent", "25"),), "acknowledges = false\n", 2),
+    Variant((("*", "percent", "10"), ("HEART", "fixed", "5")), "accepts_changes = false\naccepts_cancels = false\n", page_size=3),
+    Variant((("MUG", "percent", "25"),), "acknowledges = false\n", shares=(100, 60), page_size=2),
 )
 
 
@@ -105,7 +107,8 @@ def template(variant: Variant = VARIANTS[0], more: "More | None" = None) -> Temp
         (home / name).write_text(secret)
     text = PROFILE.read_text().replace("{bigcommerce}", "https://bigcommerce.invalid").replace("{home}", str(home))
     for old, new in (("quiet_seconds = 3\n", f"quiet_seconds = {QUIET}\n"), ('store_hash = "demo"', f'store_hash = "{HASH}"\npage_size = {variant.page_size}\nstock_page_size = 5\nupdate_items_max = 3'),
-                     ("cycles_seconds = 10\n", ""), ("verify_seconds = 20\n", "verify_seconds = 300\n"), ("refund_quiet_seconds = 6", f"refund_quiet_seconds = {QUIET}"),
+                     ("cycles_seconds = 10\n", ""), ("verify_seconds = 20\n", "verify_seconds = 300\n"),
+                     ("refund_quiet_seconds = 6", f"refund_quiet_seconds = {QUIET}\nrefund_limit_minor = {REFUND_LIMIT}"),
                      ('system = "gxo"\n', 'system = "gxo"\nlost_skus_min = 1\n'),
                      (f'url = "sqlite:///{home}/ledger.db"', 'url = "sqlite://"'),  # in memory: a file's content says that it has a journal beside it
                      ('usage = "T"\n', 'usage = "T"\nreceipts = {sale_grades = ["A"]}\n' + variant.partner)):
@@ -126,7 +129,7 @@ def template(variant: Variant = VARIANTS[0], more: "More | None" = None) -> Temp
 def _tables(variant: Variant) -> dict[str, str]:
     kits = [f"{STOREFRONT},{kit},{part},{count}" for kit, parts in KITS.items() for part, count in parts.items()]
     safety = [f"{STOREFRONT},{sku},{rule},{value}" for sku, rule, value in variant.kept_back]
-    places = [f"{STOREFRONT},{LOCATION},{WAREHOUSE},{facility},100" for facility in (UK_FACILITY, EU_FACILITY)]
+    places = [f"{STOREFRONT},{LOCATION},{WAREHOUSE},{facility},{share}" for facility, share in zip((UK_FACILITY, EU_FACILITY), variant.shares, strict=True)]
     return {"kits": "\n".join(["connection,sku,component,quantity", *kits]) + "\n", "safety_stock": "\n".join(["connection,sku,rule,value", *safety]) + "\n",
             "stock_locations": "\n".join(["connection,location,warehouse,facility,share_percent", *places]) + "\n", "return_rules": RULES}
 
@@ -234,6 +237,7 @@ class World:
                                pick_seconds=600 if self.has("minds") else dice.choice((60, 60, 600)), rest_seconds=120, acknowledge_seconds=300 if is_laggy else 30,
                                kinds=PARCELS if self.has("parcels") else self.kinds, forgets_one_in=self.forgets_one_in if self.nastiness == "amnesiac" else 0,
                                faults=SandboxFaults(self.weather, effects, 45, (*WRITES, *FEEDS)))
+        self.site.dock.leaves_out_empty = self.kernel.dice("site habits").random() < 0.5
         _publish_items(self.home / "partner", made.items)
         self._ids = 0
         self.ledger = Ledger("sqlite://", self.clock, made.profile.vault.key, LEASE, self._next_id, content=made.ledger)
@@ -256,6 +260,11 @@ class World:
         opened = SimHouse(self.template.profile, clock, ways)
         opened.world = self
         return opened
+
+    @property
+    def shares(self) -> tuple[int, int]:
+        """Percent of the stock of each facility, in the order of their names, that its storefront may sell."""
+        return self.variant.shares
 
     @property
     def template(self) -> Template:
@@ -351,6 +360,10 @@ class World:
     def second(self, moment: str) -> int:
         """A moment as the ledger keeps it, in whole seconds."""
         return int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp())
+
+    def text(self, moment: datetime) -> str:
+        """A moment as the ledger keeps it."""
+        return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
     def changed_at(self, text: str) -> int:
         """A moment as the shop writes it."""
