@@ -14,6 +14,7 @@ from deployments.demo_orders import Period
 from deployments.simulation import oracle_money, oracle_orders, oracle_returns, oracle_stock
 from deployments.simulation.world import CANARIES, KITS
 
+CANCELLED = 5  # the shop's status
 HELD_UP = ("F14", "F15", "F16", "F17", "F18", "F20", "F21")
 OTHERWISE = {"every_parcel_is_read_at_the_storefront_once", "units_asked_equal_units_ordered", "storefront_shipped_what_the_warehouse_shipped", "personal_data_is_only_in_the_vault",
              "control_numbers_are_used_once", "no_confirmed_effect_without_its_order"}
@@ -42,7 +43,8 @@ def at_every_step(world: Any) -> Found:
 def at_the_end(world: Any) -> Found:
     """Asked once, at rest."""
     books = demo_checks.Books(world.shop.books(), world.site.books())
-    evidence = demo_checks.Evidence(_Ledgered(world), books, Period([]), world.cancelled)
+    lost = {number for number in world.crossed if books.storefront["orders"][number]["status_id"] != CANCELLED}  # overwritten on the way: the shop says shipped
+    evidence = demo_checks.Evidence(_Ledgered(world), books, Period([]), world.cancelled - lost)
     found: Found = []
     for check in demo_checks.CHECKS:
         if check.__name__ not in OTHERWISE:

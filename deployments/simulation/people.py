@@ -77,9 +77,7 @@ def _change_mind(world: World) -> None:
     asked = [number for number in waiting if any(copies[0]["storefront_order"] == str(number) for copies in world.site.books()["orders"].values())]
     number = dice.choice(asked if asked and dice.random() < 0.7 else waiting)  # a mind that changes too late is the hard one
     if dice.random() < 0.4:
-        world.shop.cancel_order(number)
-        world.cancelled.add(number)
-        world.kernel.tell(f"the customer cancels order {number}")
+        world.cancels(number)
         return
     line_id, line = dice.choice(sorted(known[number]["lines"].items()))
     how = dice.random()

@@ -198,6 +198,7 @@ class World:
     variant: Variant = VARIANTS[0]
     home: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="wharfinger-sim-", dir=_fast())))
     cancelled: set[int] = field(default_factory=set)
+    crossed: set[int] = field(default_factory=set)  # those of them that crossed a confirmation on its way
     edits: Counter[int] = field(default_factory=Counter)  # by order
     came_back: dict[str, int] = field(default_factory=dict)  # number of the receipt -> the order that it really is of
     kept_in_mind: dict[tuple[str, str], list[tuple[datetime, pd.DataFrame]]] = field(default_factory=dict)
@@ -277,6 +278,14 @@ class World:
     def _ways(self, worker: Worker) -> dict[str, Any]:
         """More ways out of a process."""
         return {}
+
+    def cancels(self, number: int) -> None:
+        """A customer cancels. What of a parcel is under way at this moment may come after it, and nobody can call it back."""
+        if self.look("SELECT 1 FROM effect WHERE record = ? AND kind = 'dispatch_confirmation' AND state IN ('IN_FLIGHT', 'UNKNOWN')", str(number)):
+            self.crossed.add(number)
+        self.shop.cancel_order(number)
+        self.cancelled.add(number)
+        self.kernel.tell(f"the customer cancels order {number}")
 
     def first_seen(self, folder: str, name: str) -> datetime:
         """When a file was first looked at: the disk's own times would differ from run to run."""
