@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
-
 NO = (401, 403, 429)
 NOTHING, NEVER_LEFT, REFUSED, YES, DOUBT = "nothing", "a definite no", "a refusal", "a success", "a doubt"
 AMBIGUOUS = b"available_quantity"  # the 400 that may mean: your first call worked
@@ -20,8 +18,8 @@ LEFT, RESET_MS = "x-rate-limit-requests-left", "x-rate-limit-time-reset-ms"
 Found = list[tuple[str, str]]
 
 
-def meaning(came: httpx.Response | None) -> str:
-    """What an answer says of a change; None: the connection was refused."""
+def meaning(came: Any) -> str:
+    """What an answer (of httpx) says of a change; None: the connection was refused."""
     if came is None or came.status_code in NO:
         return NEVER_LEFT
     if 200 <= came.status_code < 300:
@@ -56,7 +54,7 @@ class Outcomes:
         """Its call was answered, or was not (a doubt, as soon as it has left)."""
         self._written[effect_id, fence] = (what, at)
 
-    def reads(self, holder: str, came: httpx.Response | None) -> None:
+    def reads(self, holder: str, came: Any) -> None:
         """A read of this process was answered; None: it came to nothing."""
         self._read[holder] = NEVER_LEFT if came is None else meaning(came)
 
@@ -80,7 +78,7 @@ class Outcomes:
 
     # 29
 
-    def is_asked_to_wait(self, worker: Any, holder: str, came: httpx.Response, at: datetime) -> None:
+    def is_asked_to_wait(self, worker: Any, holder: str, came: Any, at: datetime) -> None:
         """A 429 says until when, and so does an answer that says that nothing is left."""
         seconds = came.headers.get("x-retry-after", "") if came.status_code == 429 else ""
         if not seconds and came.headers.get(LEFT) == "0":
