@@ -13,6 +13,7 @@ LOST_SHARE = 5  # no more than one in so many units of a place vanishes at once:
 POLL = 20.0
 TOO_MUCH = "30.00"
 TYPED_MORE = 17
+UNTRACKED_SECONDS = 700.0
 MARKETPLACE = "marketplace"
 
 
@@ -27,6 +28,8 @@ def trouble(world: World, seconds: float) -> None:
     if world.has("stock"):
         trouble_at_the_shop = _types_a_figure if world.has("drift") and not world.has(MARKETPLACE) else _loses_a_write
         kernel.later(dice.uniform(seconds * 0.4, seconds * 0.7), lambda: trouble_at_the_shop(world))
+        if dice.random() < 0.4 and not world.has(MARKETPLACE):
+            kernel.later(dice.uniform(seconds * 0.2, seconds * 0.6), lambda: _is_not_tracked_for_a_while(world))
 
 
 def _given_back_at_the_desk(world: World) -> None:
@@ -69,6 +72,14 @@ def _types_a_figure(world: World) -> None:
         world.shop.set_stock_by_hand(sku, shown["on_hand"] + TYPED_MORE)
         world.typed[sku] = world.kernel.at
         world.kernel.tell(f"somebody types in {shown['on_hand'] + TYPED_MORE} of {sku}")
+
+
+def _is_not_tracked_for_a_while(world: World) -> None:
+    """Somebody switches the tracking of one SKU off: the shop refuses a whole group for it."""
+    sku = world.kernel.dice("trouble with goods").choice(SKUS)
+    world.shop.track(sku, "none")
+    world.kernel.tell(f"{sku} is not tracked at the shop")
+    world.kernel.later(UNTRACKED_SECONDS, lambda: world.shop.track(sku, "product"))
 
 
 def _loses_a_write(world: World) -> None:
