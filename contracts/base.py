@@ -10,8 +10,12 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+import pyarrow
+
+from contracts import few
 
 WHY = "why"
 
@@ -49,7 +53,7 @@ class Contract(pa.DataFrameModel):
         try:
             if not cls._holds(frame):
                 cls.validate(frame, lazy=True)
-            return frame, frame.iloc[:0].assign(**{WHY: pd.array([], dtype="string[pyarrow]")})
+            return frame, _none_unsound(cls).copy()
         except pa.errors.SchemaErrors as errors:
             reasons = _reasons(cls.__name__, errors.failure_cases)
         unsound = frame.index.isin(list(reasons))
@@ -66,6 +70,10 @@ class Contract(pa.DataFrameModel):
             return False
         if schema.unique and frame.duplicated(subset=schema.unique).any():
             return False
+        quick = _quick(cls) if len(frame) <= few.ROWS_MAX else None
+        if quick is not None:
+            return all((is_nullable or not _has_null(values)) and all(holds(values) for holds in checks)
+                       for values, (is_nullable, checks) in zip(few.columns(frame), quick, strict=True)) if len(frame) else True
         return all((column.nullable or not frame[name].hasnans) and not column.unique and all(check(frame[name]).check_passed for check in column.checks)
                    for name, column in schema.columns.items())
 
@@ -89,6 +97,34 @@ def _dtypes(contract: type[Contract]) -> dict[str, str]:
 def _empty(contract: type[Contract]) -> pd.DataFrame:
     """The frame of no rows: many are made, and each costs as much as one with rows."""
     return pd.DataFrame({name: _column(contract.__name__, name, dtype, []) for name, dtype in _dtypes(contract).items()})
+
+
+@cache
+def _none_unsound(contract: type[Contract]) -> pd.DataFrame:
+    """No rows that do not hold, with their `why`."""
+    return _empty(contract).assign(**{WHY: pd.array([], dtype="string[pyarrow]")})
+
+
+@cache
+def _quick(contract: type[Contract]) -> list[tuple[bool, list[few.Holds]]] | None:
+    """Of each column, whether it may hold null, and its checks for few rows. None: some of them are of a kind that only pandera knows."""
+    found = []
+    for column in contract.to_schema().columns.values():
+        checks = [few.predicate(check.name, check.statistics) for check in column.checks]
+        if column.unique or column.nullable and checks or any(check is None for check in checks):
+            return None
+        found.append((column.nullable, checks))
+    return found
+
+
+def _has_null(values: list[Any]) -> bool:
+    return any(value is None or value is pd.NA or value is pd.NaT or value != value for value in values)
+
+
+def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a contract's frame as dictionaries of Python's own values: `to_dict("records")` in a third of its time."""
+    names = list(frame.columns)
+    return [dict(zip(names, values, strict=True)) for values in zip(*few.columns(frame), strict=True)]
 
 
 @cache
@@ -118,7 +154,9 @@ def _column(contract: str, name: str, dtype: str, rows: list[Mapping[str, Any]])
     for value in values:
         if not _fits(dtype, value):
             raise WrongType(f"{contract}.{name} holds {dtype}, was given {type(value).__name__}")
-    return pd.array(values, dtype=dtype)
+    if dtype.startswith("string"):
+        return pd.arrays.ArrowStringArray(pyarrow.array(values, pyarrow.large_string()))
+    return np.array(values, dtype=dtype) if dtype in ("int64", "bool") else pd.array(values, dtype=dtype)
 
 
 def _fits(dtype: str, value: Any) -> bool:

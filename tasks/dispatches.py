@@ -13,7 +13,7 @@ from connectors.ports import (
     ACKNOWLEDGEMENT, DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, ORDER_COMPLETION, RECEIPT_NOTICE, RETURN_NOTICE,
     Effect, Message, Receipt, Warehouse,
 )
-from contracts.base import WHY
+from contracts.base import WHY, rows_of
 from contracts.dispatches import Dispatches
 from contracts.effects import DispatchConfirmation, OrderCompletion
 from contracts.exceptions import Finding
@@ -41,7 +41,7 @@ def enter_advice(opened: House, tx: Tx, warehouse: str, message: Message) -> Ent
     if len(unsound):
         return Entered("quarantined", "; ".join(unsound[WHY].unique()[:5]))
     counts: Counter = Counter()
-    new = _not_advised_before(opened, tx, warehouse, sound.to_dict("records"))
+    new = _not_advised_before(opened, tx, warehouse, rows_of(sound))
     _place(opened, tx, warehouse, new, message.key, counts)
     if new or not len(sound):
         return Entered("processed", f"{len(new)} rows", counts)
@@ -174,7 +174,7 @@ def place_again(opened: House, warehouse: str, counts: Counter) -> None:
         known = opened.ledger.books.requests(tx, warehouse, {row.evidence["reference"] for row in early})
         for row in early:
             if row.evidence["reference"] in known:
-                rows = rows_again(row.evidence).to_dict("records")
+                rows = rows_of(rows_again(row.evidence))
                 opened.ledger.books.forget_dispatch(tx, warehouse, row.evidence["reference"], row.evidence["advice_id"])
                 _place(opened, tx, warehouse, rows, f"placed again {row.exception_id}", counts)
                 opened.ledger.exceptions.resolve(tx, row.exception_id, ACTOR, "The order is known now; the advice was placed.")

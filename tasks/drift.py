@@ -13,6 +13,7 @@ from connectors.house import House
 from connectors.kit.errors import Refused
 from connectors.ledger.ledger import Row, Tx
 from connectors.ports import DISPATCH_CONFIRMATION, FULFILMENT_CANCEL, ORDER_COMPLETION, OrderPage, Storefront, Window
+from contracts.base import rows_of
 from contracts.drift import CAUSES, Drifted
 from contracts.exceptions import Finding
 from tasks.dispatches import PACKAGE
@@ -100,10 +101,10 @@ def _changed(port: Storefront, window: Window, mappings: Mappings) -> dict[str, 
 
 def _page(page: OrderPage, storefront: str, mappings: Mappings) -> dict[str, Shown]:
     lines: dict[str, list[dict[str, Any]]] = {}
-    for line in page.lines.to_dict("records"):
+    for line in rows_of(page.lines):
         lines.setdefault(line["order_id"], []).append(line)
     return {order["order_id"]: _shown(order, order["modified_at"].to_pydatetime(), lines.get(order["order_id"], []), storefront, mappings)
-            for order in page.orders.to_dict("records") if order["fulfilled_by"] == "merchant"}
+            for order in rows_of(page.orders) if order["fulfilled_by"] == "merchant"}
 
 
 def _shown(order: dict[str, Any], modified_at: datetime, lines: Iterable[dict[str, Any]], storefront: str, mappings: Mappings) -> Shown:

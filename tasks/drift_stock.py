@@ -14,6 +14,7 @@ from connectors.house import House
 from connectors.ledger.desired import Key
 from connectors.ledger.ledger import Row, Tx
 from connectors.ports import STOCK_UPDATE, Storefront, Window
+from contracts.base import rows_of
 from contracts.drift import Drifted
 from contracts.stock import ShownStock
 from tasks.drift import keep, told
@@ -53,7 +54,7 @@ def watch_stock_figures(opened: House, storefront: str, warehouse: str, repair: 
 
 def seen_of(frames: Iterable[pd.DataFrame]) -> dict[Key, Seen]:
     """Frames of the contract ShownStock, by location and SKU."""
-    return {(row["location"], row["sku"]): _seen(row) for frame in frames for row in frame.to_dict("records")}
+    return {(row["location"], row["sku"]): _seen(row) for frame in frames for row in rows_of(frame)}
 
 
 def _seen(row: dict[str, Any]) -> Seen:
@@ -63,7 +64,7 @@ def _seen(row: dict[str, Any]) -> Seen:
 def _locations(opened: House, storefront: str, warehouse: str) -> list[str]:
     """Those that show this warehouse's stock, first of all: a location of several warehouses is compared once."""
     with opened.ledger.transaction() as tx:
-        rows = opened.ledger.mappings.current(tx, "stock_locations").to_dict("records")
+        rows = rows_of(opened.ledger.mappings.current(tx, "stock_locations"))
     first: dict[str, str] = {}
     for row in rows:
         if row["connection"] in (storefront, ANY):
@@ -128,7 +129,7 @@ def _wanted(row: Row | None, parts: dict[str, Any] | None = None, factors: dict[
 def _factors(tables: dict[str, pd.DataFrame], storefront: str) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {}
     for table, column in (("units", "factor"), ("kits", "quantity")):
-        for row in tables[table].to_dict("records"):
+        for row in rows_of(tables[table]):
             if row["connection"] in (storefront, ANY):
                 found.setdefault(row["sku"], set()).add(int(row[column]))
     return found
@@ -155,9 +156,9 @@ def _trade(opened: House, port: Storefront) -> dict[str, list[tuple[datetime, da
     since = (reached or opened.clock.now() - SALES_BACK) - overlap
     for page in port.orders(Window(since, opened.clock.now() + overlap)):
         lines: dict[str, list[dict[str, Any]]] = {}
-        for line in page.lines.to_dict("records"):
+        for line in rows_of(page.lines):
             lines.setdefault(line["order_id"], []).append(line)
-        orders |= {order["order_id"]: (order, lines.get(order["order_id"], [])) for order in page.orders.to_dict("records")}
+        orders |= {order["order_id"]: (order, lines.get(order["order_id"], [])) for order in rows_of(page.orders)}
     found: dict[str, list[tuple[datetime, datetime, bool, int]]] = {}
     for sku, move in _moves(orders.values(), port.name, mappings, overlap):
         found.setdefault(sku, []).append(move)

@@ -8,6 +8,7 @@ from prefect import task
 from connectors.house import House
 from connectors.kit.errors import BadConfiguration
 from connectors.ledger.ledger import Tx
+from contracts.base import rows_of
 from contracts.exceptions import Finding
 from contracts.items import Items
 from contracts.mappings import TABLES
@@ -72,7 +73,7 @@ def refresh_items(opened: House, warehouse: str) -> dict[str, int]:
     sound = Items.sound(items)
     with opened.ledger.transaction() as tx:
         altered = set(opened.ledger.items.keep(tx, warehouse, sound))
-        freed = _freed_by_items(opened, tx, sound[sound["sku"].isin(altered)].to_dict("records")) if altered else []
+        freed = _freed_by_items(opened, tx, rows_of(sound[sound["sku"].isin(altered)])) if altered else []
         opened.ledger.books.plan_again(tx, freed)
         opened.ledger.exceptions.open(tx, [Finding("record_unsound", warehouse, f"item {bad['record']}"[:120], f"record_unsound:{bad['why']}", dict(bad))
                                            for bad in unreadable])

@@ -14,7 +14,7 @@ from connectors.ledger.books import OrderEntry
 from connectors.ledger.effects import Planned
 from connectors.ledger.ledger import Row, Tx
 from connectors.ports import FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_REQUEST, OrderPage, Window
-from contracts.base import WHY
+from contracts.base import WHY, rows_of
 from contracts.exceptions import Finding
 from contracts.orders import OrderLines, Orders, ShipGroups
 from tasks.opened import CHUNK, RETRY, house
@@ -311,7 +311,7 @@ def _sound(storefront: str, page: OrderPage) -> tuple[dict[str, Any], dict[str, 
     for contract, frame in ((Orders, page.orders), (OrderLines, page.lines), (ShipGroups, page.ship_groups)):
         good, bad = contract.split(frame)
         findings += [Finding("record_unsound", storefront, row["order_id"] or "?", f"record_unsound:{row[WHY]}", {"why": row[WHY], "in": contract.__name__})
-                     for row in bad.to_dict("records")]
+                     for row in rows_of(bad)]
         sound.append(_by_order(good))
     aside = {finding.record for finding in findings}
     orders = {order_id: rows[0] for order_id, rows in sound[0].items() if order_id not in aside}
@@ -320,7 +320,7 @@ def _sound(storefront: str, page: OrderPage) -> tuple[dict[str, Any], dict[str, 
 
 def _by_order(frame: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
-    for row in frame.to_dict("records"):
+    for row in rows_of(frame):
         found.setdefault(row["order_id"], []).append(row)
     return found
 

@@ -15,6 +15,7 @@ from connectors.kit.errors import BadConfiguration, Refused
 from connectors.ledger.effects import Planned
 from connectors.ledger.ledger import Row, Tx
 from connectors.ports import REFUND
+from contracts.base import rows_of
 from contracts.effects import RefundLine, RefundRequest
 from contracts.exceptions import Finding
 from contracts.returns import Payments
@@ -240,7 +241,7 @@ def payments_of(opened: House, storefront: str, order_id: str) -> list[dict[str,
         frame = opened.storefront(storefront).payments(order_id)
     except Refused:
         return []
-    return [row | {"occurred_at": row["occurred_at"].to_pydatetime()} for row in Payments.sound(frame).to_dict("records")]
+    return [row | {"occurred_at": row["occurred_at"].to_pydatetime()} for row in rows_of(Payments.sound(frame))]
 
 
 @task(name="owe refunds", task_run_name="owe refunds of {storefront}", **RETRY)

@@ -10,7 +10,7 @@ from prefect import task
 from connectors.house import House
 from connectors.ledger.ledger import Row, Tx
 from connectors.ports import REFUND, Window
-from contracts.base import WHY
+from contracts.base import WHY, rows_of
 from contracts.exceptions import Finding
 from contracts.returns import Refunds
 from tasks.opened import RETRY, house
@@ -31,11 +31,11 @@ def see_refunds(opened: House, storefront: str, since: datetime | None = None) -
     window = _window(opened, storefront, unproven)
     window = Window(min(since or window.since, window.since), window.until)
     sound, unsound = Refunds.split(opened.storefront(storefront).refunds(window))
-    rows = [row | {"created_at": row["created_at"].to_pydatetime()} for row in sound.to_dict("records")]
+    rows = [row | {"created_at": row["created_at"].to_pydatetime()} for row in rows_of(sound)]
     with ledger.transaction() as tx:
         news = ledger.returns.see_refunds(tx, rows)
         ledger.exceptions.open(tx, [Finding("record_unsound", storefront, bad["order_id"] or "?", f"record_unsound:refund {bad['refund_id']}:{bad[WHY]}",
-                                            {"refund": bad["refund_id"], "why": bad[WHY]}) for bad in unsound.to_dict("records")])
+                                            {"refund": bad["refund_id"], "why": bad[WHY]}) for bad in rows_of(unsound)])
         shown: dict[str, list[dict[str, Any]]] = {}
         for row in rows:
             shown.setdefault(row["refund_id"], []).append(row)

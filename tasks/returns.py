@@ -14,7 +14,7 @@ from connectors.house import House
 from connectors.kit.errors import BadConfiguration
 from connectors.ledger.ledger import Row, Tx
 from connectors.ports import Message
-from contracts.base import WHY
+from contracts.base import WHY, rows_of
 from contracts.exceptions import Finding
 from contracts.returns import ReturnLines
 from tasks.entered import Entered
@@ -39,7 +39,7 @@ def enter_returns(opened: House, tx: Tx, warehouse: str, message: Message) -> En
     sound, unsound = ReturnLines.split(message.returns)
     if len(unsound):
         return Entered("quarantined", "; ".join(unsound[WHY].unique()[:5]))
-    rows = [_native(row) for row in sound.to_dict("records")]
+    rows = [_native(row) for row in rows_of(sound)]
     if len({(row["document_id"], row["line"]) for row in rows}) < len(rows):
         return Entered("quarantined", "two lines of one document have the same number")
     counts: Counter = Counter()

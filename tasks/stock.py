@@ -19,6 +19,7 @@ from connectors.house import House
 from connectors.ledger.database import dumps
 from connectors.ledger.ledger import Row, Tx
 from connectors.snapshots.positions import changed_skus, positions_of
+from contracts.base import rows_of
 from contracts.exceptions import Finding
 from contracts.stock import StockDecisions
 from tasks.opened import RETRY, house
@@ -97,8 +98,8 @@ def _read(opened: House, tx: Tx, storefront: str) -> Reading:
     claimed = claims(((row.order, row.lines, row.ship_groups) for row in ledger.stock.claiming_orders(tx)), ledger.stock.asked_of_orders(tx), mappings, now)
     world.unasked = {place: dict(skus) for place, skus in claimed.at.items()}
     world.unrouted = {sku: units for (connection, sku), units in claimed.unrouted.items() if connection == storefront}
-    said = dumps([tables[name].to_dict("records") for name in RULES] + [max((row.counted_at for row in sales), default=now.min).isoformat()])
-    safety = Safety(storefront, tables["safety_stock"].to_dict("records"), total_sales(sales), _window(opened, storefront, feeds))
+    said = dumps([rows_of(tables[name]) for name in RULES] + [max((row.counted_at for row in sales), default=now.min).isoformat()])
+    safety = Safety(storefront, rows_of(tables["safety_stock"]), total_sales(sales), _window(opened, storefront, feeds))
     findings = [_nowhere(storefront, f"warehouse {warehouse}", "the profile has no such warehouse") for warehouse, _ in selling.places if warehouse not in known]
     return Reading(selling, world, feeds, ledger.desired.mark(tx, storefront), hashlib.sha256(said.encode()).hexdigest(),
                    {sku for _, sku in ledger.desired.corrected(tx, storefront)}, safety, findings)
@@ -186,7 +187,7 @@ def _asked_about(opened: House, storefront: str, skus: list[str]) -> dict[str, s
     found, port, wanted = {}, opened.storefront(storefront), sorted(set(skus))
     for start in range(0, len(wanted), ASK_CHUNK):
         some = wanted[start:start + ASK_CHUNK]
-        there = {row["sku"]: row["tracking"] for row in port.catalogue(some).to_dict("records")}
+        there = {row["sku"]: row["tracking"] for row in rows_of(port.catalogue(some))}
         found |= {sku: UNKNOWN_THERE if sku not in there else UNTRACKED if there[sku] == "none" else "" for sku in some}
     return found
 

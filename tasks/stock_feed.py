@@ -18,7 +18,7 @@ from connectors.kit.errors import WharfingerError
 from connectors.ledger.ledger import Row, Tx
 from connectors.ports import Message
 from connectors.snapshots.positions import Known, Merging, Positions, merging, positions_of, source_of
-from contracts.base import WHY
+from contracts.base import WHY, rows_of
 from contracts.exceptions import Finding
 from contracts.stock import StockChanges, StockLevels
 from tasks.entered import Entered
@@ -151,7 +151,7 @@ def _unsound(warehouse: str, unsound: pd.DataFrame, absurd: list[Row] = (), mome
     """A row whose SKU, place and time are known has an absurd figure; of any other nothing can be trusted."""
     newest = {row.record: _version(row) for row in absurd}
     found = []
-    for row in unsound.to_dict("records"):
+    for row in rows_of(unsound):
         if not row["sku"] or not row["facility"] or pd.isna(row[moment]):
             found.append(Finding("record_unsound", warehouse, f"stock {row['sku'] or '?'}", f"record_unsound:{row[WHY]}:{row['facility']}", {"why": row[WHY]}))
             continue
@@ -210,7 +210,7 @@ def enter_changes(opened: House, tx: Tx, warehouse: str, message: Message) -> En
     if why := _unbelievable(opened, sound, unsound, "occurred_at"):
         return Entered("quarantined", why)
     rows = {}
-    for row in sound.to_dict("records"):
+    for row in rows_of(sound):
         row["occurred_at"] = row["occurred_at"].to_pydatetime()
         if rows.setdefault((row["document_id"], row["line"]), row) != row:
             return Entered("quarantined", f"document {row['document_id']} has line {row['line']} twice, with different contents")

@@ -8,6 +8,7 @@ from prefect import task
 
 from connectors.house import House
 from connectors.kit.errors import BadConfiguration
+from contracts.base import rows_of
 from contracts.exceptions import Finding
 from tasks.drift_stock import compare_shown, seen_of
 from tasks.feeds import watch_feeds
@@ -51,7 +52,7 @@ def look_at_shown(opened: House, storefront: str) -> Counter:
     ours: dict[str, list[str]] = {}
     for location in locations:
         for page in port.shown_stock(location):
-            rows = page[page["is_tracked"]].to_dict("records")
+            rows = rows_of(page[page["is_tracked"]])
             for row in rows:
                 if (location, row["sku"]) not in desired and row["on_hand"] > 0:
                     ours.setdefault(row["sku"], []).append(location)

@@ -11,7 +11,7 @@ import pandas as pd
 from connectors.gxo.csv_table import Numbered, documents, layout_table, moment_of, table, whole_units
 from connectors.gxo.profile import CsvAdvice, Profile
 from connectors.ports import Message
-from contracts.base import WHY
+from contracts.base import WHY, rows_of
 from contracts.dispatches import Dispatches
 from contracts.items import Items
 from contracts.money import NotMoney, to_minor
@@ -66,7 +66,7 @@ def items_frame(warehouse: str, body: bytes, name: str) -> tuple[pd.DataFrame, l
     repeated = {sku: lines for sku, lines in by_sku.items() if sku and len(lines) > 1}
     bad += [{"record": sku, "why": f"it is there more than once: lines {', '.join(map(str, lines))}"} for sku, lines in repeated.items()]
     sound, unsound = Items.split(Items.frame(item for _, item in rows if item["sku"] not in repeated))
-    bad += [{"record": row["sku"] or "a row without a SKU", "why": row[WHY]} for row in unsound.to_dict("records")]
+    bad += [{"record": row["sku"] or "a row without a SKU", "why": row[WHY]} for row in rows_of(unsound)]
     return sound, bad
 
 

@@ -14,6 +14,7 @@ from connectors.kit.clock import Clock
 from connectors.kit.errors import BadConfiguration, NotNow
 from connectors.ledger.database import Database, dumps, shortened
 from connectors.ledger.tables import inbox, item, mapping, run, timeline, watermark
+from contracts.base import rows_of
 from contracts.items import Items
 from contracts.mappings import TABLES
 
@@ -84,7 +85,7 @@ class ItemMasters:
     def keep(self, tx: Connection, warehouse: str, items: pd.DataFrame) -> list[str]:
         """Replace the warehouse's item master; returns the SKUs that are new or altered."""
         before = {row.sku: row.fields for row in tx.execute(sa.select(item).where(item.c.warehouse == warehouse))}
-        now = {row["sku"]: row for row in items.to_dict("records")}
+        now = {row["sku"]: row for row in rows_of(items)}
         altered = [sku for sku, fields in now.items() if before.get(sku) != fields]
         gone = [sku for sku in before if sku not in now]
         for chunk in range(0, len(gone + altered), 500):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from contracts.base import rows_of
 from contracts.dispatches import Dispatches
 from contracts.effects import ConfirmedLine, DispatchConfirmation
 from contracts.exceptions import Finding
@@ -53,7 +54,7 @@ def place(dispatches: pd.DataFrame, requests: Mapping[str, dict[str, Any]], ship
     """
     placement = Placement()
     by_reference: dict[tuple[str, str], list[Row]] = {}
-    for row in dispatches.to_dict("records"):
+    for row in rows_of(dispatches):
         by_reference.setdefault((row["reference"].strip(), row["warehouse"]), []).append(row)
     for (reference, warehouse), rows in sorted(by_reference.items()):
         request = requests.get(reference)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from contracts.base import rows_of
 from contracts.orders import STATUSES
 
 VERDICTS = ("plan", "not_yet", "cancelled", "done", "not_ours")
@@ -19,7 +20,7 @@ def sort_orders(orders: pd.DataFrame, lines: pd.DataFrame, releasable: Iterable[
     released = frozenset(releasable)
     still_open = _still_open(lines)
     rows = [(o["connection"], o["order_id"], *_verdict(o, released, still_open.get((o["connection"], o["order_id"]))))
-            for o in orders.to_dict("records")]
+            for o in rows_of(orders)]
     return pd.DataFrame({name: pd.array([row[i] for row in rows], dtype="str") for i, name in enumerate(COLUMNS)})
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from contracts.base import rows_of
 from contracts.effects import FulfilmentRequest
 from contracts.exceptions import Finding
 from tasks.rules.edits import content_hash, difference
@@ -61,10 +62,10 @@ def plan_orders(orders: pd.DataFrame, lines: pd.DataFrame, ship_groups: pd.DataF
     `addressed`: the (connection, order id, ship group) whose recipient is complete. `prefixes`: what a connection's references
     begin with. Orders of any state are planned: `eligibility.sort_orders` says which may be.
     """
-    groups = {(g["connection"], g["order_id"], g["ship_group"]): g for g in ship_groups.to_dict("records")}
+    groups = {(g["connection"], g["order_id"], g["ship_group"]): g for g in rows_of(ship_groups)}
     world = _World(groups, addressed, mappings, items, prefixes, revision)
     lines_of: dict[Key, list[Line]] = {}
-    for line in lines.to_dict("records"):
+    for line in rows_of(lines):
         lines_of.setdefault((line["connection"], line["order_id"]), []).append(line)
     plan = Plan()
     for key, order in _oldest_first(orders):
@@ -75,7 +76,7 @@ def plan_orders(orders: pd.DataFrame, lines: pd.DataFrame, ship_groups: pd.DataF
 def _oldest_first(orders: pd.DataFrame) -> Iterator[tuple[Key, dict[str, Any]]]:
     """Each order once, as last modified: pages that shift under the reader show an order twice."""
     newest: dict[Key, dict[str, Any]] = {}
-    for order in sorted(orders.to_dict("records"), key=lambda o: o["modified_at"]):
+    for order in sorted(rows_of(orders), key=lambda o: o["modified_at"]):
         newest[order["connection"], order["order_id"]] = order
     yield from sorted(newest.items(), key=lambda one: (one[1]["placed_at"], one[0]))
 

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase, translate
 
 import pandas as pd
 
+from contracts.base import rows_of
 from contracts.mappings import TABLES
 from tasks.rules.waits import ANY, any_of, folded, parse, waits_on_item, waits_on_mapping
 
@@ -41,7 +42,7 @@ class Mappings:
         unknown = set(tables) - set(TABLES)
         if unknown:
             raise ValueError(f"there is no mapping table {', '.join(sorted(unknown))}; there are {', '.join(TABLES)}")
-        rows = {name: tables[name].to_dict("records") if name in tables else [] for name in TABLES}
+        rows = {name: rows_of(tables[name]) if name in tables else [] for name in TABLES}
         for name, contract in TABLES.items():
             _refuse_duplicates(name, contract.KEY, rows[name])
         return cls(rows)
@@ -105,7 +106,7 @@ class ItemMaster:
     @classmethod
     def of(cls, items: pd.DataFrame) -> "ItemMaster":
         """From a frame of the contract Items, of one warehouse or of several."""
-        return cls(items.to_dict("records"))
+        return cls(rows_of(items))
 
     def get(self, warehouse: str, sku: str) -> dict | None:
         """The active item of exactly this spelling, or None."""

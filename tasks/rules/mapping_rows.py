@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from contracts.base import rows_of
 from contracts.mappings import TABLES
 from tasks.rules.mapping_tables import folded, half_characters, write_csv
 from tasks.rules.waits import PATTERNS, parse
@@ -52,7 +53,7 @@ def merged(table: str, current: pd.DataFrame, rows: Iterable[Mapping[str, str]])
     """The whole table as CSV: as it holds now, with these rows in the place of those that have their key."""
     contract = TABLES[table]
     new = {_key(table, row): dict(row) for row in rows}
-    kept = [row for row in current.to_dict("records") if _key(table, row) not in new]
+    kept = [row for row in rows_of(current) if _key(table, row) not in new]
     return write_csv(table, contract.frame([*kept, *new.values()]))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from contracts.base import WHY
+from contracts.base import WHY, rows_of
 from contracts.items import Items
 from contracts.mappings import TABLES
 from tasks.rules.waits import PATTERNS, folded, parse, touches
@@ -113,7 +113,7 @@ def _unsound(contract: type, numbered: list[tuple[int, dict[str, str]]]) -> list
     """One problem a broken row. The contract does not know line numbers: equal rows are broken alike, so content finds them."""
     columns = contract.columns()
     bad = contract.split(contract.frame([row for _, row in numbered]))[1]
-    whys = {tuple(row[column] for column in columns): row[WHY] for row in bad.to_dict("records")}
+    whys = {tuple(row[column] for column in columns): row[WHY] for row in rows_of(bad)}
     problems = []
     for line, row in numbered:
         why = whys.get(tuple(row[column] for column in columns))
@@ -140,7 +140,7 @@ def _key_of(frame: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _by_key(frame: pd.DataFrame, key: tuple[str, ...]) -> dict[tuple[str, ...], dict[str, Any]]:
-    return {tuple(row[column] for column in key): row for row in frame.to_dict("records")}
+    return {tuple(row[column] for column in key): row for row in rows_of(frame)}
 
 
 def _is_formula(text: str) -> bool:

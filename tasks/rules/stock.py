@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from contracts.base import rows_of
 from contracts.stock import AskedLine
 from tasks.rules.lookup import Mappings
 from tasks.rules.waits import ANY
@@ -122,13 +123,13 @@ class Selling:
     def __init__(self, connection: str, mappings: Mappings, tables: Mapping[str, pd.DataFrame]) -> None:
         self.connection, self.mappings = connection, mappings
         self.locations: dict[str, list[tuple[Place, int]]] = {}
-        for row in tables["stock_locations"].to_dict("records"):
+        for row in rows_of(tables["stock_locations"]):
             if row["connection"] in (connection, ANY):
                 self.locations.setdefault(row["location"], []).append(((row["warehouse"], row["facility"]), int(row["share_percent"])))
-        self._spelt = [row for row in tables["skus"].to_dict("records") if row["connection"] in (connection, ANY)]
+        self._spelt = [row for row in rows_of(tables["skus"]) if row["connection"] in (connection, ANY)]
         self._reverse: dict[str, dict[str, list[str]]] = {}
         self._kits_of: dict[str, list[str]] = {}
-        for row in tables["kits"].to_dict("records"):
+        for row in rows_of(tables["kits"]):
             if row["connection"] in (connection, ANY):
                 self._kits_of.setdefault(row["component"], []).append(row["sku"])
         self._factors = _factors(connection, tables["units"])
@@ -162,7 +163,7 @@ class Selling:
 def _factors(connection: str, units: pd.DataFrame) -> dict[tuple[str, str], int]:
     """How many warehouse units one storefront unit of a SKU is, where a row spells the SKU out. 0: several rows say different things."""
     found: dict[tuple[str, str], int] = {}
-    for row in units.to_dict("records"):
+    for row in rows_of(units):
         if row["connection"] in (connection, ANY) and row["sku"] != ANY:
             key, factor = (row["warehouse"], row["sku"]), int(row["factor"])
             found[key] = factor if found.get(key, factor) == factor else 0
