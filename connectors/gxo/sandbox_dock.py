@@ -31,6 +31,7 @@ class Dock:
     statement_seconds: float | None = None  # a whole statement of each facility so often; None: on demand only
     receive_seconds: float | None = None  # what was announced comes, complete, after so long; None: on demand only
     lines_max: int = LINES_MAX
+    leaves_out_empty: bool = False  # its whole statements say nothing of what it has none of
     notices: dict[str, dict[str, Any]] = field(default_factory=dict)
     receipts: list[dict[str, Any]] = field(default_factory=list)
     returns: list[dict[str, Any]] = field(default_factory=list)
@@ -116,7 +117,7 @@ class Dock:
         if self.book is None:
             return
         number, fault = f"INV{len(self.statements) + 1:08}", self.faults.strike(f"STATE {facility}")
-        figures = {sku: row for sku, row in self.book.figures(facility).items() if skus is None or sku in skus}
+        figures = {sku: row for sku, row in self.book.figures(facility).items() if (sku in skus if skus is not None else not self.leaves_out_empty or any(row.values()))}
         said = self._spoiled(figures, fault, number)
         self.statements.append({"number": number, "facility": facility, "is_whole": is_whole and skus is None, "at": self.clock.now(), "fault": fault,
                                 "figures": figures, "left_out": sorted(figures.keys() - said.keys())})

@@ -16,10 +16,10 @@ WORTH_OF = WORTH | {"U": 50, "": 0}
 def each_refund_is_made_once(world: Any, e: Evidence) -> Iterator[str]:
     """23: one refund at the storefront for each effect that says so; and none of ours that no effect knows."""
     confirmed = Counter(row.remote_id for row in e.effects if row.kind == "refund" and row.state == "CONFIRMED" and row.remote_id)
-    ours = Counter(str(refund["id"]) for refund in e.books.storefront["refunds"] if _effect_of(refund) and not _is_declined(refund))
+    ours = Counter(str(refund["id"]) for refund in e.books.storefront["refunds"] if effect_of(refund) and not is_declined(refund))
     yield from (f"refund {one} of order {_order(e, one)}: {confirmed[one]} confirmed, {ours[one]} at the storefront"
                 for one in confirmed.keys() | ours.keys() if ours[one] > 1 or confirmed[one] > 1 or ours[one] and not confirmed[one])
-    for effect_id, times in Counter(_effect_of(refund) for refund in e.books.storefront["refunds"] if _effect_of(refund) and not _is_declined(refund)).items():
+    for effect_id, times in Counter(effect_of(refund) for refund in e.books.storefront["refunds"] if effect_of(refund) and not is_declined(refund)).items():
         if times > 1:
             yield f"{effect_id} was refunded {times} times"
 
@@ -32,7 +32,7 @@ def refunds_stay_within_what_was_paid(world: Any, e: Evidence) -> Iterator[str]:
         if one["event"] in ("purchase", "capture"):
             paid[int(one["order_id"])] += Decimal(str(one["amount"]))
     for refund in e.books.storefront["refunds"]:
-        if not _is_declined(refund):
+        if not is_declined(refund):
             back[refund["order_id"]] += Decimal(str(refund["total_amount"]))
     yield from (f"order {order}: {amount} refunded of {paid[order]}" for order, amount in back.items() if amount > paid[order])
 
@@ -45,7 +45,7 @@ def refunds_stay_within_what_came_back(world: Any, e: Evidence) -> Iterator[str]
             came[world.came_back.get(document["number"], 0)][line["sku"]] += line["quantity"]
     refunded: dict[int, Counter[str]] = defaultdict(Counter)
     for refund in e.books.storefront["refunds"]:
-        if _effect_of(refund) and not _is_declined(refund) and refund["order_id"] in e.orders:
+        if effect_of(refund) and not is_declined(refund) and refund["order_id"] in e.orders:
             for item in refund["items"]:
                 line = e.orders[refund["order_id"]]["lines"].get(item["item_id"])
                 for part, count in KITS.get(line["sku"], {line["sku"]: 1}).items() if line else ():
@@ -116,7 +116,7 @@ def a_declined_refund_is_told(world: Any, e: Evidence) -> Iterator[str]:
     """23: the customer has no money, and somebody knows it."""
     told = {row.evidence.get("refund") for row in e.exceptions} | {row.evidence.get("effect") for row in e.exceptions}
     for refund in e.books.storefront["refunds"]:
-        if _effect_of(refund) and _is_declined(refund) and not {str(refund["id"]), _effect_of(refund)} & told:
+        if effect_of(refund) and is_declined(refund) and not {str(refund["id"]), effect_of(refund)} & told:
             yield f"refund {refund['id']} of order {refund['order_id']} was declined, and nobody was told"
 
 
@@ -138,15 +138,17 @@ def returns_are_restocked_by_the_grade(world: Any, e: Evidence) -> Iterator[str]
     for row in e.house.ledger.table("stock_change").itertuples():
         if row.kind == "return":
             counted[row.document_id, row.sku] += row.change
-    yield from (f"{document}: {counted[document, sku]} of {sku} back on sale, {on_sale[document, sku]} by the site" for document, sku in counted
+    yield from (f"{document}: {counted[document, sku]} of {sku} back on sale, {on_sale[document, sku]} by the site" for document, sku in sorted(counted.keys() | on_sale.keys())
                 if counted[document, sku] != on_sale[document, sku])
 
 
-def _effect_of(refund: dict[str, Any]) -> str:
+def effect_of(refund: dict[str, Any]) -> str:
+    """The effect of ours that made it; '' for somebody else's."""
     return next((word.removeprefix("ref:") for item in refund["items"] for word in item["reason"].split() if word.startswith("ref:")), "")
 
 
-def _is_declined(refund: dict[str, Any]) -> bool:
+def is_declined(refund: dict[str, Any]) -> bool:
+    """No money moved."""
     return any(payment["is_declined"] for payment in refund["payments"])
 
 

@@ -13,6 +13,7 @@ from deployments.simulation.world import KITS, LOCATION, SKUS
 
 PLACES = 2
 CLOCKS_APART = timedelta(seconds=630)  # when a figure was told is written down by the clock of whoever told it
+LOST_PERCENT = 40  # a statement that loses more of a place's SKUs or units than this may be refused
 AT_MOST_APART = 12  # units that may have come or gone at a site between two looks at it: a receipt
 
 
@@ -59,7 +60,7 @@ class StockWitness:
             if any(part not in self.most for part in parts):
                 continue
             most = min(self.most[part] // count for part, count in parts.items())
-            least = min(max(0, self.least[part] - bought[part]) // count for part, count in parts.items())
+            least = min(max(0, self.least[part] - bought[part]) * min(self._world.shares) // 100 // count for part, count in parts.items())
             least -= kept_back(self._world, sku, least) + AT_MOST_APART
             knows_all = self._is_known_everywhere(sku)
             if item["quantity"] > most + AT_MOST_APART or knows_all and item["quantity"] < least:
@@ -108,16 +109,19 @@ def the_shop_shows_what_is_there(world: Any, e: Evidence) -> Iterator[str]:
     for facility in sorted(e.books.warehouse["stock"]):
         for sku in SKUS:
             free.setdefault(sku, []).append(e.books.warehouse["stock"][facility][sku]["free"])
-    promised = _promised(e)
+    promised, decided = _promised(e), {row["sku"]: row["quantity"] for row in world.look("SELECT sku, quantity FROM stock_desired WHERE location = ?", world.location)}
     for sku in (*SKUS, *KITS):
         if sku in withheld:
             continue
         parts = KITS.get(sku, {sku: 1})
-        sellable = sum(min(max(0, free[part][place] - promised[place][part]) // count for part, count in parts.items()) for place in range(2))
+        sellable = sum(min(max(0, free[part][place] - promised[place][part]) * share // 100 // count for part, count in parts.items())
+                       for place, share in enumerate(world.shares))
         should = max(0, sellable - kept_back(world, sku, sellable))
-        has = shown.get(sku, {"on_hand": 0})["on_hand"]
+        has, made_of = shown.get(sku, {"on_hand": 0})["on_hand"], f"(free {[free[part] for part in parts]}, promised {[dict(one) for one in promised]})"
         if has != should and not max(0, should - world.stock_witness.sold_since_told(sku)) <= has < should:
-            yield f"{sku}: the shop shows {has}, it should show {should} (free {[free[part] for part in parts]}, promised {[dict(one) for one in promised]})"
+            yield f"{sku}: the shop shows {has}, it should show {should} {made_of}"
+        elif decided.get(sku, should) != should:
+            yield f"{sku}: {decided[sku]} is decided on, it should be {should} {made_of}"
 
 
 def _promised(e: Evidence) -> list[Counter[str]]:
@@ -180,4 +184,29 @@ def silence_is_no_zero(world: Any, e: Evidence) -> Iterator[str]:
             yield f"{sku} was told as sold out, and never was"
 
 
-CHECKS = (the_shop_shows_what_is_there, stock_writes_are_ours, a_bad_statement_is_told, silence_is_no_zero)
+def a_sound_statement_is_believed(world: Any, e: Evidence) -> Iterator[str]:
+    """14: what is refused as a feed that lost too much is one that the site spoiled, or one in which as much may be gone as the profile calls too much."""
+    if not world.has("stock"):
+        return
+    written = [one for one in e.books.warehouse["statements"] if one["fault"] != FEED_SILENT]
+    by_file = dict(zip((name for name, _ in world.site.statement_files()), written, strict=True))
+    for row in e.exceptions:
+        statement = by_file.get(str(row.evidence.get("file")))
+        if row.type == "feed_shrank" and statement is not None and not statement["fault"] and not _may_have_shrunk(statement, written):
+            yield f"{row.record} of {statement['facility']} is sound, and is refused"
+    faults = {by_file[name]["fault"] for row in e.exceptions if row.type == "feed_shrank" and row.state == "open" and (name := str(row.evidence.get("file"))) in by_file}
+    if faults == {ROWS_LOST}:
+        yield "a statement is refused to the end, though whole ones followed"
+
+
+def _may_have_shrunk(statement: dict[str, Any], written: list[dict[str, Any]]) -> bool:
+    """Against the most that was ever stated there of each SKU; of what it leaves out, against the least."""
+    others = [one["figures"] for one in written if one["facility"] == statement["facility"] and one is not statement]
+    most = {sku: max((figures[sku]["on_hand"] for figures in others if sku in figures), default=0) for sku in SKUS}
+    least = {sku: min((figures[sku]["on_hand"] for figures in others if sku in figures), default=0) for sku in SKUS}
+    now = {sku: statement["figures"][sku]["on_hand"] if sku in statement["figures"] else 0 if statement["is_whole"] else least[sku] for sku in SKUS}
+    gone = sum(most[sku] > 0 and now[sku] <= 0 for sku in SKUS)
+    return 100 * gone > LOST_PERCENT * sum(units > 0 for units in most.values()) or 100 * sum(now.values()) < (100 - LOST_PERCENT) * sum(most.values())
+
+
+CHECKS = (the_shop_shows_what_is_there, stock_writes_are_ours, a_bad_statement_is_told, silence_is_no_zero, a_sound_statement_is_believed)

@@ -111,6 +111,7 @@ def work(world: World, me: Worker, flow: Flow, every: float) -> None:
         except BadConfiguration as error:
             raise Bug(f"{me.name}: {error}") from error
         except WharfingerError as error:
+            world.said.append(str(error))
             world.kernel.tell(f"{me.name} ends: {type(error).__name__}")
         except Ended:
             me.crashes += 1

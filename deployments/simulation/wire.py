@@ -12,13 +12,14 @@ from typing import Any, Literal
 import httpx
 
 from connectors.kit.errors import InDoubt, NotNow, WharfingerError
-from connectors.kit.exchange import Entry
+from connectors.kit.exchange import Entry, kind_of
 from connectors.kit.folder import LocalDisk
 from deployments.simulation.faults import Effects
 from deployments.simulation.kernel import Worker
+from deployments.simulation.outcomes import DOUBT, NEVER_LEFT, NOTHING, REFUSED, YES, Outcomes, meaning
 
-NO = (401, 403, 429)
 HARMLESS_AGAIN = ("order_completion",)  # a status that is set twice is set once
+LOOKS = {kind: f"look before {kind}" for kind in ("dispatch_confirmation", "refund")}  # reads that a claim makes before its change
 READ_BACK = {"dispatch_confirmation": "read shipments", "refund": "read refunds", "stock_update": "read inventory"}
 
 
@@ -30,6 +31,7 @@ class Sent:
     ordering_key: str
     worker: str
     at: datetime
+    fence: int = 0
     is_over: bool = False
 
 
@@ -45,6 +47,7 @@ class Wire:
     _doubts: dict[str, datetime] = field(default_factory=dict)
     _reads: dict[tuple[str, str], datetime] = field(default_factory=dict)  # (kind of read, about what) -> when it was last answered
     _published: dict[str, bytes] = field(default_factory=dict)
+    outcomes: Outcomes = field(default_factory=Outcomes)
     mutations: int = 0
 
     def reaches_out(self, worker: Worker, what: str) -> None:
@@ -68,11 +71,15 @@ class Wire:
         for other in self._under_way:
             if other.ordering_key == key and other.effect_id != row["effect_id"] and not other.is_over:
                 self.found.append(("one change at a time for each key", f"{row['effect_id']} while {other.effect_id} is under way"))
+        for other in self.world.look("SELECT effect_id, state FROM effect WHERE target = ? AND ordering_key = ? AND state IN ('IN_FLIGHT', 'UNKNOWN') AND effect_id <> ?",
+                                     row["target"], row["ordering_key"], row["effect_id"]):
+            self.found.append(("one change at a time for each key", f"{row['effect_id']} while {other['effect_id']} is {other['state']}"))
         self._after_a_doubt(kind, row)
         if kind == "stock_update":
             self.found += self.world.stock_witness.leaves(row)
         now = self.world.kernel.at
-        sent = Sent(row["effect_id"], key, worker.name, now)
+        sent = Sent(row["effect_id"], key, worker.name, now, row["fence"])
+        self.outcomes.hears(sent.effect_id, sent.fence, DOUBT, now)
         self._under_way = [one for one in self._under_way if not one.is_over] + [sent]
         self._doubts[row["effect_id"]] = now
         self.sent.append((row["effect_id"], row))
@@ -89,12 +96,19 @@ class Wire:
             seen = f"{(read - since).total_seconds():.0f} s after" if read else "never"
             self.found.append(("a doubt is read back before it is sent again", f"{row['effect_id']}: sent again; looked at {seen} the first"))
 
-    def heard(self, sent: Sent | None, status: int | None) -> None:
-        """The answer; None: the connection was refused. A definite no is no doubt."""
+    def heard(self, sent: Sent | None, what: str) -> None:
+        """What the answer means (outcomes.py). A definite no is no doubt."""
         if sent is not None:
             sent.is_over = True
-            if status is None or status in NO or 400 <= status < 500:
+            self.outcomes.hears(sent.effect_id, sent.fence, what, self.world.kernel.at)
+            if what in (NEVER_LEFT, REFUSED, NOTHING):
                 self._doubts.pop(sent.effect_id, None)
+
+    def looked_since(self, kind: str, effect_id: str, at: datetime) -> bool:
+        """Was the far side asked what became of this effect, after that moment?"""
+        row = self.world.look("SELECT record FROM effect WHERE effect_id = ?", effect_id)[0]
+        read = self._reads.get((READ_BACK.get(kind, ""), self.world.about(kind, row)))
+        return read is not None and read >= at
 
     def is_sure(self, sent: Sent | None) -> None:
         """It was answered, and may be followed by more of the same effect."""
@@ -129,6 +143,8 @@ def holder_of(worker: Worker) -> str:
 class SimTransport(httpx.BaseTransport):
     """The way to a sandbox: a point before and after each request."""
 
+    has_one_budget = True  # who is asked to wait waits with every request
+
     def __init__(self, inner: httpx.BaseTransport, world: Any, worker: Worker) -> None:
         self._inner, self._world, self._kernel, self._worker, self._effect_of = inner, world, world.kernel, worker, Effects()
 
@@ -137,7 +153,8 @@ class SimTransport(httpx.BaseTransport):
         path = request.url.path.partition("/stores/")[2].partition("/")[2] or request.url.path
         what, wire = f"{request.method} {path}", self._world.wire
         kind = self._effect_of(f"{request.method} /{path}")
-        is_read, about = kind.startswith("read"), "" if kind.startswith("read") else kind
+        is_read = kind.startswith("read")
+        about = LOOKS.get(wire.outcomes.about.get(holder_of(self._worker), ""), "") if is_read else kind
         wire.reaches_out(self._worker, what)
         sent = None if is_read else wire.leaves(self._worker, kind, what, request.read())
         came = self._round_trip(request, what, about, sent)
@@ -147,21 +164,27 @@ class SimTransport(httpx.BaseTransport):
 
     def _round_trip(self, request: httpx.Request, what: str, about: str, sent: Sent | None) -> httpx.Response:
         """There and back, with a point on either side; the witness hears what the process hears."""
-        wire = self._world.wire
+        wire, holder = self._world.wire, holder_of(self._worker)
         self._kernel.point(f"asks {what}", effect=about)
+        wire.found += wire.outcomes.asks(self._worker, holder, what, self._kernel.at) if self.has_one_budget else []
         try:
             came = self._inner.handle_request(request)
-        except httpx.TimeoutException:
-            self._kernel.tell(f"{self._worker.name} has no answer to {what}")
-            self._kernel.wait(10.0)
-            wire.heard(sent, 0)
+        except (httpx.TimeoutException, httpx.ConnectError) as error:
+            is_lost = isinstance(error, httpx.TimeoutException)
+            if is_lost:
+                self._kernel.tell(f"{self._worker.name} has no answer to {what}")
+                self._kernel.wait(10.0)
+            self._has_heard(sent, None, DOUBT if is_lost else NEVER_LEFT)
             raise
-        except httpx.ConnectError:
-            wire.heard(sent, None)
-            raise
+        wire.outcomes.is_asked_to_wait(self._worker, holder, came, self._kernel.at)
         self._kernel.point(f"hears {came.status_code} to {what}", effect=about)
-        wire.heard(sent, came.status_code)
+        self._has_heard(sent, came, meaning(came))
         return came
+
+    def _has_heard(self, sent: Sent | None, came: httpx.Response | None, what: str) -> None:
+        if sent is None:
+            self._world.wire.outcomes.reads(holder_of(self._worker), came)
+        self._world.wire.heard(sent, what)
 
     def _has_read(self, kind: str, path: str, came: httpx.Response) -> None:
         if "json" in came.headers.get("content-type", "") or came.status_code == 204:
@@ -193,6 +216,10 @@ class SimDisk(LocalDisk):
         self._world.wire.reaches_out(self._worker, f"write {name}")
         self._world.kernel.point(f"writes {folder}/{name}", effect=kind)
         self._strike("F19", f"write {name}", kind, NotNow)
+        if kind_of(name) == "whole":
+            self._world.wire.found.append(("a file is whole before it has its name", f"{folder}/{name}"))
+        LocalDisk.write(self, folder, name, body[:len(body) // 2])
+        self._world.kernel.point(f"has written half of {folder}/{name}", effect=kind)
         LocalDisk.write(self, folder, name, body)
 
     def rename(self, folder: str, name: str, to_folder: str, to_name: str) -> Literal["done", "taken", "gone"]:
@@ -208,10 +235,10 @@ class SimDisk(LocalDisk):
         try:
             self._strike("F3", f"rename {to_name}", kind, InDoubt)
         except InDoubt:
-            wire.heard(sent, 0)
+            wire.heard(sent, DOUBT)
             raise
         self._world.kernel.point(f"has renamed {folder}/{to_name}", effect=kind)
-        wire.heard(sent, 200)
+        wire.heard(sent, YES if came == "done" else NOTHING)
         return came
 
     def _strike(self, fault: str, what: str, effect: str, error: type[WharfingerError]) -> None:

@@ -121,6 +121,18 @@ def test_another_facilitys_statement_or_a_partial_one_does_not_clear_a_shrunk_fe
     assert [kind for kind, _ in w.desk() if kind == "feed_shrank"] == []
 
 
+def test_an_older_whole_statement_that_comes_late_does_not_clear_a_newer_shrunk_one(world):
+    """Seed 2013: the statement that was refused was right; the one before it came late, and its coming closed the exception. Nobody knew any more."""
+    many = {f"S{n}": 10 for n in range(30)}
+    w = world(skus=" ".join(many))
+    w.says(0, whole=True, **many), w.run()
+    w.says(20, whole=True, **dict(list(many.items())[:12])), w.run()
+    w.says(10, whole=True, **many | {"S1": 9}), w.run()
+    assert w.shows()["S1"] == 9 and [kind for kind, _ in w.desk()] == ["feed_shrank"]
+    w.says(30, whole=True, **many), w.run()
+    assert w.desk() == []
+
+
 def test_a_person_may_believe_that_the_stock_really_is_so_much_less(world):
     from tasks.stock_watch import believe
     many = {f"S{n}": 10 for n in range(30)}
