@@ -192,6 +192,10 @@ class BigCommerceSandbox:
         """Until then it quotes, and would give back, so much more than the goods cost."""
         self._money.more = (Decimal(amount), until)
 
+    def sku_of(self, item: dict[str, Any]) -> str:
+        """The SKU that an item of a stock adjustment means, however it names it."""
+        return self._stock.sku_of(item)
+
     def lose_next_stock_write(self) -> None:
         """The next adjustment of stock is taken in, and never carried out."""
         self._stock.is_losing = True

@@ -88,6 +88,10 @@ class Stock:
             found[location][identity["sku"]] = {"on_hand": figure["on_hand"], "available": self._available(location, key), "safety_stock": figure["safety_stock"]}
         return found
 
+    def sku_of(self, item: dict[str, Any]) -> str:
+        """The SKU that an item of an adjustment means."""
+        return self._catalogue.identity(self._addressed(item, []))["sku"]
+
     def list_locations(self, request: httpx.Request) -> httpx.Response:
         """GET /v3/inventory/locations."""
         return paged(request, list(self.locations.values()), PAGE_MAX)

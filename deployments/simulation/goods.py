@@ -5,13 +5,16 @@ somebody who types a figure in at the shop or gives money back at its desk.
 from datetime import timedelta
 
 from connectors.gxo.sandbox_notes import Came
-from deployments.simulation.world import ADDRESS, World
+from deployments.simulation.world import ADDRESS, LOCATION, SKUS, World
 
 LATE_AT_LAST = 900.0  # when the last statement but one of a facility comes, after it was true
 READ_BY_ALL = 330.0  # ... and how long everybody is given to read what came in between
 LOST_SHARE = 5  # no more than one in so many units of a place vanishes at once: more would not be believed
 POLL = 20.0
 TOO_MUCH = "30.00"
+TYPED_MORE = 17
+UNTRACKED_SECONDS = 700.0
+MARKETPLACE = "marketplace"
 
 
 def trouble(world: World, seconds: float) -> None:
@@ -23,7 +26,10 @@ def trouble(world: World, seconds: float) -> None:
         if dice.random() < 0.4:
             kernel.later(dice.uniform(seconds * 0.3, seconds), lambda: _quotes_too_much(world))
     if world.has("stock"):
-        kernel.later(dice.uniform(seconds * 0.4, seconds * 0.7), lambda: _loses_a_write(world))
+        trouble_at_the_shop = _types_a_figure if world.has("drift") and not world.has(MARKETPLACE) else _loses_a_write
+        kernel.later(dice.uniform(seconds * 0.4, seconds * 0.7), lambda: trouble_at_the_shop(world))
+        if dice.random() < 0.4 and not world.has(MARKETPLACE):
+            kernel.later(dice.uniform(seconds * 0.2, seconds * 0.6), lambda: _is_not_tracked_for_a_while(world))
 
 
 def _given_back_at_the_desk(world: World) -> None:
@@ -56,6 +62,24 @@ def _quotes_too_much(world: World) -> None:
     """For a quarter of an hour the shop would give back more than the goods cost: postage, say."""
     world.shop.quote_more(TOO_MUCH, world.kernel.at + timedelta(minutes=15))
     world.kernel.tell(f"the shop quotes {TOO_MUCH} too much")
+
+
+def _types_a_figure(world: World) -> None:
+    """Somebody who counted, or thinks he did. Only drift_watch can tell."""
+    sku = world.kernel.dice("trouble with goods").choice(SKUS)
+    shown = world.shop.books()["stock"][int(LOCATION)].get(sku)
+    if shown is not None:
+        world.shop.set_stock_by_hand(sku, shown["on_hand"] + TYPED_MORE)
+        world.typed[sku] = world.kernel.at
+        world.kernel.tell(f"somebody types in {shown['on_hand'] + TYPED_MORE} of {sku}")
+
+
+def _is_not_tracked_for_a_while(world: World) -> None:
+    """Somebody switches the tracking of one SKU off: the shop refuses a whole group for it."""
+    sku = world.kernel.dice("trouble with goods").choice(SKUS)
+    world.shop.track(sku, "none")
+    world.kernel.tell(f"{sku} is not tracked at the shop")
+    world.kernel.later(UNTRACKED_SECONDS, lambda: world.shop.track(sku, "product"))
 
 
 def _loses_a_write(world: World) -> None:
@@ -127,10 +151,11 @@ def _last_orders(world: World) -> None:
     plenty = [sku for sku in _quiet(world, facility) if stock[sku]["free"] >= 10]
     if not plenty:
         return
-    _order(world, {dice.choice(plenty): 2})
-    _order(world, {dice.choice(plenty): 1, "GHOST": 1})
-    if dice.random() < 0.5:
-        _call_off_when_it_is_there(world, _order(world, {dice.choice(plenty): 3}))
+    asked, held, called_off = (dice.sample(plenty, 3) if len(plenty) > 2 else dice.choices(plenty, k=3))
+    _order(world, {asked: 2})
+    _order(world, {held: 1, "GHOST": 1})
+    if dice.random() < 0.7:
+        _call_off_when_it_is_there(world, _order(world, {called_off: 3}))
 
 
 def _order(world: World, wanted: dict[str, int]) -> int:

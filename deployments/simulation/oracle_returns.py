@@ -220,7 +220,10 @@ def approved_returns_are_announced_as_they_are(world: Any, e: Evidence) -> Itera
         wanted: Counter[str] = Counter()
         for line in row["lines"]:
             asked[row["order_id"], line["line_id"]] += line["quantity"] if row["state"] != "refused" else 0
-            for part, count in KITS.get(line["sku"], {line["sku"]: 1}).items():
+            ordered = e.orders.get(int(row["order_id"]), {"lines": {}})["lines"].get(int(line["line_id"]))
+            if ordered is not None and line["sku"] != ordered["sku"]:
+                yield f"return {number} says {line['sku']}, line {line['line_id']} of order {row['order_id']} is {ordered['sku']}"
+            for part, count in KITS.get(ordered["sku"], {ordered["sku"]: 1}).items() if ordered else ():
                 wanted[part] += count * line["quantity"]
         if row["state"] == "approved" and number not in notices and not world.excused:
             yield f"return {number} is approved and not all back, and the warehouse was not told"

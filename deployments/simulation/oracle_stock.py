@@ -209,4 +209,24 @@ def _may_have_shrunk(statement: dict[str, Any], written: list[dict[str, Any]]) -
     return 100 * gone > LOST_PERCENT * sum(units > 0 for units in most.values()) or 100 * sum(now.values()) < (100 - LOST_PERCENT) * sum(most.values())
 
 
-CHECKS = (the_shop_shows_what_is_there, stock_writes_are_ours, a_bad_statement_is_told, silence_is_no_zero, a_sound_statement_is_believed)
+def a_typed_figure_is_told(world: Any, e: Evidence) -> Iterator[str]:
+    """D: what a person typed in at the shop is not overwritten by the figure that he overwrote, unless somebody was told of it before."""
+    told = {row.record.split(" ")[-1] for row in e.exceptions if row.type == "stock_drift"}
+    effects = {row.effect_id: row for row in e.effects if row.kind == "stock_update"}
+    for sku, at in world.typed.items() if not (world.was_restored or world.cancelled or world.excused) else ():
+        writes = [(write["at"], item["quantity"], _carrier(effects, write)) for write in e.books.storefront["stock_writes"] for item in write["items"]
+                  if item.get("sku", world.shop.sku_of(item)) == sku]
+        before, after = [one for one in writes if one[0] <= at], [one for one in writes if one[0] > at]
+        if sku in told or not before or not after or before[-1][2] is None or before[-1][2] is after[0][2]:
+            continue
+        is_sure = before[-1][2].state == "CONFIRMED" and before[-1][2].confirmed_at.to_pydatetime() < at
+        if is_sure and after[0][1] == before[-1][1]:
+            yield f"{sku}: somebody typed a figure in at {at:%H:%M:%S}, {after[0][1]} was told again at {after[0][0]:%H:%M:%S}, and nobody was told"
+
+
+def _carrier(effects: dict[str, Any], write: dict[str, Any]) -> Any:
+    reason = write["reason"].removeprefix("ref:")
+    return next((row for effect_id, row in effects.items() if effect_id.startswith(reason)), None)
+
+
+CHECKS = (the_shop_shows_what_is_there, stock_writes_are_ours, a_bad_statement_is_told, silence_is_no_zero, a_sound_statement_is_believed, a_typed_figure_is_told)

@@ -107,6 +107,9 @@ def _send_back(world: World) -> None:
     for sku in dice.sample(sorted(left), dice.randint(1, len(left))):
         units = left[sku] + dice.randint(1, 2) if dice.random() < 0.1 else dice.randint(1, max(1, left[sku]))
         lines.append((sku, units, dice.choice("AAAABBCDDU")))
+    strange = sorted(set(SKUS) - left.keys())
+    if strange and dice.random() < 0.15:  # somebody else's, or a present
+        lines.append((dice.choice(strange), 1, "A"))
     order, rma = int(copy["storefront_order"]), ""
     announced = [name for name, notice in world.site.dock.notices.items() if notice["order"] == reference and notice["state"] == "announced"]
     if announced and dice.random() < 0.7:
@@ -180,7 +183,7 @@ def _announce(world: World, house: House, dice: Any) -> None:
     order_id = dice.choice(sorted(entries))
     line = dice.choice([line for line in entries[order_id].lines if line["sku"] != "POST"])
     try:
-        for number in rmas.ask_return(house, STOREFRONT, order_id, f"sku,quantity\n{line['sku']},1\n", "unwanted", "carla", approve=dice.random() < 0.6):
+        for number in rmas.ask_return(house, STOREFRONT, order_id, f"sku,quantity\n{line['sku']},{dice.randint(1, line['quantity'])}\n", "unwanted", "carla", approve=dice.random() < 0.6):
             if dice.random() < 0.3 and world.look("SELECT 1 FROM rma WHERE rma = ? AND state = 'asked'", number):
                 rmas.decide_rma(house, STOREFRONT, number, False, "carla", "it was worn")
     except BadConfiguration as no:

@@ -203,6 +203,7 @@ class World:
     came_back: dict[str, int] = field(default_factory=dict)  # number of the receipt -> the order that it really is of
     kept_in_mind: dict[tuple[str, str], list[tuple[datetime, pd.DataFrame]]] = field(default_factory=dict)
     discounts: dict[int, str] = field(default_factory=dict)  # by order
+    typed: dict[str, datetime] = field(default_factory=dict)  # SKU -> when somebody typed a figure in at the shop
     stock_witness: Any = None
     after_step: list[Any] = field(default_factory=list)  # asked after every step of the site
     was_restored: bool = False
