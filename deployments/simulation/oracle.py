@@ -103,9 +103,19 @@ def units_asked_are_units_ordered(world: Any, e: demo_checks.Evidence) -> Iterat
 
 
 def _refused_in_silence(world: Any, e: demo_checks.Evidence, order_id: str) -> bool:
-    """A partner that acknowledges nothing came too late to follow a change: our book says 'partly shipped' for ever, which the watch of stuck orders tells."""
-    return not world.partner.acknowledges and any(row.kind == "fulfilment_change" and row.record == order_id for row in e.effects) and any(
-        row.state == "partly_shipped" for row in e.requests.values() if row.order_id == order_id)
+    """A partner that acknowledges nothing came too late to follow a change: our book says 'partly shipped' for ever, which the watch of stuck orders
+    tells; or more has left than the order still holds, which was on a desk."""
+    return not world.partner.acknowledges and any(row.kind == "fulfilment_change" and row.record == order_id for row in e.effects) and (
+        bool(_beyond_the_order(e, order_id)) or any(row.state == "partly_shipped" for row in e.requests.values() if row.order_id == order_id))
+
+
+def _beyond_the_order(e: demo_checks.Evidence, order_id: str) -> Counter:
+    """Units that left and no line of the order takes, as they were told to a person, whatever he made of it since."""
+    found: Counter = Counter()
+    for row in e.exceptions:
+        if row.type in ("over_shipped", "line_unmatched") and row.record == order_id:
+            found[row.evidence["warehouse_sku"]] += row.evidence.get("too_many") or row.evidence.get("quantity", 0)
+    return found
 
 
 def units_shown_are_units_shipped(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
@@ -113,7 +123,7 @@ def units_shown_are_units_shipped(world: Any, e: demo_checks.Evidence) -> Iterat
     for number, order in e.orders.items():
         if e.open_types(str(number)) & {"carrier_unmapped", "over_shipped", "line_unmatched", "advice_changed", "return_unexpected", "edited_after_export"}:
             continue
-        left, told = Counter(), Counter()
+        left, told = Counter(), _beyond_the_order(e, str(number))
         for copy in (copy for reference in e.references_of.get(str(number), []) for copy in e.at_warehouse[reference]):
             for line in copy["lines"].values():
                 left[line["sku"]] += line["shipped"]

@@ -32,6 +32,11 @@ INCIDENTS = {
     5: "after a restore the shop's figures were not told again: what it was told, and sold, since the backup nobody knew any more",
 }
 
+# the same for worlds of unusual weather: (seed, weights, what the world is about)
+UNUSUAL = {
+    (72055, "F13=0.5", ""): "no fault: more left than the order still holds, of a partner that acknowledges nothing; a person was told, and had closed it",
+}
+
 
 def test_a_swarm_of_worlds_breaks_no_invariant():
     report = swarm(SEEDS, lambda said: None)
@@ -43,6 +48,13 @@ def test_a_swarm_of_worlds_breaks_no_invariant():
 @pytest.mark.parametrize(("seed", "incident"), INCIDENTS.items())
 def test_what_a_seed_once_found_stays_mended(seed, incident):
     assert [(v.invariant, v.what) for v in play(seed).violations] == [], incident
+
+
+@pytest.mark.parametrize(("world", "incident"), UNUSUAL.items())
+def test_what_an_unusual_world_once_found_stays_mended(world, incident):
+    seed, weights, about = world
+    scenario = Scenario(weights=tuple(sorted(coverage.read_weights(weights).items())), about=about)
+    assert [(v.invariant, v.what) for v in play(seed, scenario).violations] == [], incident
 
 
 def test_the_same_seed_is_the_same_world_in_any_process():
