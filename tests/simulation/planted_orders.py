@@ -436,4 +436,5 @@ ABOUT = {"nobody_waits_when_asked_to": "stock", "the_second_page_is_never_read":
          "more_than_is_left_is_a_success": "minds", "a_cancel_that_comes_too_late_is_swallowed": "minds", "a_cancel_is_overwritten_by_a_parcel": "minds",
          "a_refusal_in_a_997_is_taken_for_a_yes": "minds", "the_old_address_is_kept": "minds"}
 WITH = {"a_new_address_is_no_edit": IN_PEACE["minds"], "every_plan_asks_again": IN_PEACE["minds"]} | {
-    "nobody_chases_acknowledgements": Scenario(nastiness="amnesiac")}
+    "nobody_chases_acknowledgements": Scenario(nastiness="amnesiac"), "nobody_waits_when_asked_to": Scenario(nastiness="strict"),
+    "the_read_back_matches_by_lines_alone": Scenario(themes=("orders", "parcels"), weights=(("F2", 0.08), ("F6", 0.08)))}
