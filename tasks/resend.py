@@ -6,7 +6,7 @@ from connectors.house import House
 from connectors.kit.errors import BadConfiguration
 from connectors.ledger.effects import Planned
 from connectors.ledger.ledger import Row, Tx
-from connectors.ports import DISPATCH_CONFIRMATION, FULFILMENT_CHANGE, FULFILMENT_REQUEST
+from connectors.ports import DISPATCH_CONFIRMATION, FULFILMENT_CHANGE, FULFILMENT_REQUEST, STOCK_UPDATE
 from contracts.orders import OrderLines, Orders
 from tasks.orders import GONE, RESEND, order_row
 from tasks.rules.dispatch import with_carrier
@@ -23,6 +23,9 @@ def resend(opened: House, tx: Tx, row: Row, actor: str) -> str:
         return _request_again(opened, tx, row, row.evidence.get("reference") or effect and effect.payload["reference"], actor)
     if row.type == NOT_TAKEN:
         return _tell_again(opened, tx, row, effect, actor)
+    if effect.kind == STOCK_UPDATE:  # its figures are of another day: what is right by now is told
+        again = opened.ledger.desired.try_again(tx, effect.target, row.evidence["location"], row.evidence["sku"])
+        return "The figure as it stands by now goes there with the next run." if again else "It took another figure since; nothing is sent."
     if effect.state != REJECTED:
         return f"It is {effect.state.lower().replace('_', ' ')} by now; nothing is sent."
     return revise(opened, tx, effect)

@@ -81,12 +81,12 @@ def _room(opened: House, tx: Tx, order: Order) -> dict[str, int]:
 
 
 def _ask(opened: House, tx: Tx, order: Order, units: dict[str, int], reason: str, actor: str) -> list[str]:
-    numbers = []
+    numbers, skus = [], {line["line_id"]: line["sku"] for line in opened.ledger.books.order(tx, *order).lines}  # a kit's, not its parts'
     for request in opened.ledger.books.requests_of(tx, *order):
         lines = {}
         for line in opened.ledger.books.request_lines(tx, request.warehouse, request.reference):
             if units.get(line.line_id) and line.advised:
-                lines[line.line_id] = {"line_id": line.line_id, "sku": line.sku, "quantity": units[line.line_id], "reference": request.reference}
+                lines[line.line_id] = {"line_id": line.line_id, "sku": skus.get(line.line_id, line.sku), "quantity": units[line.line_id], "reference": request.reference}
         for line_id in lines:
             units.pop(line_id)
         if lines:

@@ -17,7 +17,7 @@ from connectors.house import House
 from connectors.kit.errors import WharfingerError
 from connectors.ledger.ledger import Row, Tx
 from connectors.ports import Message
-from connectors.snapshots.positions import Known, Merging, Positions, merging, positions_of, source_of
+from connectors.snapshots.positions import Known, Merging, Positions, Version, merging, positions_of, source_of
 from contracts.base import WHY, rows_of
 from contracts.exceptions import Finding
 from contracts.stock import StockChanges, StockLevels
@@ -93,7 +93,9 @@ def _ready(opened: House, warehouse: str, message: Message, digest: str, known: 
         merged = [merge.merge(facility, known.get(facility, Known()), message.is_whole, spared[facility]) for facility in merge.facilities]
         lost = {} if asked is None else {one.facility: why for one in merged if (why := _lost(opened, warehouse, one, asked.get(one.facility, 0)))}
         if lost:
-            return Ready(refused=Entered("quarantined", "; ".join(lost.values()), type=SHRANK, evidence={"facilities": sorted(lost)}))
+            as_of, number = max(zip(sound["as_of"], sound["sequence"], strict=True))
+            return Ready(refused=Entered("quarantined", "; ".join(lost.values()), type=SHRANK,
+                                         evidence={"facilities": sorted(lost), "as_of": as_of.isoformat(), "sequence": int(number)}))
         ready.findings = _unsound(warehouse, unsound, absurd) + [_twice(warehouse, one, sku) for one in merged for sku in one.named_twice]
         for one in filter(lambda one: one.says_new, merged):
             before = known.get(one.facility, Known()).positions
@@ -185,17 +187,18 @@ def _enter_ready(ready: Ready, opened: House, tx: Tx, warehouse: str, message: M
         exceptions.resolve(tx, exception_id, ACTOR, "A sound figure arrived.")
     exceptions.open(tx, ready.findings)
     if message.is_whole:
-        _settle_shrunk(opened, tx, warehouse, {one.facility for one, _, _ in ready.moved})
+        _settle_shrunk(opened, tx, warehouse, {one.facility: one.whole or one.version for one, _, _ in ready.moved})
     counts = Counter({"stock rows": ready.rows, "absurd": len(ready.findings)})
     if not ready.moved and ready.rows:
         return Entered("duplicate", "it says nothing new", counts)
     return Entered("processed", f"{ready.rows} rows", counts)
 
 
-def _settle_shrunk(opened: House, tx: Tx, warehouse: str, whole: set[str]) -> None:
-    """A whole statement says that its own facility is all right again, and nothing of another one."""
+def _settle_shrunk(opened: House, tx: Tx, warehouse: str, whole: dict[str, Version]) -> None:
+    """A whole statement says that its own facility is all right again, and nothing of another one; nor of anything that is newer than itself."""
     for row in opened.ledger.exceptions.open_of(tx, SHRANK, warehouse):
-        if set(row.evidence.get("facilities", ())) <= whole:
+        places = row.evidence.get("facilities", ())
+        if set(places) <= whole.keys() and ("as_of" not in row.evidence or _version(row) < min(whole[place] for place in places)):
             opened.ledger.exceptions.resolve(tx, row.exception_id, ACTOR, "A full statement arrived.")
 
 

@@ -33,6 +33,7 @@ class Money:
         self.transactions: list[dict[str, Any]] = []
         self.quotes = 0
         self.decline: dict[int, str] = {}
+        self.more: tuple[Decimal, datetime] | None = None  # how much too much it gives back, and until when
         self._before: dict[int, list[dict[str, Any]]] = {}
         self._of_order: dict[int, list[dict[str, Any]]] = {}
         self._moves: dict[int, list[dict[str, Any]]] = {}
@@ -72,7 +73,7 @@ class Money:
     def post_quote(self, request: httpx.Request, order_id: int) -> httpx.Response:
         """POST …/refund_quotes: changes nothing."""
         self._known(order_id)
-        total, tax = self._reckon(order_id, self._items(request))
+        total, tax = self._quoted(order_id, self._items(request))
         self.quotes += 1
         return httpx.Response(201, json={"data": {
             "order_id": order_id, "total_refund_amount": float(total), "total_refund_tax_amount": float(tax), "order_level_refund_amount": 0, "rounding": 0,
@@ -88,7 +89,7 @@ class Money:
             raise _no("JSON data is missing or invalid", {"payments": "error.path.missing"})
         if any(refund["order_id"] == order_id for _, refund, _ in self._due):
             raise _no("Another refund of this order is still being processed.")
-        quoted, tax = self._reckon(order_id, items)
+        quoted, tax = self._quoted(order_id, items)
         override = body.get("merchant_calculated_override")
         total = quoted if override is None else _decimal(override.get("total_amount"))
         tax = tax if override is None else _decimal(override.get("total_tax"))
@@ -145,6 +146,11 @@ class Money:
             if len(item.get("reason", "")) > 1000:
                 raise _no("JSON data is missing or invalid", {f"items.{place}.reason": "error.maxLength"})
         return items
+
+    def _quoted(self, order_id: int, items: list[dict[str, Any]]) -> tuple[Decimal, Decimal]:
+        total, tax = self._reckon(order_id, items)
+        more = self.more[0] if self.more is not None and self._clock.now() < self.more[1] else Decimal(0)
+        return min(total + more, self._left(order_id)), tax
 
     def _reckon(self, order_id: int, items: Iterable[dict[str, Any]]) -> tuple[Decimal, Decimal]:
         """What these items come to, less their part of the order's discount, and the tax in it."""

@@ -20,11 +20,11 @@ Key = tuple[str, int]  # ('variant' | 'product', its id): what a figure belongs 
 
 
 class Stock:
-    """Figures a location and item. `stale` says whether F13 strikes the request at hand; `writes`, `changes` and `oversold` are its record."""
+    """Figures a location and item. `stale` says whether F13 strikes the request at hand, `is_losing` whether the next write is lost; `writes`, `changes` and `oversold` are its record."""
 
     def __init__(self, clock: Clock, catalogue: Catalogue, tell: Told, delay_seconds: float, is_strict: bool) -> None:
         self._clock, self._catalogue, self._tell, self._delay, self._strict = clock, catalogue, tell, timedelta(seconds=delay_seconds), is_strict
-        self.stale = False
+        self.stale = self.is_losing = False
         self.locations: dict[int, dict[str, Any]] = {}
         self.writes: list[dict[str, Any]] = []
         self.changes: list[dict[str, Any]] = []
@@ -88,6 +88,10 @@ class Stock:
             found[location][identity["sku"]] = {"on_hand": figure["on_hand"], "available": self._available(location, key), "safety_stock": figure["safety_stock"]}
         return found
 
+    def sku_of(self, item: dict[str, Any]) -> str:
+        """The SKU that an item of an adjustment means."""
+        return self._catalogue.identity(self._addressed(item, []))["sku"]
+
     def list_locations(self, request: httpx.Request) -> httpx.Response:
         """GET /v3/inventory/locations."""
         return paged(request, list(self.locations.values()), PAGE_MAX)
@@ -138,7 +142,9 @@ class Stock:
             raise Problem(422, f"[{listed}]" if "please update" in listed else listed)
         write = {"at": self._clock.now(), "transaction_id": self._transaction(), "reason": body.get("reason", ""), "items": items, "applied_at": None}
         self.writes.append(write)
-        self._pending.append((self._clock.now() + self._delay, write, figures))
+        if not self.is_losing:
+            self._pending.append((self._clock.now() + self._delay, write, figures))
+        self.is_losing = False
         return httpx.Response(200, json={"transaction_id": write["transaction_id"]})
 
     def _quantity(self, place: int, item: dict[str, Any]) -> int:

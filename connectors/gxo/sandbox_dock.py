@@ -31,6 +31,7 @@ class Dock:
     statement_seconds: float | None = None  # a whole statement of each facility so often; None: on demand only
     receive_seconds: float | None = None  # what was announced comes, complete, after so long; None: on demand only
     lines_max: int = LINES_MAX
+    leaves_out_empty: bool = False  # its whole statements say nothing of what it has none of
     notices: dict[str, dict[str, Any]] = field(default_factory=dict)
     receipts: list[dict[str, Any]] = field(default_factory=list)
     returns: list[dict[str, Any]] = field(default_factory=list)
@@ -116,12 +117,13 @@ class Dock:
         if self.book is None:
             return
         number, fault = f"INV{len(self.statements) + 1:08}", self.faults.strike(f"STATE {facility}")
-        figures = {sku: row for sku, row in self.book.figures(facility).items() if skus is None or sku in skus}
+        figures = {sku: row for sku, row in self.book.figures(facility).items() if (sku in skus if skus is not None else not self.leaves_out_empty or any(row.values()))}
+        said = self._spoiled(figures, fault, number)
         self.statements.append({"number": number, "facility": facility, "is_whole": is_whole and skus is None, "at": self.clock.now(), "fault": fault,
-                                "figures": figures})
+                                "figures": figures, "left_out": sorted(figures.keys() - said.keys())})
         if fault == FEED_SILENT or not figures:
             return
-        sets = statement_sets(self.profile, facility, number, self.local_time(), self._spoiled(figures, fault, number), is_whole and skus is None, self.lines_max)
+        sets = statement_sets(self.profile, facility, number, self.local_time(), said, is_whole and skus is None, self.lines_max)
         self.write("846", "IB", sets, late_seconds=late_seconds)
 
     def _spoiled(self, figures: dict[str, dict[str, int]], fault: str, number: str) -> dict[str, dict[str, int]]:

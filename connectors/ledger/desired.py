@@ -144,6 +144,11 @@ class DesiredStock:
         tx.execute(sa.update(stock_desired).where(stock_desired.c.connection == connection, stock_desired.c.effect_id == effect_id)
                    .values(effect_id="", is_owed=False, withheld=REFUSED, halved=ALONE))
 
+    def try_again(self, tx: Connection, connection: str, location: str, sku: str) -> bool:
+        """A person has mended why the storefront refused it. False when it is refused no more."""
+        return bool(tx.execute(sa.update(stock_desired).where(*_is(connection, (location, sku)), stock_desired.c.withheld == REFUSED, stock_desired.c.effect_id == "")
+                               .values(withheld="", is_owed=True)).rowcount)
+
 
 def _is(connection: str, key: Key) -> tuple[Any, Any, Any]:
     return stock_desired.c.connection == connection, stock_desired.c.location == key[0], stock_desired.c.sku == key[1]

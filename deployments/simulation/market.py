@@ -71,6 +71,7 @@ class MarketWorld(World):
 
     storefront: str = MARKET
     location: str = DEFAULT_CHANNEL
+    forgets_one_in: int = 0
     kinds: dict[str, int] = field(default_factory=lambda: PARCELS)
     born_theirs: set[str] = field(default_factory=set)
     changed_hands: dict[str, datetime] = field(default_factory=dict)
@@ -89,6 +90,11 @@ class MarketWorld(World):
             house = self.house()
             mappings.change_mapping(house, "carriers", mappings.current_csv(house, "carriers") + f"{WAREHOUSE},TUFF,*,{MARKET},{row}\n", "set-up")
         return self
+
+    @property
+    def shares(self) -> tuple[int, int]:
+        """All of both."""
+        return 100, 100
 
     @cached_property
     def template(self) -> Template:

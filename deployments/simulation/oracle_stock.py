@@ -13,6 +13,7 @@ from deployments.simulation.world import KITS, LOCATION, SKUS
 
 PLACES = 2
 CLOCKS_APART = timedelta(seconds=630)  # when a figure was told is written down by the clock of whoever told it
+LOST_PERCENT = 40  # a statement that loses more of a place's SKUs or units than this may be refused
 AT_MOST_APART = 12  # units that may have come or gone at a site between two looks at it: a receipt
 
 
@@ -59,7 +60,7 @@ class StockWitness:
             if any(part not in self.most for part in parts):
                 continue
             most = min(self.most[part] // count for part, count in parts.items())
-            least = min(max(0, self.least[part] - bought[part]) // count for part, count in parts.items())
+            least = min(max(0, self.least[part] - bought[part]) * min(self._world.shares) // 100 // count for part, count in parts.items())
             least -= kept_back(self._world, sku, least) + AT_MOST_APART
             knows_all = self._is_known_everywhere(sku)
             if item["quantity"] > most + AT_MOST_APART or knows_all and item["quantity"] < least:
@@ -71,7 +72,12 @@ class StockWitness:
         if ROWS_LOST in first.values():  # nobody can tell that the first statement of all is a half one
             return False
         rows = self._world.look("SELECT parts FROM stock_desired WHERE location = ? AND sku = ?", self._world.location, sku)
-        return bool(rows) and len({part["facility"] for part in json.loads(rows[0]["parts"])["at"]}) == PLACES
+        at = json.loads(rows[0]["parts"])["at"] if rows else []
+        return len({part["facility"] for part in at}) == PLACES and not any(part["stated"] == 0 and (part["facility"], part["sku"]) in self._left_out() for part in at)
+
+    def _left_out(self) -> set[tuple[str, str]]:
+        """(facility, SKU) that a whole statement left out by mistake: that says zero, and where little else is gone it is believed."""
+        return {(one["facility"], sku) for one in self._world.site.dock.statements if one["is_whole"] for sku in one["left_out"]}
 
     def forgets(self) -> None:
         """A backup was restored: what was told since is not known any more."""
@@ -96,23 +102,26 @@ def kept_back(world: Any, sku: str, units: int) -> int:
 
 def the_shop_shows_what_is_there(world: Any, e: Evidence) -> Iterator[str]:
     """13: free units of both facilities, less what was bought and the site does not know of, less what is kept back; never below zero."""
-    if not world.has("stock") or world.excused:
+    if not world.has("stock"):
         return
-    shown, withheld = e.books.storefront["stock"].get(int(LOCATION), {}), _withheld(e)
+    shown, withheld = e.books.storefront["stock"].get(int(LOCATION), {}), _withheld(e) | _of_forgotten_orders(world, e)
     free: dict[str, list[int]] = {}
     for facility in sorted(e.books.warehouse["stock"]):
         for sku in SKUS:
             free.setdefault(sku, []).append(e.books.warehouse["stock"][facility][sku]["free"])
-    promised = _promised(e)
+    promised, decided = _promised(e), {row["sku"]: row["quantity"] for row in world.look("SELECT sku, quantity FROM stock_desired WHERE location = ?", world.location)}
     for sku in (*SKUS, *KITS):
         if sku in withheld:
             continue
         parts = KITS.get(sku, {sku: 1})
-        sellable = sum(min(max(0, free[part][place] - promised[place][part]) // count for part, count in parts.items()) for place in range(2))
+        sellable = sum(min(max(0, free[part][place] - promised[place][part]) * share // 100 // count for part, count in parts.items())
+                       for place, share in enumerate(world.shares))
         should = max(0, sellable - kept_back(world, sku, sellable))
-        has = shown.get(sku, {"on_hand": 0})["on_hand"]
+        has, made_of = shown.get(sku, {"on_hand": 0})["on_hand"], f"(free {[free[part] for part in parts]}, promised {[dict(one) for one in promised]})"
         if has != should and not max(0, should - world.stock_witness.sold_since_told(sku)) <= has < should:
-            yield f"{sku}: the shop shows {has}, it should show {should} (free {[free[part] for part in parts]}, promised {[dict(one) for one in promised]})"
+            yield f"{sku}: the shop shows {has}, it should show {should} {made_of}"
+        elif decided.get(sku, should) != should:
+            yield f"{sku}: {decided[sku]} is decided on, it should be {should} {made_of}"
 
 
 def _promised(e: Evidence) -> list[Counter[str]]:
@@ -128,6 +137,13 @@ def _promised(e: Evidence) -> list[Counter[str]]:
     return found
 
 
+def _of_forgotten_orders(world: Any, e: Evidence) -> set[str]:
+    """SKUs of orders of which the warehouse was told between a backup and its restore: what it was asked nobody here knows."""
+    parts = {part for row in world.forgotten.values() if row["target"] != STOREFRONT and row["record"].isdigit() for line in e.orders[int(row["record"])]["lines"].values()
+             for part in KITS.get(line["sku"], {line["sku"]: 1})}
+    return parts | {kit for kit, of in KITS.items() if parts & set(of)}
+
+
 def _withheld(e: Evidence) -> set[str]:
     """SKUs of which nothing is told, or of which a person has the word: each with an open exception."""
     odd = {row.record.split(" ")[-1] for row in e.exceptions if row.state == "open" and row.type in ("stock_absurd", "stock_sku_unknown", "stock_drift", "rejected_by_storefront")}
@@ -138,8 +154,8 @@ def _withheld(e: Evidence) -> set[str]:
 
 def stock_writes_are_ours(world: Any, e: Evidence) -> Iterator[str]:
     """2: what the shop took in as adjustments was each intended by an effect."""
-    if world.has("stock") and not world.excused:
-        known = {row.effect_id for row in e.effects if row.kind == "stock_update"}
+    if world.has("stock"):
+        known = {row.effect_id for row in e.effects if row.kind == "stock_update"} | world.forgotten.keys()
         for write in e.books.storefront["stock_writes"]:
             reason = write["reason"].removeprefix("ref:")
             if not any(effect_id.startswith(reason) for effect_id in known):
@@ -162,8 +178,55 @@ def silence_is_no_zero(world: Any, e: Evidence) -> Iterator[str]:
     bought = world.stock_witness._bought()
     for sku, quantity in told:
         parts = KITS.get(sku, {sku: 1})
+        if any(part == left_out for part in parts for _, left_out in world.stock_witness._left_out()):
+            continue
         if quantity == 0 and all(world.stock_witness.least.get(part, 0) - bought[part] - kept_back(world, sku, 60) > AT_MOST_APART * count for part, count in parts.items()):
             yield f"{sku} was told as sold out, and never was"
 
 
-CHECKS = (the_shop_shows_what_is_there, stock_writes_are_ours, a_bad_statement_is_told, silence_is_no_zero)
+def a_sound_statement_is_believed(world: Any, e: Evidence) -> Iterator[str]:
+    """14: what is refused as a feed that lost too much is one that the site spoiled, or one in which as much may be gone as the profile calls too much."""
+    if not world.has("stock"):
+        return
+    written = [one for one in e.books.warehouse["statements"] if one["fault"] != FEED_SILENT]
+    by_file = dict(zip((name for name, _ in world.site.statement_files()), written, strict=True))
+    for row in e.exceptions:
+        statement = by_file.get(str(row.evidence.get("file")))
+        if row.type == "feed_shrank" and statement is not None and not statement["fault"] and not _may_have_shrunk(statement, written):
+            yield f"{row.record} of {statement['facility']} is sound, and is refused"
+    faults = {by_file[name]["fault"] for row in e.exceptions if row.type == "feed_shrank" and row.state == "open" and (name := str(row.evidence.get("file"))) in by_file}
+    if faults == {ROWS_LOST}:
+        yield "a statement is refused to the end, though whole ones followed"
+
+
+def _may_have_shrunk(statement: dict[str, Any], written: list[dict[str, Any]]) -> bool:
+    """Against the most that was ever stated there of each SKU; of what it leaves out, against the least."""
+    others = [one["figures"] for one in written if one["facility"] == statement["facility"] and one is not statement]
+    most = {sku: max((figures[sku]["on_hand"] for figures in others if sku in figures), default=0) for sku in SKUS}
+    least = {sku: min((figures[sku]["on_hand"] for figures in others if sku in figures), default=0) for sku in SKUS}
+    now = {sku: statement["figures"][sku]["on_hand"] if sku in statement["figures"] else 0 if statement["is_whole"] else least[sku] for sku in SKUS}
+    gone = sum(most[sku] > 0 and now[sku] <= 0 for sku in SKUS)
+    return 100 * gone > LOST_PERCENT * sum(units > 0 for units in most.values()) or 100 * sum(now.values()) < (100 - LOST_PERCENT) * sum(most.values())
+
+
+def a_typed_figure_is_told(world: Any, e: Evidence) -> Iterator[str]:
+    """D: what a person typed in at the shop is not overwritten by the figure that he overwrote, unless somebody was told of it before."""
+    told = {row.record.split(" ")[-1] for row in e.exceptions if row.type == "stock_drift"}
+    effects = {row.effect_id: row for row in e.effects if row.kind == "stock_update"}
+    for sku, at in world.typed.items() if not (world.was_restored or world.cancelled or world.excused) else ():
+        writes = [(write["at"], item["quantity"], _carrier(effects, write)) for write in e.books.storefront["stock_writes"] for item in write["items"]
+                  if item.get("sku", world.shop.sku_of(item)) == sku]
+        before, after = [one for one in writes if one[0] <= at], [one for one in writes if one[0] > at]
+        if sku in told or not before or not after or before[-1][2] is None or before[-1][2] is after[0][2]:
+            continue
+        is_sure = before[-1][2].state == "CONFIRMED" and before[-1][2].confirmed_at.to_pydatetime() < at
+        if is_sure and after[0][1] == before[-1][1]:
+            yield f"{sku}: somebody typed a figure in at {at:%H:%M:%S}, {after[0][1]} was told again at {after[0][0]:%H:%M:%S}, and nobody was told"
+
+
+def _carrier(effects: dict[str, Any], write: dict[str, Any]) -> Any:
+    reason = write["reason"].removeprefix("ref:")
+    return next((row for effect_id, row in effects.items() if effect_id.startswith(reason)), None)
+
+
+CHECKS = (the_shop_shows_what_is_there, stock_writes_are_ours, a_bad_statement_is_told, silence_is_no_zero, a_sound_statement_is_believed, a_typed_figure_is_told)

@@ -6,6 +6,7 @@ import pytest
 
 from connectors.kit.errors import InDoubt, Refused
 from connectors.ports import Receipt
+from tasks.desk import resolve
 from tests.inventory.small_world import AT, LOCATION, QUIET, SHOP, SITE, World, at, lost
 
 
@@ -121,6 +122,18 @@ def test_another_facilitys_statement_or_a_partial_one_does_not_clear_a_shrunk_fe
     assert [kind for kind, _ in w.desk() if kind == "feed_shrank"] == []
 
 
+def test_an_older_whole_statement_that_comes_late_does_not_clear_a_newer_shrunk_one(world):
+    """Seed 2013: the statement that was refused was right; the one before it came late, and its coming closed the exception. Nobody knew any more."""
+    many = {f"S{n}": 10 for n in range(30)}
+    w = world(skus=" ".join(many))
+    w.says(0, whole=True, **many), w.run()
+    w.says(20, whole=True, **dict(list(many.items())[:12])), w.run()
+    w.says(10, whole=True, **many | {"S1": 9}), w.run()
+    assert w.shows()["S1"] == 9 and [kind for kind, _ in w.desk()] == ["feed_shrank"]
+    w.says(30, whole=True, **many), w.run()
+    assert w.desk() == []
+
+
 def test_a_person_may_believe_that_the_stock_really_is_so_much_less(world):
     from tasks.stock_watch import believe
     many = {f"S{n}": 10 for n in range(30)}
@@ -223,6 +236,28 @@ def test_a_group_that_is_taken_sku_by_sku_costs_one_call_however_many_are_refuse
     w.shop.send = send
     w.says(10, S0005=6), w.run()
     assert w.shows()["S0005"] == 6 and ("rejected_by_storefront", "stock of S0005") not in w.desk()
+
+
+def test_a_figure_that_was_refused_is_told_as_it_stands_by_now_when_a_person_says_resend(world):
+    """The refused effect itself was sent once more: a figure of another day, and the ledger did not know that it had been told."""
+    w = world()
+    w.says(0, A=1, B=2), w.run()
+
+    def refuse(payload):
+        if any(item["sku"] == "A" for item in payload["items"]):
+            raise Refused("telling the shop its stock", "422: not tracked")
+
+    w.shop.fault = refuse
+    w.says(10, A=7), w.run()
+    assert w.shows()["A"] == 1 and w.desk() == [("rejected_by_storefront", "stock of A")]
+    (row,) = w.house.ledger.exceptions.listed()
+    w.shop.fault = lambda payload: None
+    resolve(w.house, [row.exception_id], "resend", "eve", "it is tracked again")
+    w.says(20, B=3), w.run()
+    assert w.shows() == {"A": 7, "B": 3} and w.desk() == []
+    updates = len(w.shop.updates)
+    w.run(sweep=True)
+    assert len(w.shop.updates) == updates
 
 
 def test_a_storefront_that_says_how_long_it_will_take_is_asked_then_and_told_what_it_knows_already(world):

@@ -1,19 +1,19 @@
 """Bugs that somebody could make, planted one at a time into the real code. The simulator must find each.
 
-Each is a function that changes the product and gives back how to change it back. `python -m tests.simulation.planted 30` looks for all of them, each in
-at most so many worlds of a swarm, then in every seventh point and call of a small world. What none of them shows is listed, in words, in docs/proof.md.
+Each is a function that changes the product and gives back how to change it back; those of stock, returns, refunds and restores are in planted_goods.py.
+`python -m tests.simulation.planted 30` looks for all of them, each in at most so many worlds of a swarm, then in every seventh point and call of a small
+world. What none of them shows is listed, in words, in docs/proof.md.
 """
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import httpx
 
 from connectors.bigcommerce import shipments
-from connectors.gxo import mapping_receipt, warehouse
+from connectors.gxo import warehouse
 from connectors.kit import http
 from connectors.kit.errors import InDoubt, NotNow, Refused
 from connectors.ledger.books import Books
@@ -21,56 +21,14 @@ from connectors.ledger.effects import Effects
 from connectors.ledger.exceptions import Exceptions
 from connectors.ledger.records import Inbox
 from connectors.ledger.vault import Vault
-from connectors.ledger.stock import Stock
-from connectors.snapshots import positions
 from deployments.simulation.kernel import Kernel
 from deployments.simulation.modes import each_call, each_point
 from deployments.simulation.play import Scenario, play, themes_of
-from tasks import deliver, dispatches, inbound, orders, refunds, refunds_seen, returns, rmas, stock, stock_feed, stock_send
+from tasks import deliver, dispatches, inbound, orders
 from tasks.rules import preflight
-from tasks.rules import refunds as refund_rules
 from tasks.rules.lookup import Mappings
-from tasks.rules.returns import Whose
-from tasks.rules.safety_stock import Safety
-
-Plant = Callable[["Garden"], None]
-BUGS: dict[str, Plant] = {}
-
-
-class Garden:
-    """Changes attributes, and remembers what was there."""
-
-    def __init__(self) -> None:
-        self._before: list[tuple[Any, str, Any]] = []
-
-    def put(self, owner: Any, name: str, value: Any) -> Any:
-        """The attribute is now this; returns what it was."""
-        before = getattr(owner, name)
-        self._before.append((owner, name, owner.__dict__.get(name, before) if isinstance(owner, type) else before))
-        setattr(owner, name, value)
-        return before
-
-    def clear(self) -> None:
-        """As it was."""
-        while self._before:
-            setattr(*self._before.pop())
-
-
-@contextmanager
-def planted(name: str) -> Iterator[None]:
-    """The product with this bug in it."""
-    garden = Garden()
-    BUGS[name](garden)
-    try:
-        yield
-    finally:
-        garden.clear()
-
-
-def bug(plant: Plant) -> Plant:
-    """Into the list, by its name."""
-    BUGS[plant.__name__] = plant
-    return plant
+from tests.simulation import planted_goods, planted_orders
+from tests.simulation.garden import BUGS, IN_PEACE, Garden, bug, planted
 
 
 @bug
@@ -301,114 +259,6 @@ def a_refused_connection_drops_the_record(garden: Garden) -> None:
 
 
 @bug
-def an_older_statement_wins(garden: Garden) -> None:
-    """No version fence: whatever statement comes last is what there is."""
-    real = garden.put(positions, "_merge_sql", lambda *names: real(*names).replace("WHEN (s.as_of, s.sequence) > (b.as_of, b.sequence) OR", "WHEN true OR"))
-
-
-@bug
-def a_partial_statement_is_taken_for_a_whole_one(garden: Garden) -> None:
-    """What it does not name is out of stock."""
-    real = garden.put(positions.Merging, "merge", lambda self, facility, known, is_whole, spared=None: real(self, facility, known, True, spared))
-
-
-@bug
-def a_feed_that_lost_half_is_believed(garden: Garden) -> None:
-    """No look at how much is gone."""
-    garden.put(stock_feed, "_lost", lambda *_: "")
-
-
-@bug
-def safety_stock_is_forgotten(garden: Garden) -> None:
-    """Nothing is kept back."""
-    garden.put(Safety, "__call__", lambda self, sku, sellable: (0, ""))
-
-
-@bug
-def safety_stock_goes_below_zero(garden: Garden) -> None:
-    """Less than nothing is published: the floor is gone, and the contract's with it."""
-    real = garden.put(stock, "figures", lambda *args: [replace(one, quantity=one.quantity - 3) for one in real(*args)])
-
-
-@bug
-def orders_that_wait_are_sold_again(garden: Garden) -> None:
-    """What customers have bought and no warehouse was asked for is not taken off."""
-    garden.put(Stock, "claiming_orders", lambda self, tx: [])
-
-
-@bug
-def documents_between_statements_are_ignored(garden: Garden) -> None:
-    """A receipt or a breakage changes nothing before the next statement."""
-    garden.put(Stock, "open_changes", lambda self, tx, warehouse: [])
-
-
-@bug
-def a_cancel_puts_goods_on_sale_and_nobody_looks(garden: Garden) -> None:
-    """The shop's own figure moves with its orders; ours is not told again."""
-    garden.put(Stock, "moved_there", lambda self, tx, storefront, since: [])
-
-
-@bug
-def figures_are_told_without_their_group(garden: Garden) -> None:
-    """A group that was taken in is not noted as told: it is sent for ever."""
-    garden.put(stock_send, "_confirmed", lambda *_: None)
-
-
-@bug
-def a_refund_is_made_twice(garden: Garden) -> None:
-    """What was refunded is not marked."""
-    garden.put(refunds, "keep_dues", lambda *_, **__: None)
-
-
-@bug
-def more_is_refunded_than_came_back(garden: Garden) -> None:
-    """One unit more than the receipt says."""
-    real = garden.put(refunds, "_as_piece", lambda one: replace(real(one), quantity=real(one).quantity + 1))
-
-
-@bug
-def cents_are_rounded_piece_by_piece(garden: Garden) -> None:
-    """Each piece to the nearer penny: the parts of a line no longer sum to it."""
-    garden.put(refund_rules, "worth", lambda money, ordered, first, quantity, percent: -(-money * quantity * percent // (ordered * 100)) if ordered else 0)
-
-
-@bug
-def goods_are_back_on_sale_before_anybody_graded_them(garden: Garden) -> None:
-    """Every returned unit may be sold again."""
-    real = garden.put(mapping_receipt, "sale_changes", lambda returned, grades, sequence: real(returned, [row["grade"] for row in returned], sequence))
-
-
-@bug
-def a_return_without_an_order_is_given_to_somebody(garden: Garden) -> None:
-    """The first order that had the article."""
-    real = garden.put(returns, "_whose", lambda opened, tx, warehouse, parcel: _guessed(real(opened, tx, warehouse, parcel), opened, tx, warehouse, parcel))
-
-
-def _guessed(found: Whose, opened: Any, tx: Any, warehouse: str, parcel: list[dict[str, Any]]) -> Whose:
-    rows = [] if found.order else opened.ledger.returns.candidates(tx, warehouse, {row["sku"].strip() for row in parcel})
-    return Whose((rows[0]["connection"], rows[0]["order_id"]), "a guess") if rows else found
-
-
-@bug
-def the_warehouse_hears_of_a_return_before_it_is_approved(garden: Garden) -> None:
-    """Asked for is as good as approved."""
-    real = garden.put(rmas, "_ask", lambda opened, tx, order, units, reason, actor: [
-        rmas._announce(opened, tx, opened.ledger.returns.rma(tx, order[0], number)) or number for number in real(opened, tx, order, units, reason, actor)])
-
-
-@bug
-def nobody_hears_that_a_refund_was_declined(garden: Garden) -> None:
-    """The storefront took it, so it is done."""
-    garden.put(refunds_seen, "_tell_declined", lambda *_: 0)
-
-
-@bug
-def a_restored_ledger_goes_on_as_if_nothing_had_been(garden: Garden) -> None:
-    """Neither control numbers nor fences jump ahead."""
-    garden.put(Effects, "jump_ahead", lambda self, tx, numbers, fences, quiet_seconds=0, streams=(): 0)
-
-
-@bug
 def exceptions_are_closed_without_a_word(garden: Garden) -> None:
     """Nobody says why."""
     real = garden.put(Exceptions, "resolve", lambda self, tx, exception_id, actor, reason: real(self, tx, exception_id, actor, "") if False else _closed(self, tx, exception_id))
@@ -436,20 +286,8 @@ def a_call_is_made_inside_a_transaction(garden: Garden) -> None:
 
 
 # what a bug needs to be seen at all: worlds that are about something, or a fault that every world has
-ABOUT = {
-    **dict.fromkeys(("an_older_statement_wins", "a_partial_statement_is_taken_for_a_whole_one", "a_feed_that_lost_half_is_believed", "safety_stock_is_forgotten",
-                     "safety_stock_goes_below_zero", "orders_that_wait_are_sold_again", "documents_between_statements_are_ignored",
-                     "a_cancel_puts_goods_on_sale_and_nobody_looks", "figures_are_told_without_their_group"), "stock"),
-    **dict.fromkeys(("a_refund_is_made_twice", "more_is_refunded_than_came_back", "cents_are_rounded_piece_by_piece",
-                     "goods_are_back_on_sale_before_anybody_graded_them", "a_return_without_an_order_is_given_to_somebody",
-                     "the_warehouse_hears_of_a_return_before_it_is_approved", "nobody_hears_that_a_refund_was_declined"), "returns"),
-    "an_edit_is_forgotten": "minds", "a_cancel_is_forgotten": "minds",
-}
-IN_PEACE = {theme: Scenario(has_weather=False, themes=("orders", theme)) for theme in ("stock", "returns", "minds")}  # no fault needs to hide it: quick worlds
-WITH = {"a_restored_ledger_goes_on_as_if_nothing_had_been": Scenario(weights=(("F20", 1.0),)), "an_edit_is_forgotten": IN_PEACE["minds"],
-        "a_cancel_is_forgotten": IN_PEACE["minds"]} | {
-    name: IN_PEACE[theme] for name, theme in ABOUT.items() if theme in ("stock", "returns") and name not in (
-        "a_feed_that_lost_half_is_believed", "documents_between_statements_are_ignored", "nobody_hears_that_a_refund_was_declined")}
+ABOUT = planted_goods.ABOUT | planted_orders.ABOUT | {"an_edit_is_forgotten": "minds", "a_cancel_is_forgotten": "minds"}
+WITH = planted_goods.WITH | planted_orders.WITH | {"an_edit_is_forgotten": IN_PEACE["minds"], "a_cancel_is_forgotten": IN_PEACE["minds"]}
 
 # found by the oracle within a few worlds: what `make test` looks for
 SOON = ("five_hundred_means_failed", "no_quiet_period", "the_watermark_goes_before_the_rows", "a_control_number_is_drawn_anew", "a_factor_is_applied_twice",

@@ -11,7 +11,7 @@ from connectors.ledger.settlements import Settled
 from deployments.simulation.play import MARKETPLACE, Scenario, play
 from tasks import dispatches, settlements
 from tasks.rules.settlements import Types
-from tests.simulation.planted import Garden, Plant
+from tests.simulation.garden import Garden, Plant
 
 BUGS: dict[str, Plant] = {}
 
