@@ -200,13 +200,17 @@ def a_sound_statement_is_believed(world: Any, e: Evidence) -> Iterator[str]:
 
 
 def _may_have_shrunk(statement: dict[str, Any], written: list[dict[str, Any]]) -> bool:
-    """Against the most that was ever stated there of each SKU; of what it leaves out, against the least."""
-    others = [one["figures"] for one in written if one["facility"] == statement["facility"] and one is not statement]
-    most = {sku: max((figures[sku]["on_hand"] for figures in others if sku in figures), default=0) for sku in SKUS}
-    least = {sku: min((figures[sku]["on_hand"] for figures in others if sku in figures), default=0) for sku in SKUS}
-    now = {sku: statement["figures"][sku]["on_hand"] if sku in statement["figures"] else 0 if statement["is_whole"] else least[sku] for sku in SKUS}
-    gone = sum(most[sku] > 0 and now[sku] <= 0 for sku in SKUS)
-    return 100 * gone > LOST_PERCENT * sum(units > 0 for units in most.values()) or 100 * sum(now.values()) < (100 - LOST_PERCENT) * sum(most.values())
+    """Against the most that was ever stated there of each SKU, and against each whole statement as it was read, without the rows that it left out."""
+    others = [one for one in written if one["facility"] == statement["facility"] and one is not statement]
+    figures = {sku: [one["figures"][sku]["on_hand"] for one in others if sku in one["figures"]] for sku in SKUS}
+    now = {sku: statement["figures"][sku]["on_hand"] if sku in statement["figures"] else 0 if statement["is_whole"] else min(figures[sku], default=0) for sku in SKUS}
+    as_read = [{sku: row["on_hand"] for sku, row in one["figures"].items() if sku not in one["left_out"]} for one in others if one["is_whole"]]
+    return any(_is_too_much_gone(before, now) for before in ({sku: max(figures[sku], default=0) for sku in SKUS}, *as_read))
+
+
+def _is_too_much_gone(before: dict[str, int], now: dict[str, int]) -> bool:
+    gone = sum(units > 0 and now[sku] <= 0 for sku, units in before.items())
+    return 100 * gone > LOST_PERCENT * sum(units > 0 for units in before.values()) or 100 * sum(now.values()) < (100 - LOST_PERCENT) * sum(before.values())
 
 
 def a_typed_figure_is_told(world: Any, e: Evidence) -> Iterator[str]:
