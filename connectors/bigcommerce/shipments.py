@@ -45,8 +45,7 @@ class Shipments:
             if there is None:
                 raise Refused(doing(self._name, effect), short, SHORT)
             return there
-        in_time(effect, self._clock, doing(self._name, effect))
-        answer = self._client.create_shipment(order_id, body)
+        answer = self._client.create_shipment(order_id, body, lambda: in_time(effect, self._clock, doing(self._name, effect)))
         try:
             shipment = Shipment.model_validate(answer)
         except ValidationError as error:
@@ -113,8 +112,7 @@ class Completions:
             return _completed(order_id, status)
         if status not in UNDER_WAY:
             raise Refused(doing(self._name, effect), f"the order's status is {status} by now", "Look at the order in the storefront.")
-        in_time(effect, self._clock, doing(self._name, effect))
-        answer = self._client.update_order(order_id, body)
+        answer = self._client.update_order(order_id, body, lambda: in_time(effect, self._clock, doing(self._name, effect)))
         try:
             status = Order.model_validate(answer).status_id
         except ValidationError as error:

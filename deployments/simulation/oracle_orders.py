@@ -126,8 +126,10 @@ def nobody_and_nothing_secret_is_named(world: Any, e: Evidence) -> Iterator[str]
 
 def people_are_forgotten_in_time(world: Any) -> Iterator[tuple[str, str]]:
     """31: a month after all is over, nothing of the people in a finished order can be read any more. (Time goes on for this; nobody else is at work.)"""
+    now = world.kernel.at
     world.kernel.at += A_MONTH
     retention.retain(world.house())
+    world.kernel.at = now
     open_records = {row["record"] for row in world.look("SELECT record FROM exception WHERE state = 'open'")}
     for row in world.look("SELECT b.order_id FROM order_book b WHERE json_extract(b.\"order\", '$.status') IN ('shipped', 'completed', 'cancelled', 'refunded') "
                           "AND NOT EXISTS (SELECT 1 FROM effect f WHERE f.record = b.order_id AND (f.state IN ('PLANNED', 'IN_FLIGHT', 'UNKNOWN', 'BLOCKED')))"):

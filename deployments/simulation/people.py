@@ -31,6 +31,8 @@ def populate(world: World, orders_max: int, trading: timedelta) -> None:
         kernel.later(dice.uniform(0, seconds / 2), lambda lines=lines, head=head, method=method: _order(world, lines, head, method))
     for _ in range(6 if world.has("minds") else 2):
         kernel.later(dice.uniform(0, seconds), lambda: _change_mind(world))
+    if world.has("minds"):
+        _watch_the_packing(world, set())
     strays = kernel.dice("strays")
     if strays.random() < 0.25:  # somebody keyed an order in at the site itself
         kernel.later(strays.uniform(60, seconds), lambda: world.site.ship_stray(f"DESK{strays.randint(10, 99)}", UK_FACILITY, strays.choice(SKUS), strays.randint(1, 3)))
@@ -47,7 +49,8 @@ def populate(world: World, orders_max: int, trading: timedelta) -> None:
 
 def _basket(world: World) -> list[dict[str, Any]]:
     dice = world.kernel.dice("customers")
-    lines = [{"sku": sku, "name": sku, "quantity": dice.randint(1, 5), "price": dice.choice(PRICES), "product_id": 1}
+    many = (2, 2, 3, 4, 4) if world.has("parcels") else (1, 2, 3, 4, 5)  # even ones make two boxes of the same content
+    lines = [{"sku": sku, "name": sku, "quantity": dice.choice(many), "price": dice.choice(PRICES), "product_id": 1}
              for sku in dice.sample((*SKUS, *KITS), dice.randint(1, 3))]
     if dice.random() < 0.15:  # the same article twice: several lines of one SKU are filled in order
         lines.append({**lines[0], "quantity": dice.randint(1, 3)})
@@ -91,6 +94,27 @@ def _change_mind(world: World) -> None:
         world.shop.edit_order(number, address={"street_1": f"{dice.randint(2, 9)} Canary Row"})
     world.edits[number] += 1
     world.kernel.tell(f"the customer edits order {number}")
+
+
+def _watch_the_packing(world: World, seen: set[str]) -> None:
+    """The hardest moment to change one's mind: the parcel has left, and the shop does not know yet."""
+    dice, orders = world.kernel.dice("late minds"), world.shop.lines_now
+    for reference, copies in sorted(world.site.orders_now.items()):
+        if reference in seen or not copies[0].parcels:
+            continue
+        seen.add(reference)
+        number, roll = int(copies[0].storefront_order), dice.random()
+        if roll > 0.7 or number in world.cancelled or world.shop.books()["orders"][number]["status_id"] != 11:
+            continue
+        if roll < 0.35:
+            world.cancels(number)
+        else:
+            line_id, line = min(orders[number].items())
+            world.shop.edit_order(number, quantities={line_id: line["quantity"] + 1})
+            world.edits[number] += 1
+            world.kernel.tell(f"the customer edits order {number}")
+    if not world.is_closed:
+        world.kernel.later(20, lambda: _watch_the_packing(world, seen))
 
 
 def _send_back(world: World) -> None:

@@ -5,7 +5,7 @@ The witness knows what no process of the house knows: what was sent before, by w
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,6 +66,10 @@ class Wire:
         row = rows[0]
         if not self.world.says_the_same(kind, row, told):
             self.found.append(("every change on the wire was intended", f"{row['effect_id']}: {what} says something else than its intent"))
+        lease = datetime.fromisoformat(row["lease_until"]).replace(tzinfo=UTC)
+        if lease <= self.world.kernel.at:
+            late = (self.world.kernel.at - lease).total_seconds()
+            self.found.append(("nothing is sent on a claim that has ended", f"{row['effect_id']}: {late:.1f} s after its lease"))
         self.found += self.world.may_leave(row)
         key = f"{row['target']} {row['ordering_key']}"
         for other in self._under_way:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from connectors.bigcommerce import client, feed, shipments, storefront
 from connectors.gxo import warehouse
-from connectors.kit import http
+from connectors.kit import budget, http
 from connectors.kit.budget import Budget
 from connectors.kit.errors import InDoubt, NotAllowed, Refused
 from connectors.kit.exchange import Exchange
@@ -75,6 +75,13 @@ def too_many_requests_is_a_refusal(garden: Garden) -> None:
 def nobody_waits_when_asked_to(garden: Garden) -> None:
     """Retry-After and the quota are read, and nothing follows."""
     garden.put(Budget, "_seconds_to_wait", lambda self, now: 0.0)
+
+
+@bug
+def retry_after_is_not_read(garden: Garden) -> None:
+    """429: again in half a second, whatever it asks for."""
+    garden.put(http, "retry_after_seconds", lambda headers, now: None)
+    garden.put(budget, "retry_after_seconds", lambda headers, now: None)
 
 
 @bug
@@ -424,9 +431,10 @@ def pages_are_turned(garden: Garden) -> None:
     garden.put(feed._Walk, "pages", pages)
 
 
-ABOUT = {"the_second_page_is_never_read": "parcels", "the_read_back_matches_by_lines_alone": "parcels", "the_read_back_takes_any_parcel_of_the_order": "parcels",
+ABOUT = {"nobody_waits_when_asked_to": "stock", "the_second_page_is_never_read": "parcels", "the_read_back_matches_by_lines_alone": "parcels", "the_read_back_takes_any_parcel_of_the_order": "parcels",
          "what_goes_round_goes_round_for_ever": "minds", "what_is_blocked_is_told_to_nobody": "minds", "more_than_is_left_is_a_refusal": "minds",
          "more_than_is_left_is_a_success": "minds", "a_cancel_that_comes_too_late_is_swallowed": "minds", "a_cancel_is_overwritten_by_a_parcel": "minds",
          "a_refusal_in_a_997_is_taken_for_a_yes": "minds", "the_old_address_is_kept": "minds"}
 WITH = {"a_new_address_is_no_edit": IN_PEACE["minds"], "every_plan_asks_again": IN_PEACE["minds"]} | {
-    "nobody_chases_acknowledgements": Scenario(nastiness="amnesiac")}
+    "nobody_chases_acknowledgements": Scenario(nastiness="amnesiac"), "nobody_waits_when_asked_to": Scenario(nastiness="strict"),
+    "the_read_back_matches_by_lines_alone": Scenario(themes=("orders", "parcels"), weights=(("F2", 0.08), ("F6", 0.08)))}
