@@ -22,8 +22,6 @@ class StockWitness:
 
     def __init__(self, world: Any) -> None:
         self._world, self._last, self.most, self.least = world, {}, {}, {}
-        self.sold: list[tuple[datetime, str, int]] = []  # units that the shop has taken off its own figure, with the moment at which that was seen
-        self._ordered: dict[tuple[int, int], int] = {}
 
     def looks(self) -> None:
         """After every step of the site, and of whoever moves goods there."""
@@ -34,18 +32,18 @@ class StockWitness:
                 lying, free = lying + skus[sku]["free"] + skus[sku]["allocated"], free + skus[sku]["free"]
             self.most[sku] = max(self.most.get(sku, 0), lying)
             self.least[sku] = min(self.least.get(sku, free), free)
-        for number, lines in self._world.shop.lines_now.items():
-            for line_id, line in lines.items():
-                more = line["quantity"] - self._ordered.get((number, line_id), 0)
-                if more > 0:
-                    self.sold.append((self._world.kernel.at, line["sku"], more))
-                self._ordered[number, line_id] = line["quantity"]
 
     def sold_since_told(self, sku: str) -> int:
-        """Units sold there after the figure that it was last told: the shop shows so many fewer, also where goods that came in since make up for them."""
+        """Units that the shop took off its own figure for orders after it was last told one: it shows so many fewer, also where goods that came in since make
+        up for them. (An order that is edited takes all its lines anew, those too of which there was nothing when it was placed.)"""
         rows = self._world.look("SELECT sent_at FROM stock_desired WHERE location = ? AND sku = ? AND sent_at IS NOT NULL", LOCATION, sku)
         told = datetime.fromisoformat(rows[0]["sent_at"]).replace(tzinfo=UTC) - CLOCKS_APART if rows else None
-        return sum(units for at, one, units in self.sold if one == sku and (told is None or at >= told))
+        taken = most = 0
+        for change in reversed(self._world.shop.books()["stock_changes"]):  # back from the end: whose clock says when it was told is not known
+            if change["sku"] == sku and change["by"].startswith("order") and (told is None or change["at"] >= told):
+                taken += change["before"] - change["after"]
+                most = max(most, taken)
+        return most
 
     def leaves(self, row: dict[str, Any]) -> Iterator[tuple[str, str]]:
         """11, 13, 14: a figure on the wire is no older than the last of its SKU, and could be true."""
