@@ -54,7 +54,7 @@ CANARIES = (b"Canaryton", b"Canary Row", b"canary.ada", b"07700900001")
 NASTINESS = ("strict", "lenient", "laggy", "amnesiac", "reordering")
 PARCELS = {"complete": 20, "packages": 30, "unnumbered": 10, "partial": 30, "other carrier": 5, "repeated": 5}
 WORTH = {"A": 100, "B": 50, "C": 0, "D": 100}  # percent that a grade is refunded; D only where the return was approved; of U nobody thought at first
-REFUND_LIMIT = 2500  # pence of one order; more needs a person's word
+REFUND_LIMIT = 1500  # pence of one order; more needs a person's word
 RULES = "connection,warehouse,grade,refund_percent,disposition,needs_rma\n" + "".join(
     f"{STOREFRONT},{WAREHOUSE},{grade},{WORTH[grade]},{kept},{'yes' if grade == 'D' else 'no'}\n" for grade, kept in zip("ABCD", ("restock", "keep apart", "scrap", "restock"), strict=True))
 
@@ -69,7 +69,7 @@ class Variant:
 
 
 VARIANTS = (
-    Variant((("*", "fixed", "2"),)),
+    Variant((("*", "fixed", "2"), ("LANTERN", "velocity", "50"))),
     Variant((("*", "percent", "10"), ("HEART", "fixed", "5")), "accepts_changes = false\naccepts_cancels = false\n"),
     Variant((("MUG", "percent", "25"),), "acknowledges = false\n", (100, 60)),
 )
