@@ -17,7 +17,7 @@ from deployments.simulation.people import operates, populate
 from deployments.simulation.staff import EVERY, Bug, staff
 from deployments.simulation.world import LEASE, NASTINESS, QUIET, VARIANTS, World
 
-DRAIN_MAX = timedelta(hours=24)
+DRAIN_MAX, LOOK_EVERY = timedelta(hours=24), timedelta(seconds=100)
 STORY_MAX = 60
 MARKETPLACE, ONE_IN, THIS_ONE = "marketplace", 10, 8
 
@@ -176,11 +176,13 @@ def _heal(world: World) -> None:
 
 def _drain(world: World, is_last: bool = False) -> None:
     """Until nothing is owed, in doubt or to be picked (at last: and a whole round brought no change). Raises Livelock when that takes longer than a day."""
-    until = world.kernel.at + DRAIN_MAX
-    while world.kernel.at < until:
-        before = world.wire.mutations
-        world.kernel.run(world.kernel.at + timedelta(seconds=QUIET + LEASE + EVERY))
-        if _is_at_rest(world) and not (is_last and world.wire.mutations != before):
+    began = changed = world.kernel.at
+    before, whole_round = world.wire.mutations, timedelta(seconds=QUIET + LEASE + EVERY)
+    while world.kernel.at < began + DRAIN_MAX:
+        world.kernel.run(world.kernel.at + LOOK_EVERY)
+        if world.wire.mutations != before:
+            before, changed = world.wire.mutations, world.kernel.at
+        if world.kernel.at - (changed if is_last else began) >= whole_round and _is_at_rest(world):
             return
     raise Livelock(f"after a day of peace: {list(unfinished(world))[:3]}")
 
