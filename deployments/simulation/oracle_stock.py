@@ -22,8 +22,6 @@ class StockWitness:
 
     def __init__(self, world: Any) -> None:
         self._world, self._last, self.most, self.least = world, {}, {}, {}
-        self.sold: list[tuple[datetime, str, int]] = []  # units that the shop has taken off its own figure, with the moment at which that was seen
-        self._ordered: dict[tuple[int, int], int] = {}
 
     def looks(self) -> None:
         """After every step of the site, and of whoever moves goods there."""
@@ -34,18 +32,18 @@ class StockWitness:
                 lying, free = lying + skus[sku]["free"] + skus[sku]["allocated"], free + skus[sku]["free"]
             self.most[sku] = max(self.most.get(sku, 0), lying)
             self.least[sku] = min(self.least.get(sku, free), free)
-        for number, lines in self._world.shop.lines_now.items():
-            for line_id, line in lines.items():
-                more = line["quantity"] - self._ordered.get((number, line_id), 0)
-                if more > 0:
-                    self.sold.append((self._world.kernel.at, line["sku"], more))
-                self._ordered[number, line_id] = line["quantity"]
 
     def sold_since_told(self, sku: str) -> int:
-        """Units sold there after the figure that it was last told: the shop shows so many fewer, also where goods that came in since make up for them."""
+        """Units that the shop took off its own figure for orders after it was last told one: it shows so many fewer, also where goods that came in since make
+        up for them. (An order that is edited takes all its lines anew, those too of which there was nothing when it was placed.)"""
         rows = self._world.look("SELECT sent_at FROM stock_desired WHERE location = ? AND sku = ? AND sent_at IS NOT NULL", LOCATION, sku)
         told = datetime.fromisoformat(rows[0]["sent_at"]).replace(tzinfo=UTC) - CLOCKS_APART if rows else None
-        return sum(units for at, one, units in self.sold if one == sku and (told is None or at >= told))
+        taken = most = 0
+        for change in reversed(self._world.shop.books()["stock_changes"]):  # back from the end: whose clock says when it was told is not known
+            if change["sku"] == sku and change["by"].startswith("order") and (told is None or change["at"] >= told):
+                taken += change["before"] - change["after"]
+                most = max(most, taken)
+        return most
 
     def leaves(self, row: dict[str, Any]) -> Iterator[tuple[str, str]]:
         """11, 13, 14: a figure on the wire is no older than the last of its SKU, and could be true."""
@@ -200,13 +198,17 @@ def a_sound_statement_is_believed(world: Any, e: Evidence) -> Iterator[str]:
 
 
 def _may_have_shrunk(statement: dict[str, Any], written: list[dict[str, Any]]) -> bool:
-    """Against the most that was ever stated there of each SKU; of what it leaves out, against the least."""
-    others = [one["figures"] for one in written if one["facility"] == statement["facility"] and one is not statement]
-    most = {sku: max((figures[sku]["on_hand"] for figures in others if sku in figures), default=0) for sku in SKUS}
-    least = {sku: min((figures[sku]["on_hand"] for figures in others if sku in figures), default=0) for sku in SKUS}
-    now = {sku: statement["figures"][sku]["on_hand"] if sku in statement["figures"] else 0 if statement["is_whole"] else least[sku] for sku in SKUS}
-    gone = sum(most[sku] > 0 and now[sku] <= 0 for sku in SKUS)
-    return 100 * gone > LOST_PERCENT * sum(units > 0 for units in most.values()) or 100 * sum(now.values()) < (100 - LOST_PERCENT) * sum(most.values())
+    """Against the most that was ever stated there of each SKU, and against each whole statement as it was read, without the rows that it left out."""
+    others = [one for one in written if one["facility"] == statement["facility"] and one is not statement]
+    figures = {sku: [one["figures"][sku]["on_hand"] for one in others if sku in one["figures"]] for sku in SKUS}
+    now = {sku: statement["figures"][sku]["on_hand"] if sku in statement["figures"] else 0 if statement["is_whole"] else min(figures[sku], default=0) for sku in SKUS}
+    as_read = [{sku: row["on_hand"] for sku, row in one["figures"].items() if sku not in one["left_out"]} for one in others if one["is_whole"]]
+    return any(_is_too_much_gone(before, now) for before in ({sku: max(figures[sku], default=0) for sku in SKUS}, *as_read))
+
+
+def _is_too_much_gone(before: dict[str, int], now: dict[str, int]) -> bool:
+    gone = sum(units > 0 and now[sku] <= 0 for sku, units in before.items())
+    return 100 * gone > LOST_PERCENT * sum(units > 0 for units in before.values()) or 100 * sum(now.values()) < (100 - LOST_PERCENT) * sum(before.values())
 
 
 def a_typed_figure_is_told(world: Any, e: Evidence) -> Iterator[str]:
