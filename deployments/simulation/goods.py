@@ -14,6 +14,7 @@ POLL = 20.0
 TOO_MUCH = "30.00"
 TYPED_MORE = 17
 UNTRACKED_SECONDS = 700.0
+BURNT_DOWN = 0.2
 MARKETPLACE = "marketplace"
 
 
@@ -124,9 +125,17 @@ def _come_and_go(world: World, facility: str) -> None:
 
 
 def _vanish(world: World, facility: str) -> None:
-    """No document: some of one SKU turns up, and of another nothing is left. A site that leaves out what it has not says so by silence."""
+    """No document: some of one SKU turns up, and of another nothing is left. A site that leaves out what it has not says so by silence.
+
+    In one world of five nearly all is gone: nobody believes that, and a person is to hear of it, whatever older word comes after it.
+    """
     book, quiet = world.site.dock.book, _quiet(world, facility)
     if not quiet:
+        return
+    if world.kernel.dice("last orders").random() < BURNT_DOWN:
+        for sku in quiet:
+            book.at(facility, sku).free = min(1, book.at(facility, sku).free)
+        world.stock_witness.looks()
         return
     book.at(facility, quiet[0]).free += 5
     lying = {sku: sum(place.values()) for sku, place in book.all()[facility].items()}
