@@ -78,6 +78,7 @@ class Faults:
     seed: int = 0
     late_seconds: float = 30.0
     wait_seconds: int = 1  # what a 429 asks for
+    growing_seconds: int = 0  # how long a file that is visible before it is whole (F22) grows; 0: until the next step
     struck: Counter = field(default_factory=Counter)
     active: bool = True
 

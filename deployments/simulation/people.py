@@ -52,7 +52,7 @@ def _basket(world: World) -> list[dict[str, Any]]:
     many = (2, 2, 3, 4, 4) if world.has("parcels") else (1, 2, 3, 4, 5)  # even ones make two boxes of the same content
     lines = [{"sku": sku, "name": sku, "quantity": dice.choice(many), "price": dice.choice(PRICES), "product_id": 1}
              for sku in dice.sample((*SKUS, *KITS), dice.randint(1, 3))]
-    if dice.random() < 0.15:  # the same article twice: several lines of one SKU are filled in order
+    if dice.random() < (0.3 if world.has("parcels") else 0.15):  # the same article twice: several lines of one SKU are filled in order
         lines.append({**lines[0], "quantity": dice.randint(1, 3)})
     if dice.random() < 0.3:
         lines.append({"sku": "POST", "name": "Postage", "quantity": 1, "price": "4.95", "product_id": 1})
