@@ -35,6 +35,7 @@ INCIDENTS = {
 
 # the same for worlds of unusual weather: (seed, weights, what the world is about)
 UNUSUAL = {
+    (77045, "F20=1", ""): "no fault: of a kit's parts one lay at one facility and one at the other, so that nothing whole could be sold",
     (72055, "F13=0.5", ""): "no fault: more left than the order still holds, of a partner that acknowledges nothing; a person was told, and had closed it",
 }
 
