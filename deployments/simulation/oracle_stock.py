@@ -244,11 +244,15 @@ def a_sound_statement_is_believed(world: Any, e: Evidence) -> Iterator[str]:
 
 
 def _may_have_shrunk(statement: dict[str, Any], written: list[dict[str, Any]]) -> bool:
-    """Against the most that was ever stated there of each SKU, and against each whole statement as it was read, without the rows that it left out."""
+    """Against the most that was ever stated there of each SKU, and against each statement as it was read: without the rows that it left out or got wrong."""
     others = [one for one in written if one["facility"] == statement["facility"] and one is not statement]
     figures = {sku: [one["figures"][sku]["on_hand"] for one in others if sku in one["figures"]] for sku in SKUS}
     now = {sku: statement["figures"][sku]["on_hand"] if sku in statement["figures"] else 0 if statement["is_whole"] else min(figures[sku], default=0) for sku in SKUS}
-    as_read = [{sku: row["on_hand"] for sku, row in one["figures"].items() if sku not in one["left_out"]} for one in others if one["is_whole"]]
+    as_read, merged = [], {}
+    for one in others:
+        read = {sku: row["on_hand"] for sku, row in one["as_it_is"].items()}
+        merged = merged | read
+        as_read += [merged, read] if one["is_whole"] else [merged]
     return any(_is_too_much_gone(before, now) for before in ({sku: max(figures[sku], default=0) for sku in SKUS}, *as_read))
 
 
