@@ -102,14 +102,15 @@ class Dock:
         self.write("944", "RE", [return_set(self.profile, facility, number, self.local_time(), lines, reference, rma, tracking)])
         return number
 
-    def adjust(self, facility: str, changes: dict[str, int], reason: str = "AA") -> str:
-        """A count, a breakage, a find: signed units by SKU; the number of the document."""
+    def adjust(self, facility: str, changes: dict[str, int], reason: str = "AA", late_seconds: float = 0) -> str:
+        """A count, a breakage, a find: signed units by SKU; the number of the document. `late_seconds`: it is published so much later."""
         number = f"ADJ{len(self.adjustments) + 1:06}"
         for sku, units in changes.items():
             if self.book is not None:
                 self.book.at(facility, sku).free += units
         self.adjustments.append({"number": number, "facility": facility, "changes": dict(changes), "reason": reason})
-        self.write("947", "AW", [adjustment_set(self.profile, facility, number, self.local_time(), [(sku, units, reason) for sku, units in changes.items()])])
+        self.write("947", "AW", [adjustment_set(self.profile, facility, number, self.local_time(), [(sku, units, reason) for sku, units in changes.items()])],
+                   late_seconds=late_seconds)
         return number
 
     def state(self, facility: str, skus: list[str] | None = None, is_whole: bool = True, late_seconds: float = 0) -> None:
@@ -120,7 +121,8 @@ class Dock:
         figures = {sku: row for sku, row in self.book.figures(facility).items() if (sku in skus if skus is not None else not self.leaves_out_empty or any(row.values()))}
         said = self._spoiled(figures, fault, number)
         self.statements.append({"number": number, "facility": facility, "is_whole": is_whole and skus is None, "at": self.clock.now(), "fault": fault,
-                                "figures": figures, "left_out": sorted(figures.keys() - said.keys())})
+                                "figures": figures, "left_out": sorted(figures.keys() - said.keys()),
+                                "as_it_is": {sku: row for sku, row in figures.items() if said.get(sku) == row}})
         if fault == FEED_SILENT or not figures:
             return
         sets = statement_sets(self.profile, facility, number, self.local_time(), said, is_whole and skus is None, self.lines_max)

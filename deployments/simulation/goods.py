@@ -14,6 +14,7 @@ POLL = 20.0
 TOO_MUCH = "30.00"
 TYPED_MORE = 17
 UNTRACKED_SECONDS = 700.0
+BURNT_DOWN = 0.2
 MARKETPLACE = "marketplace"
 
 
@@ -94,6 +95,8 @@ def close_stock(world: World) -> None:
     site.state_stock(first, late_seconds=LATE_AT_LAST)  # true now, and it comes after all that follows: nothing mends it for a ledger that believes it
     _run(world, 70)
     _come_and_go(world, first)
+    for sku in _quiet(world, first)[:1]:  # what the next statement counts, and what comes after it
+        site.dock.adjust(first, {sku: 3}, late_seconds=READ_BY_ALL + 250)
     _run(world, READ_BY_ALL)
     _vanish(world, first)
     site.state_stock()
@@ -124,15 +127,23 @@ def _come_and_go(world: World, facility: str) -> None:
 
 
 def _vanish(world: World, facility: str) -> None:
-    """No document: some of one SKU turns up, and of another nothing is left. A site that leaves out what it has not says so by silence."""
+    """No document: some of one SKU turns up, and of another nothing is left. A site that leaves out what it has not says so by silence.
+
+    In one world of five nearly all is gone: nobody believes that, and a person is to hear of it, whatever older word comes after it.
+    """
     book, quiet = world.site.dock.book, _quiet(world, facility)
     if not quiet:
+        return
+    if world.kernel.dice("last orders").random() < BURNT_DOWN:
+        for sku in quiet:
+            book.at(facility, sku).free = min(1, book.at(facility, sku).free)
+        world.stock_witness.looks()
         return
     book.at(facility, quiet[0]).free += 5
     lying = {sku: sum(place.values()) for sku, place in book.all()[facility].items()}
     little = [sku for sku in quiet[1:] if 0 < lying[sku] == book.at(facility, sku).free <= sum(lying.values()) // LOST_SHARE]
     if little and all(lying.values()):  # two of four gone would not be believed
-        book.at(facility, little[0]).free = 0
+        book.at(facility, max(little, key=lying.__getitem__)).free = 0
     world.stock_witness.looks()
 
 

@@ -47,12 +47,13 @@ patch_items_max = 2
 """
 RATES_GRANTED = f"rates = {{{', '.join(f'{operation} = [100, 1000]' for operation in GRANTED)}}}\n"
 MADE_LATELY = timedelta(minutes=10)  # a run that listed before this statement was made may still be under way
+VELOCITY = ",velocity,"  # what a marketplace sells a day is judged nowhere
 SECRETS = (("market.secret", CLIENT_SECRET), ("market.refresh", REFRESH_TOKEN))
 
 
 def _of_the_market(tables: dict[str, str]) -> dict[str, str]:
     """The shop's tables, and the marketplace's instead of the shop's where both would claim the same shelf."""
-    found = {table: csv + "".join(f"{row.replace(STOREFRONT, MARKET)}\n" for row in csv.splitlines()[1:] if STOREFRONT in row)
+    found = {table: csv + "".join(f"{row.replace(STOREFRONT, MARKET)}\n" for row in csv.splitlines()[1:] if STOREFRONT in row and VELOCITY not in row)
              for table, csv in tables.items() if table in ("kits", "safety_stock", "return_rules")}
     places = "".join(f"{MARKET},{DEFAULT_CHANNEL},{WAREHOUSE},{facility},100\n" for facility in (UK_FACILITY, EU_FACILITY))
     return tables | found | {

@@ -110,11 +110,18 @@ def _refused_in_silence(world: Any, e: demo_checks.Evidence, order_id: str) -> b
 
 
 def _beyond_the_order(e: demo_checks.Evidence, order_id: str) -> Counter:
-    """Units that left and no line of the order takes, as they were told to a person, whatever he made of it since."""
+    """Units that left and no line of the order takes, or that the storefront refused to show, as they were told to a person, whatever he made of it since."""
     found: Counter = Counter()
     for row in e.exceptions:
         if row.type in ("over_shipped", "line_unmatched") and row.record == order_id:
             found[row.evidence["warehouse_sku"]] += row.evidence.get("too_many") or row.evidence.get("quantity", 0)
+    told = {row.evidence.get("effect") for row in e.exceptions if row.type == "rejected_by_storefront" and row.record == order_id}
+    mine = [row for row in e.effects if row.kind == "dispatch_confirmation" and row.record == order_id]
+    shown = {row.payload["package_id"] for row in mine if row.state == "CONFIRMED"}
+    refused = {row.payload["package_id"]: row for row in mine if row.state == "REJECTED" and row.effect_id in told and row.payload["package_id"] not in shown}
+    lines = {str(line_id): line["sku"] for line_id, line in e.orders[int(order_id)]["lines"].items()}
+    for line in (line for row in refused.values() for line in row.payload["lines"] if line["line_id"] in lines):
+        found.update(units(lines[line["line_id"]], line["quantity"]))
     return found
 
 

@@ -23,7 +23,8 @@ class Facts:
     """The ledger's rows of one world, read once. Moments are the ledger's, as text of one form, so that they compare."""
 
     def __init__(self, world: Any, e: Evidence) -> None:
-        self.lines = [row | {"dues": json.loads(row["dues"]), "placed": json.loads(row["placed"])} for row in world.look("SELECT * FROM return_line ORDER BY received_at, document_id, line")]
+        lines = world.look("SELECT * FROM return_line ORDER BY received_at, document_id, line")
+        self.lines = [row | {"dues": json.loads(row["dues"]), "placed": json.loads(row["placed"])} for row in lines]
         self.rmas = {row["rma"]: row | {"lines": json.loads(row["lines"])} for row in world.look("SELECT * FROM rma")}
         self.effects = {row["effect_id"]: row | {"payload": json.loads(row["payload"])} for row in world.look("SELECT * FROM effect WHERE kind = 'refund'")}
         self.at_shop = {effect_of(refund): refund for refund in e.books.storefront["refunds"] if effect_of(refund) and not is_declined(refund)}
@@ -44,13 +45,17 @@ def returns_are_booked_as_they_came(world: Any, e: Evidence) -> Iterator[str]:
         if document is None:
             yield f"{row['document_id']} line {row['line']} never came"
         elif (row["sku"], row["quantity"], row["grade"], row["facility"]) != (line["sku"], line["quantity"], line["grade"], document["facility"]):
-            yield f"{row['document_id']} line {row['line']}: {row['quantity']} {row['sku']} {row['grade']} at {row['facility']} is booked, {line} came to {document['facility']}"
+            booked = f"{row['quantity']} {row['sku']} {row['grade']} at {row['facility']}"
+            yield f"{row['document_id']} line {row['line']}: {booked} is booked, {line} came to {document['facility']}"
         elif row["order_id"] and row["order_id"] != str(world.came_back.get(row["document_id"])):
             yield f"{row['document_id']} is of order {world.came_back.get(row['document_id'])}, and is booked for {row['order_id']}"
 
 
 def each_unit_is_counted_once(world: Any, e: Evidence) -> Iterator[str]:
-    """23, R2: a line's units become pieces of its own grade, one behind the other without a gap; as many as came, up to what was shipped (orders without kits)."""
+    """23, R2: a line's units become pieces of its own grade, one behind the other without a gap; as many as came, up to what was shipped.
+
+    Orders without kits: what a kit is worth is in the pieces' grades, and in the check of each refund.
+    """
     by_hand = {row.record for row in e.exceptions if row.type == "return_unexpected" and row.state == "resolved" and row.resolved_by not in BY_NOBODY}
     placed: dict[str, Counter[str]] = defaultdict(Counter)
     came: dict[str, Counter[str]] = defaultdict(Counter)
@@ -111,7 +116,7 @@ def refunds_of_an_order_follow_each_other(world: Any, e: Evidence) -> Iterator[s
         rows.sort(key=lambda row: row["sequence"])
         for before, after in zip(rows, rows[1:], strict=False):
             if before["verified_at"] and after["planned_at"] < before["verified_at"]:
-                yield f"order {order_id}: {after['effect_id']} was planned at {after['planned_at']}, {before['effect_id']} was proven at {before['verified_at']}"
+                yield f"order {order_id}: {after['effect_id']} was planned at {after['planned_at']}, the one before was proven at {before['verified_at']}"
 
 
 def approvals_come_before_the_money(world: Any, e: Evidence) -> Iterator[str]:
@@ -138,13 +143,24 @@ def larger_refunds_are_approved(world: Any, e: Evidence) -> Iterator[str]:
         paid[row["record"]] += int(known.at_shop[effect_id]["total_amount"] * 100)
         if paid[row["record"]] <= REFUND_LIMIT:
             continue
-        words = [one for one in e.exceptions if one.type == "refund_over_cap" and one.record == row["record"] and one.state == "resolved" and one.resolved_by not in BY_NOBODY
-                 and one.evidence.get("document") == row["payload"]["document_id"] and world.text(one.resolved_at) <= row["planned_at"]]
+        words = [one for one in e.exceptions if one.type == "refund_over_cap" and one.record == row["record"] and one.state == "resolved"
+                 and one.resolved_by not in BY_NOBODY and one.evidence.get("document") == row["payload"]["document_id"] and world.text(one.resolved_at) <= row["planned_at"]]
         approvers = {known.rmas[piece["rma"]]["decided_by"] for _, piece in known.pieces if piece["effect"] == effect_id and piece["rma"] in known.rmas}
         if not words:
             yield f"order {row['record']}: {paid[row['record']]} were refunded without a word, the limit is {REFUND_LIMIT}"
         elif {one.resolved_by for one in words} <= approvers:
             yield f"order {row['record']}: {sorted(approvers)} approved the return and its refund {effect_id}"
+
+
+def no_more_comes_under_a_return_than_it_announced(world: Any, e: Evidence) -> Iterator[str]:
+    """R4: what an approval is for is what was announced; the rest of a parcel is another return, or none."""
+    known, came = facts(world, e), Counter()
+    for _, piece in known.pieces:
+        came[piece["rma"], piece["line_id"]] += piece["quantity"]
+    for (number, line_id), units in came.items():
+        announced = sum(line["quantity"] for line in known.rmas[number]["lines"] if line["line_id"] == line_id) if number in known.rmas else 0
+        if number and units > announced:
+            yield f"return {number}: {units} of line {line_id} came under it, {announced} were announced"
 
 
 def what_is_closed_has_a_reason(world: Any, e: Evidence) -> Iterator[str]:
@@ -185,12 +201,12 @@ def nothing_is_refunded_twice_by_two(world: Any, e: Evidence) -> Iterator[str]:
     """23: units that somebody refunded at the shop's own desk are set against what comes back: not refunded by us once more."""
     known = facts(world, e)
     for (order_id, line_id), (units, when) in refunded_by_others(e).items():
-        counted = [(piece["quantity"], known.effects[piece["effect"]]) for row, piece in known.pieces
-                   if (row["order_id"], piece["line_id"]) == (order_id, line_id) and piece["effect"] in known.effects and piece["effect"] not in known.declined]
+        pieces = [piece for row, piece in known.pieces if (row["order_id"], piece["line_id"]) == (order_id, line_id)]
+        counted = [(piece["quantity"], known.effects[piece["effect"]]) for piece in pieces if piece["effect"] in known.effects and piece["effect"] not in known.declined]
         limit = world.text((max(when) + SEEN_BY_THEN).astimezone(UTC))
         after = sum(quantity for quantity, effect in counted if effect["planned_at"] > limit)
         earlier = sum(quantity for quantity, effect in counted if effect["planned_at"] <= limit)
-        came = sum(piece["quantity"] for row, piece in known.pieces if (row["order_id"], piece["line_id"]) == (order_id, line_id) and (piece["effect"] or piece["closed"]))
+        came = sum(piece["quantity"] for piece in pieces if piece["effect"] or piece["closed"])
         if after > max(0, came - earlier - units):
             yield f"order {order_id} line {line_id}: {came} came back, {units} were refunded at the shop, and {after} more by us after {earlier}"
 
@@ -238,5 +254,6 @@ def approved_returns_are_announced_as_they_are(world: Any, e: Evidence) -> Itera
             yield f"order {order_id} line {line_id}: {units} are to come back of {line['quantity']}"
 
 
-CHECKS = (returns_are_booked_as_they_came, each_unit_is_counted_once, each_refund_pays_its_pieces, refunds_of_an_order_follow_each_other, approvals_come_before_the_money,
-          larger_refunds_are_approved, what_is_closed_has_a_reason, nothing_is_refunded_twice_by_two, what_is_open_is_on_a_desk, approved_returns_are_announced_as_they_are)
+CHECKS = (returns_are_booked_as_they_came, each_unit_is_counted_once, each_refund_pays_its_pieces, refunds_of_an_order_follow_each_other,
+          approvals_come_before_the_money, larger_refunds_are_approved, no_more_comes_under_a_return_than_it_announced, what_is_closed_has_a_reason,
+          nothing_is_refunded_twice_by_two, what_is_open_is_on_a_desk, approved_returns_are_announced_as_they_are)

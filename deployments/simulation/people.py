@@ -214,6 +214,12 @@ def _announce(world: World, house: House, dice: Any) -> None:
         world.kernel.tell(f"no return of order {order_id}: {no.got[:60]}")
 
 
+def _approver(world: World, order_id: str, dice: Any) -> str:
+    """Who says that a large refund is right: now and then the one who approved the return, and may not."""
+    deciders = [row["decided_by"] for row in world.look("SELECT decided_by FROM rma WHERE order_id = ? AND decided_by <> '' ORDER BY rma", order_id)]
+    return dice.choice(deciders) if deciders and dice.random() < 0.5 else "fiona"
+
+
 def _clear(world: World, house: House, dice: Any) -> None:
     """One by one: each remedy is what the form would do. What is refused stays on the desk."""
     for row in house.ledger.exceptions.listed():
@@ -227,7 +233,7 @@ def _clear(world: World, house: House, dice: Any) -> None:
         order = f"{STOREFRONT} {world.came_back.get(row.evidence.get('document'), '')}" if remedy == CHOOSE_ORDER else ""
         if remedy == APPROVE_RETURN and dice.random() < 0.3:
             remedy = REFUSE_RETURN
-        actor = "fiona" if row.type == "refund_over_cap" and dice.random() < 0.8 else "dora"  # who approved a return may not approve its refund
+        actor = _approver(world, row.record, dice) if row.type == "refund_over_cap" else "dora"
         try:
             desk.resolve(house, [row.exception_id], remedy, actor, "as the simulated person decides", order=order)
         except BadConfiguration as no:

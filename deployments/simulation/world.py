@@ -57,7 +57,7 @@ KINDS = {"complete": 55, "packages": 12, "unnumbered": 9, "partial": 10, "other 
 LIST_DELAY, LIST_DELAY_LAGGY = 20, 90  # seconds within which a change shows in the shop's list
 QUOTA, QUOTA_STRICT = 100_000, 8  # requests in thirty seconds
 WORTH = {"A": 100, "B": 50, "C": 0, "D": 100}  # percent that a grade is refunded; D only where the return was approved; of U nobody thought at first
-REFUND_LIMIT = 2500  # pence of one order; more needs a person's word
+REFUND_LIMIT = 1500  # pence of one order; more needs a person's word
 RULES = "connection,warehouse,grade,refund_percent,disposition,needs_rma\n" + "".join(
     f"{STOREFRONT},{WAREHOUSE},{grade},{WORTH[grade]},{kept},{'yes' if grade == 'D' else 'no'}\n" for grade, kept in zip("ABCD", ("restock", "keep apart", "scrap", "restock"), strict=True))
 
@@ -73,7 +73,7 @@ class Variant:
 
 
 VARIANTS = (
-    Variant((("*", "fixed", "2"),)),
+    Variant((("*", "fixed", "2"), ("LANTERN", "velocity", "50"))),
     Variant((("*", "percent", "10"), ("HEART", "fixed", "5")), "accepts_changes = false\naccepts_cancels = false\n", page_size=3),
     Variant((("MUG", "percent", "25"),), "acknowledges = false\n", shares=(100, 60), page_size=2),
 )

@@ -318,6 +318,19 @@ def test_the_parts_of_a_kit_are_refunded_as_one_with_the_part_that_makes_it_whol
     assert [refund["minor"] for refund in rig.refunds(order)] == [127, 255] and rig.desk() == []
 
 
+def test_an_announced_return_of_a_kit_names_the_kit_and_the_warehouse_hears_of_its_parts(world):
+    """Found by the simulator (seed 1006): who looked at the announced return of a set read "1 x MUG", the last of its parts."""
+    rig = world()
+    mappings.change_mapping(rig.house, "kits", "connection,sku,component,quantity\n*,SET,HEART,2\n*,SET,MUG,1\n", "set-up")
+    order = rig.orders(("SET", 2))
+    rig.drains()
+    (number,) = returns.ask_return(rig.house, STOREFRONT, str(order), "sku,quantity\nSET,1", "unwanted", "ann", approve=True)
+    (rma,) = [row for row in rig.ledger.table("rma").itertuples() if row.rma == number]
+    (notice,) = [row.payload for row in rig.ledger.table("effect").itertuples() if row.kind == "return_notice"]
+    assert [(line["sku"], line["quantity"]) for line in rma.lines] == [("SET", 1)]
+    assert [(line["warehouse_sku"], line["quantity"]) for line in notice["lines"]] == [("HEART", 2), ("MUG", 1)]
+
+
 def test_a_return_of_an_order_that_turns_up_later_is_matched_then(world):
     rig = world()
     mappings.change_mapping(rig.house, "return_rules", GOOD_AND_SCRATCHED, "set-up")
