@@ -27,6 +27,7 @@ from connectors.ledger.tables import BLOCKED, CONFIRMED, IN_FLIGHT, PACKAGE_NUMB
 from connectors.ports import Effect, Receipt
 
 IN_DOUBT = (IN_FLIGHT, UNKNOWN)
+WAS_IN_DOUBT = "was_in_doubt"  # in the evidence of what was read back as absent
 KEY_LONGEST = 400  # what PostgreSQL can still index
 QUIET_SECONDS = 900.0  # for a target whose quiet period nobody gave
 LARGEST = 2**31 - 1
@@ -175,7 +176,8 @@ class Effects:
 
     def absent(self, tx: Connection, claimed: Effect) -> None:
         """Read back and surely not there: it may be sent again."""
-        self._change(tx, claimed, UNKNOWN, state=PLANNED, lease_until=None, doubted_at=None, not_before=self._clock.now())
+        self._change(tx, claimed, UNKNOWN, state=PLANNED, lease_until=None, doubted_at=None, not_before=self._clock.now(),
+                     evidence=claimed.evidence | {WAS_IN_DOUBT: True})  # it may still land: see RELIABILITY.md, the late commit
 
     def not_now(self, tx: Connection, claimed: Effect, error: str, wait_seconds: float) -> None:
         """Certainly nothing happened: later again."""
