@@ -74,7 +74,7 @@ class Wire:
         self.found += self.world.may_leave(row)
         key = f"{row['target']} {row['ordering_key']}"
         for other in self._under_way:
-            if other.ordering_key == key and other.effect_id != row["effect_id"] and not other.is_over:
+            if other.ordering_key == key and other.effect_id != row["effect_id"] and not other.is_over and not self._is_proven(other):
                 self.found.append(("one change at a time for each key", f"{row['effect_id']} while {other.effect_id} is under way"))
         for other in self.world.look("SELECT effect_id, state FROM effect WHERE target = ? AND ordering_key = ? AND state IN ('IN_FLIGHT', 'UNKNOWN') AND effect_id <> ?",
                                      row["target"], row["ordering_key"], row["effect_id"]):
@@ -89,6 +89,10 @@ class Wire:
         self._doubts[row["effect_id"]] = now
         self.sent.append((row["effect_id"], row))
         return sent
+
+    def _is_proven(self, sent: Sent) -> bool:
+        """Has somebody else read back meanwhile that it is there, while whoever sent it is stopped with the answer in hand?"""
+        return bool(self.world.look("SELECT 1 FROM effect WHERE effect_id = ? AND state = 'CONFIRMED' AND fence > ?", sent.effect_id, sent.fence))
 
     def _after_a_doubt(self, kind: str, row: dict[str, Any]) -> None:
         """28, the one protocol: after a doubt, the quiet period, then a read-back, and only then again."""
