@@ -105,6 +105,10 @@ class BigCommerceSandbox:
         return self._money.books() | self._hooks.books() | deepcopy({**stock, "orders": orders, "shipments": shipments, "emails": self._books.emails,
                          "writes": self._orders.writes, "refused_429": self._refused})
 
+    def notes_of(self, order_id: int) -> list[str]:
+        """The comments of the shipments that an order has at this moment."""
+        return [shipment["comments"] for shipment in self._books.shipments[order_id]]
+
     def changed_at(self, order_id: int) -> int:
         """When the order changed last, in whole seconds."""
         return self._books.orders[order_id]["modified"]

@@ -29,7 +29,8 @@ AS_THEY_HAPPEN = {
     "older stock never wins": "11, 12, on the wire and in the ledger", "published stock is never negative": "13, on the wire", "published stock is what could be there": "13, 14, on the wire",
     "shipped never exceeds ordered": "4, after every turn", "every world comes to rest": "28", "no error is a bug of ours": "8: fail closed, and by name",
     "running everything again changes nothing": "33", "what the ledger says is what was heard": "17, 28, in the ledger: against what the wire answered to this claim",
-    "nothing is sent on a claim that has ended": "18, on the wire", "a request goes where the order goes": "3, on the wire",
+    "nothing is sent on a claim that has ended": "18, on the wire", "what is there is not sent again": "5, on the wire",
+    "what is refused does not fit": "D3, in the ledger", "a request goes where the order goes": "3, on the wire",
     "who is asked to wait waits": "29, on the wire", "an effect says the same for ever": "17, in the ledger", "a file is whole before it has its name": "21, on the disk",
     "what is resolved stays as it is": "26, in the ledger", "nothing is told before it has left": "4, on the wire", "an order is called shipped when all of it is": "D1, on the wire", "people are forgotten in time": "31, a month after the end",
 }

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from connectors.gxo.sandbox_files import elements_of, first_element
 
@@ -21,6 +22,9 @@ def leaves_too_early(world: Any, row: Mapping[str, Any], kits: Mapping[str, Mapp
         lacking = [line["sku"] for line in lines.values() if line["sku"] not in UNSHIPPABLE and line["quantity_shipped"] < line["quantity"]]
         if lacking and not world.edits[number]:
             yield "an order is called shipped when all of it is", f"order {number}: {lacking} not"
+        return
+    if any(unquote(word) == f"ref:{row['effect_id']}" for comments in world.shop.notes_of(number) for word in comments.split()):
+        yield "what is there is not sent again", row["effect_id"]
         return
     told, left = Counter(), Counter()
     for line_id, line in lines.items():
@@ -44,3 +48,10 @@ def goes_elsewhere(world: Any, effect_id: str, body: bytes) -> Iterator[tuple[st
     newest = max((place for place, (since, _) in enumerate(known) if since <= as_of), default=0)
     if known and street.casefold() not in [one.casefold() for _, one in known[newest:]]:
         yield "a request goes where the order goes", f"{effect_id}: {street!r}, and not to {known[newest:]}"
+
+
+def refuses_without_reason(world: Any, effect_id: str) -> Iterator[tuple[str, str]]:
+    """D3: a parcel is only refused before it is sent where the order was made smaller: one that nobody edited has room for it."""
+    number = effect_id.split(":")[2].split("/")[0]
+    if number.isdigit() and not world.edits[int(number)] and number not in world.excused:
+        yield "what is refused does not fit", effect_id

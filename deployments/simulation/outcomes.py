@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from deployments.demo_world import STOREFRONT
+from deployments.simulation import oracle_wire
+
 NO = (401, 403, 429)
 NOTHING, NEVER_LEFT, REFUSED, YES, DOUBT = "nothing", "a definite no", "a refusal", "a success", "a doubt"
 AMBIGUOUS = b"available_quantity"  # the 400 that may mean: your first call worked
@@ -70,6 +73,9 @@ class Outcomes:
         if kind == "refund" and new == "REJECTED":
             return []  # the provider's no comes with a 201
         heard, at = self._written.get((effect_id, fence), (NOTHING, None))
+        if kind == "dispatch_confirmation" and (new, heard) == ("REJECTED", NOTHING) and world.storefront == STOREFRONT and (
+                found := list(oracle_wire.refuses_without_reason(world, effect_id))):
+            return found
         if heard in MAY_FOLLOW[new] and not (heard == NOTHING and new == "REJECTED" and self._read.get(holder) in (NEVER_LEFT, DOUBT)):
             return []
         if new == "CONFIRMED" and at is not None and world.wire.looked_since(kind, effect_id, at):

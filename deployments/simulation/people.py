@@ -49,7 +49,7 @@ def populate(world: World, orders_max: int, trading: timedelta) -> None:
 
 def _basket(world: World) -> list[dict[str, Any]]:
     dice = world.kernel.dice("customers")
-    many = (2, 2, 3, 4, 4) if world.has("parcels") else (1, 2, 3, 4, 5)  # even ones make two boxes of the same content
+    many = (1, 2, 3, 4, 4) if world.has("parcels") else (1, 2, 3, 4, 5)  # even ones make two boxes of the same content
     lines = [{"sku": sku, "name": sku, "quantity": dice.choice(many), "price": dice.choice(PRICES), "product_id": 1}
              for sku in dice.sample((*SKUS, *KITS), dice.randint(1, 3))]
     if dice.random() < (0.3 if world.has("parcels") else 0.15):  # the same article twice: several lines of one SKU are filled in order

@@ -239,7 +239,7 @@ class World:
         self.partner = Partner(**made.partner)
         self.site = GxoSandbox(self.home / "partner", self.clock, self.partner, set(made.items["sku"]), {UK_FACILITY, EU_FACILITY},
                                seed=self.kernel.seed, nastiness="strict" if self.nastiness == "strict" else "lenient", stock=self.stock,
-                               pick_seconds=600 if self.has("minds") else dice.choice((60, 60, 600)), rest_seconds=120, acknowledge_seconds=300 if is_laggy else 30,
+                               pick_seconds=600 if self.has("minds") else dice.choice((60, 60, 600)), rest_seconds=self.kernel.dice("rests").choice((120, 420)), acknowledge_seconds=300 if is_laggy else 30,
                                kinds=PARCELS if self.has("parcels") else self.kinds, forgets_one_in=self.forgets_one_in if self.nastiness == "amnesiac" else 0,
                                faults=SandboxFaults(self.weather, effects, 45, (*WRITES, *FEEDS)))
         self.site.dock.leaves_out_empty = self.kernel.dice("site habits").random() < 0.5
