@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 import pyarrow
@@ -156,7 +155,9 @@ def _column(contract: str, name: str, dtype: str, rows: list[Mapping[str, Any]])
             raise WrongType(f"{contract}.{name} holds {dtype}, was given {type(value).__name__}")
     if dtype.startswith("string"):
         return pd.arrays.ArrowStringArray(pyarrow.array(values, pyarrow.large_string()))
-    return np.array(values, dtype=dtype) if dtype in ("int64", "bool") else pd.array(values, dtype=dtype)
+    if dtype in ("int64", "bool"):
+        return pyarrow.array(values, dtype).to_numpy(zero_copy_only=False)
+    return pd.array(values, dtype=dtype)
 
 
 def _fits(dtype: str, value: Any) -> bool:

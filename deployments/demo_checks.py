@@ -202,11 +202,11 @@ def no_shipment_without_a_parcel(e: Evidence, found: Found) -> None:
 
 
 def cancelled_orders_are_answered(e: Evidence, found: Found) -> None:
-    """10: cancelled orders did not ship, or somebody has it on the desk."""
+    """10: cancelled orders did not ship and will not, or somebody has it on the desk (one that waits for goods, too, of a partner that follows no cancels)."""
     for order_id in e.cancelled:
         shipped = any(copy["parcels"] for reference in e.references_of.get(order_id, []) for copy in e.at_warehouse[reference])
         alive = [copy for copy in e.live(order_id) if not copy["parcels"]]
-        found.look("cancel_refused" in e.open_types(order_id) if shipped else not alive, f"order {order_id} was cancelled; shipped: {shipped}, alive: {len(alive)}")
+        found.look("cancel_refused" in e.open_types(order_id) or not shipped and not alive, f"order {order_id} was cancelled; shipped: {shipped}, alive: {len(alive)}")
 
 
 def control_numbers_are_used_once(e: Evidence, found: Found) -> None:

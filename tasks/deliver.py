@@ -53,8 +53,9 @@ def deliver(opened: House, port: Delivers, kinds: tuple[str, ...], holder: str, 
     ledger, done = opened.ledger, Delivered()
     with ledger.transaction() as tx:
         ledger.effects.expire(tx, {port.name: port.quiet_seconds})
+        doubtful, due = ledger.effects.owed(tx, port.name, kinds, limit)
     refused = 0
-    for work, effect_ids in ((_settle, ledger.effects.doubtful(port.name, kinds, limit)), (_send, ledger.effects.due(port.name, kinds, limit))):
+    for work, effect_ids in ((_settle, doubtful), (_send, due)):
         for effect_id in effect_ids:
             beat()
             try:

@@ -236,9 +236,9 @@ def _follow_edit(opened: House, tx: Tx, entry: Row[Any], live: dict[str, Row[Any
     findings += _cancel(opened, tx, entry, moved, "no longer part of the order")
     for reference, request in wanted.items():
         row = live.get(reference)
+        if row is not None and row not in moved:
+            row = _what_left(opened, tx, row, "the order was edited before it was sent")
         if row is None or row in moved:
-            _ask(opened, tx, request, FULFILMENT_REQUEST, planning)
-        elif _taken_back(opened, tx, row, "the order was edited before it was sent"):
             _ask(opened, tx, request, FULFILMENT_REQUEST, planning)
         elif row.state in SHIPPING or not opened.warehouse(row.warehouse).follows_changes:
             findings.append(_edited(entry, row, difference([row.payload], [request]) or ["the delivery address or a note changed"]))
@@ -252,25 +252,39 @@ def _cancel(opened: House, tx: Tx, entry: Row[Any], rows: Any, why: str) -> list
     for row in rows:
         if row.state == "cancelling":
             continue
-        if _taken_back(opened, tx, row, why):
+        left = _what_left(opened, tx, row, why)
+        if left is None:
             opened.ledger.books.set_request(tx, row.warehouse, row.reference, "withdrawn")
             what = "withdrawn before it was sent"
-        elif row.state in SHIPPING or not opened.warehouse(row.warehouse).follows_cancels:
+        elif left.state in SHIPPING or not opened.warehouse(row.warehouse).follows_cancels:
             findings.append(Finding("cancel_refused", entry.connection, entry.order_id, f"cancel_refused:{row.reference}",
-                                    {"reference": row.reference, "request": row.state, "why": why}))
+                                    {"reference": row.reference, "request": left.state, "why": why}))
             what = "too late to cancel"
         else:
-            opened.ledger.effects.plan(tx, _effect(FULFILMENT_CANCEL, row.payload))
+            opened.ledger.effects.plan(tx, _effect(FULFILMENT_CANCEL, left.payload))
             opened.ledger.books.set_request(tx, row.warehouse, row.reference, "cancelling")
             what = "cancel planned"
         opened.ledger.timeline.note(tx, entry.connection, entry.order_id, what, ACTOR, f"{row.reference}: {why}")
     return findings
 
 
-def _taken_back(opened: House, tx: Tx, row: Row[Any], why: str) -> bool:
-    """Withdraw the newest of this request. True when with it nothing has left: behind a change that is taken back the warehouse has the request itself."""
-    newest = opened.ledger.effects.get(tx, row.effect_id)
-    return opened.ledger.effects.withdraw(tx, row.effect_id, why) and newest is not None and newest.kind == FULFILMENT_REQUEST
+def _what_left(opened: House, tx: Tx, row: Row[Any], why: str) -> Row[Any] | None:
+    """Withdraw the newest of this request. What the warehouse has of it then; None: nothing has left.
+
+    Behind a change that is taken back the warehouse has what was asked before it, and our book must say so: else its lines claim goods for ever.
+    """
+    effects, newest = opened.ledger.effects, opened.ledger.effects.get(tx, row.effect_id)
+    if newest is None or not effects.withdraw(tx, row.effect_id, why):
+        return row
+    if newest.kind == FULFILMENT_REQUEST:
+        return None
+    before = next(one for one in reversed(effects.of_record(tx, row.connection, row.order_id)) if one.sequence < newest.sequence and one.state != "WITHDRAWN"
+                  and one.kind in (FULFILMENT_REQUEST, FULFILMENT_CHANGE) and (one.target, one.payload["reference"]) == (row.warehouse, row.reference))
+    books, state = opened.ledger.books, "asked" if before.kind == FULFILMENT_REQUEST else "changed"
+    books.ask(tx, before.payload | {"revision": row.revision}, before.effect_id, row.state if row.state in SHIPPING else state)
+    if row.state in SHIPPING and all(line.advised >= line.quantity for line in books.request_lines(tx, row.warehouse, row.reference)):
+        books.set_request(tx, row.warehouse, row.reference, "shipped")  # all of what it was asked
+    return books.requests(tx, row.warehouse, [row.reference])[row.reference]
 
 
 def _effect(kind: str, request: dict[str, Any]) -> Planned:

@@ -21,7 +21,7 @@ OUTSIDE_WORLD = {"httpx", "duckdb", "sqlalchemy", "paramiko", "cryptography", "a
 STANDS_IN = {"deployments/simulation/world.py": "opens the simulated worlds' one ledger, and lets faults strike its commits",
              "deployments/simulation/wire.py": "carries the simulated worlds' requests, and looks at each",
              "deployments/simulation/market_wire.py": "the same for a simulated marketplace"}
-CONTRACTS_MAY = {"contracts", "pandas", "pandera", "pydantic"}
+CONTRACTS_MAY = {"contracts", "pandas", "pandera", "pyarrow", "pydantic"}  # pyarrow: what text in a frame is kept in
 RULES_MAY = {"contracts", "tasks.rules", "pandas"}
 RULES_NEVER = {"random", "time", "uuid", "secrets", "socket", "ssl", "http", "urllib", "sqlite3", "subprocess", "threading", "asyncio", "os",
                "pathlib", "shutil", "tempfile", "multiprocessing", "concurrent", "importlib"}

@@ -3,7 +3,7 @@
 A list without entries comes as 204 without a body, or as []: both are an empty list here, and nothing else is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -11,6 +11,7 @@ import httpx
 from connectors.kit.errors import BadDocument, InDoubt, WharfingerError
 from connectors.kit.http import Http, Judge, parse
 
+LastLook = Callable[[], None] | None
 PAGES_MAX = 400
 ERROR_BYTES_MAX = 65_536
 FIELDS = ("include", "sort", "page", "limit", "min_date_modified", "max_date_modified", "order_address_id", "items", "order_product_id", "quantity",
@@ -46,13 +47,13 @@ class Client:
         """All of GET /v2/orders/{id}/shipments; none is a 204."""
         return self._all_v2(f"/orders/{order_id}/shipments")
 
-    def create_shipment(self, order_id: str, body: bytes) -> Any:
-        """POST /v2/orders/{id}/shipments, once. There is no key against repetition, and it sends the customer an e-mail."""
-        return self._v2.write("POST", f"/orders/{order_id}/shipments", body)
+    def create_shipment(self, order_id: str, body: bytes, last_look: LastLook = None) -> Any:
+        """POST /v2/orders/{id}/shipments, once. There is no key against repetition, and it sends the customer an e-mail. last_look: see `Http.write`."""
+        return self._v2.write("POST", f"/orders/{order_id}/shipments", body, last_look=last_look)
 
-    def update_order(self, order_id: str, body: bytes) -> Any:
+    def update_order(self, order_id: str, body: bytes, last_look: LastLook = None) -> Any:
         """PUT /orders/{id}: absolute, so twice is once."""
-        return self._v2.write("PUT", f"/orders/{order_id}", body)
+        return self._v2.write("PUT", f"/orders/{order_id}", body, last_look=last_look)
 
     def channels(self) -> Iterator[dict]:
         """All of GET /v3/channels."""
@@ -87,9 +88,9 @@ class Client:
         """GET /v3/inventory/locations/{id}/items, page by page (`sku:in`, `variant_id:in`)."""
         return self._pages_v3(f"/inventory/locations/{location}/items", filters, limit)
 
-    def adjust_stock(self, body: bytes, judge: Judge) -> Any:
+    def adjust_stock(self, body: bytes, judge: Judge, last_look: LastLook = None) -> Any:
         """PUT /v3/inventory/adjustments/absolute: whole or not at all, so twice is once; applied a moment after the answer. Never two at once."""
-        return self._v3.write("PUT", "/inventory/adjustments/absolute", body, judge)
+        return self._v3.write("PUT", "/inventory/adjustments/absolute", body, judge, last_look=last_look)
 
     def set_items(self, location: str, body: bytes) -> Any:
         """PUT /v3/inventory/locations/{id}/items: settings (safety stock, warning level), absolute; what is left out stays."""
@@ -99,9 +100,9 @@ class Client:
         """POST …/refund_quotes: what a refund would come to, and how it can be paid out. It changes nothing, so it is a read."""
         return _inside(self._v3.read(f"/orders/{order_id}/payment_actions/refund_quotes", method="POST", body=body), "/refund_quotes")
 
-    def refund(self, order_id: str, body: bytes) -> Any:
+    def refund(self, order_id: str, body: bytes, last_look: LastLook = None) -> Any:
         """POST …/refunds, once. There is no key against repetition, and it pays money out."""
-        return self._v3.write("POST", f"/orders/{order_id}/payment_actions/refunds", body)
+        return self._v3.write("POST", f"/orders/{order_id}/payment_actions/refunds", body, last_look=last_look)
 
     def order_refunds(self, order_id: str) -> list[dict]:
         """GET …/refunds of one order, which has no pages."""

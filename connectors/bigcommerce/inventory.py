@@ -113,8 +113,7 @@ class Inventory:
 
     def _put(self, effect: Effect, body: bytes) -> Receipt:
         update = StockUpdate.model_validate(effect.payload)
-        in_time(effect, self._clock, doing(self._name, effect))
-        answer = self._client.adjust_stock(body, self._judge(update))
+        answer = self._client.adjust_stock(body, self._judge(update), lambda: in_time(effect, self._clock, doing(self._name, effect)))
         try:
             taken = Adjusted.model_validate(answer)
         except ValidationError as error:

@@ -69,9 +69,8 @@ class RefundDesk:
             raise Refused(at, f"the order was paid in {currency}, the refund is reckoned in {payload.currency}")
         quoted = read(RefundQuote, self._client.quote_refund(order_id, body), "/refund_quotes")
         request = json.loads(body) | self._paid_out(payload, quoted, at)
-        in_time(effect, self._clock, at)
         try:
-            answer = self._client.refund(order_id, json.dumps(request).encode())
+            answer = self._client.refund(order_id, json.dumps(request).encode(), lambda: in_time(effect, self._clock, at))
         except Refused:  # a proxy may have delivered it twice: then the first one worked
             there = self._match(effect, payload, self._listed(order_id))
             if there is not None:

@@ -36,17 +36,17 @@ class BigCommerceSandbox:
     """One account. Requests come under /stores/{hash}/v2|v3, or without that prefix.
 
     stock_delay_seconds: how long after its 200 an adjustment is carried out. payment_seconds: how long after its 201 a refund is paid out (or
-    declined). is_strict: a product whose stock is tracked as a whole is not found under its SKU either.
+    declined). list_delay_seconds: within which a change shows in the list of orders, each after a time of its own. is_strict: a product whose stock is tracked as a whole is not found under its SKU either.
     """
 
     def __init__(self, clock: Clock, store_hash: str = "sandbox", token: str = "bigcommerce-sandbox", quota: int = 150, page_max: int = PAGE_MAX,
                  faults: Faults | None = None, embeds: str = "lines", stock_delay_seconds: float = 2, payment_seconds: float = 5,
-                 is_strict: bool = False, client_secret: str = CLIENT_SECRET) -> None:
+                 is_strict: bool = False, client_secret: str = CLIENT_SECRET, list_delay_seconds: int = 0) -> None:
         self.name, self.faults = f"bigcommerce {store_hash}", faults or Faults()
         self._clock, self._hash, self._token, self._quota = clock, store_hash, token, quota
         self._hooks = Hooks(clock, store_hash, client_secret, self.faults)
         self._books = Books(clock, f"https://api.bigcommerce.com/stores/{store_hash}/v2")
-        self._orders, self._catalogue = OrdersApi(self._books, page_max, embeds, self._status_set), Catalogue(page_max)
+        self._orders, self._catalogue = OrdersApi(self._books, page_max, embeds, self._status_set, list_delay_seconds), Catalogue(page_max)
         self._stock = Stock(clock, self._catalogue, self._hooks.tell, stock_delay_seconds, is_strict)
         self._money = Money(clock, self._books, self._hooks.tell, payment_seconds, page_max)
         self._books.refunded = self._money.quantity_refunded

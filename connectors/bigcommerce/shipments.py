@@ -16,6 +16,7 @@ from contracts.effects import DispatchConfirmation
 SHIPPED, COMPLETE, UNDER_WAY = 2, 10, (3, 9, 11)  # status ids; under way: Partially Shipped, Awaiting Shipment, Awaiting Fulfillment
 CANCELLED = (5, 6)  # Cancelled, Declined
 COMPLETED = b'{"status_id":2}'
+SHORT = "The order was made smaller after it had left, or somebody shipped it by hand. Correct it there and resend, or settle it with the customer and choose done."
 
 
 class Shipments:
@@ -31,13 +32,20 @@ class Shipments:
     def send(self, effect: Effect, body: bytes) -> Receipt:
         """Create the shipment, once. Not (NotNow) on an order that was cancelled since we last looked: the shipment would turn it into a shipped
         one, and nobody would ever learn that the customer had cancelled it. Once our book knows, the parcel that has left is shown like any other.
+
+        Sent before and not there, of a line that has fewer left to ship by now, it is refused: no repetition can mend that.
         """
         order_id = number(effect.payload["order_id"], doing(self._name, effect))
         status = read(Order, self._client.order(order_id, False), "/orders/{id}").status_id
         if status in CANCELLED and effect.known_status != "cancelled":
             raise NotNow(doing(self._name, effect), f"the order's status is {status} (cancelled), which was not taken in yet", "It is sent after the next take-in.")
-        in_time(effect, self._clock, doing(self._name, effect))
-        answer = self._client.create_shipment(order_id, body)
+        short = self._short(effect, order_id) if effect.attempt > 1 else ""
+        if short:
+            there = self.find(effect)  # unless it is ours that took them, and came late
+            if there is None:
+                raise Refused(doing(self._name, effect), short, SHORT)
+            return there
+        answer = self._client.create_shipment(order_id, body, lambda: in_time(effect, self._clock, doing(self._name, effect)))
         try:
             shipment = Shipment.model_validate(answer)
         except ValidationError as error:
@@ -69,6 +77,14 @@ class Shipments:
         """What the storefront now shows as shipped."""
         return [shown(shipment) for shipment in self._listed(number(order_id, f"{self._name}: reading shipments"))]
 
+    def _short(self, effect: Effect, order_id: str) -> str:
+        """Which line of the order has fewer left to ship than this parcel holds, in words; ''."""
+        wanted: dict[int, int] = {}
+        for item in self._request(effect).items:
+            wanted[item.order_product_id] = wanted.get(item.order_product_id, 0) + item.quantity
+        left = {line.id: line.quantity - line.quantity_shipped for line in (read(Product, row, "/orders/{id}/products") for row in self._client.order_products(order_id))}
+        return next((f"order product {line} has only {left.get(line, 0)} of {units} left to ship" for line, units in wanted.items() if left.get(line, 0) < units), "")
+
     def _request(self, effect: Effect) -> ShipmentRequest:
         try:
             return shipment_request(DispatchConfirmation.model_validate(effect.payload), effect.effect_id)
@@ -91,29 +107,32 @@ class Completions:
 
     def send(self, effect: Effect, body: bytes) -> Receipt:
         """Set the status to Shipped, unless it is there already. A cancelled order is left alone (Refused)."""
-        there = self.find(effect)
-        if there is not None:
-            return there
-        order_id = number(effect.payload["order_id"], doing(self._name, effect))
-        in_time(effect, self._clock, doing(self._name, effect))
-        answer = self._client.update_order(order_id, body)
+        order_id, status = self._status(effect)
+        if status in (SHIPPED, COMPLETE):
+            return _completed(order_id, status)
+        if status not in UNDER_WAY:
+            raise Refused(doing(self._name, effect), f"the order's status is {status} by now", "Look at the order in the storefront.")
+        answer = self._client.update_order(order_id, body, lambda: in_time(effect, self._clock, doing(self._name, effect)))
         try:
             status = Order.model_validate(answer).status_id
         except ValidationError as error:
             raise InDoubt(doing(self._name, effect), f"the answer is no order ({why(error)})") from None
         if status != SHIPPED:
             raise InDoubt(doing(self._name, effect), f"the answer says status {status}")
-        return Receipt(f"order {order_id}", {"status_id": status})
+        return _completed(order_id, status)
 
     def find(self, effect: Effect) -> Receipt | None:
-        """Is it Shipped or Completed?"""
+        """Is it Shipped or Completed? Whatever else it is, it is not that; whether it may become it, `send` says."""
+        order_id, status = self._status(effect)
+        return _completed(order_id, status) if status in (SHIPPED, COMPLETE) else None
+
+    def _status(self, effect: Effect) -> tuple[str, int]:
         order_id = number(effect.payload["order_id"], doing(self._name, effect))
-        status = read(Order, self._client.order(order_id, False), "/orders/{id}").status_id
-        if status in (SHIPPED, COMPLETE):
-            return Receipt(f"order {order_id}", {"status_id": status})
-        if status not in UNDER_WAY:
-            raise Refused(doing(self._name, effect), f"the order's status is {status} by now", "Look at the order in the storefront.")
-        return None
+        return order_id, read(Order, self._client.order(order_id, False), "/orders/{id}").status_id
+
+
+def _completed(order_id: str, status: int) -> Receipt:
+    return Receipt(f"order {order_id}", {"status_id": status})
 
 
 def _receipt(shipment: Shipment) -> Receipt:

@@ -30,18 +30,20 @@ KINDS = {"complete": 68, "packages": 10, "unnumbered": 8, "partial": 8, "other c
 class GxoSandbox:
     """One site. `step()` does what is due; `books()` is its own record. pick/rest/acknowledge seconds are by its clock.
 
+    forgets_one_in: of so many files that it accepts whole, one is never acknowledged.
+
     stock: {facility: {SKU: units}}; without it stock is unlimited and nothing is stated of it. Stock, receipts and announced goods are at the `dock`.
     """
 
     def __init__(self, root: Path, clock: Clock, profile: Profile, skus: set[str], facilities: set[str], seed: int = 0, nastiness: str = "strict",
                  faults: Faults | None = None, pick_seconds: float = 60, rest_seconds: float = 60, acknowledge_seconds: float = 0,
                  other_carrier: str = "TUFF", kinds: dict[str, int] | None = None, stock: dict[str, dict[str, int]] | None = None,
-                 statement_seconds: float | None = None, receive_seconds: float | None = None) -> None:
+                 statement_seconds: float | None = None, receive_seconds: float | None = None, forgets_one_in: int = 0) -> None:
         self.name, self.faults = f"gxo {profile.partner_id}", faults or Faults()
         self._clock, self._profile, self._skus, self._facilities = clock, profile, skus, facilities
         self._seed, self._is_lenient = seed, nastiness == "lenient"
         self._pick, self._rest, self._acknowledge = (timedelta(seconds=s) for s in (pick_seconds, rest_seconds, acknowledge_seconds))
-        self._other_carrier, self._kinds = other_carrier, kinds or KINDS
+        self._other_carrier, self._kinds, self._forgets_one_in = other_carrier, kinds or KINDS, forgets_one_in
         self.is_picking = True  # between two shifts nothing is picked
         self._shelf = Shelf(root, profile, clock, self.faults)
         self._book = StockBook(stock) if stock is not None else None
@@ -51,6 +53,7 @@ class GxoSandbox:
         self._controls: dict[int, str] = {}
         self._received: list[dict[str, Any]] = []
         self._acknowledged: list[str] = []
+        self.strays: list[str] = []  # references of dispatches that it advised and that were never asked for
         self._statements: list[tuple[str, bytes]] = []
         self._next_control, self._next_shipment = 1, 1
 
@@ -93,6 +96,23 @@ class GxoSandbox:
         name, body = self._statements[-back]
         self._shelf.put(f"again_{len(self._shelf.written)}_{name}", body)
 
+    def ship_stray(self, reference: str, facility: str, sku: str, units: int) -> None:
+        """Advise a dispatch of an order that is not ours: somebody keyed it in at the site, or it is another merchant's."""
+        order = Order(reference, "", facility, "RMLL", "TRACKED 48", 0, self._clock.now(), {"1": {"sku": sku, "quantity": units, "unit": "EA"}}, True)
+        shipment = f"SHP{self._next_shipment:07}"
+        self._next_shipment += 1
+        self._write("945", "SW", [("945", advice_set(order, shipment, [self._parcel(order, order.carrier, shipment, 1, {"1": units})], self.dock.local_time(), True))])
+        self.strays.append(reference)
+
+    @property
+    def orders_now(self) -> dict[str, list[Order]]:
+        """Its orders as they stand, by reference, not copied: to look at, never to change."""
+        return self._orders
+
+    def ships_as(self, reference: str) -> str:
+        """In which of its ways this order is shipped."""
+        return self._kind_of(reference)
+
     def statement_files(self) -> list[tuple[str, bytes]]:
         """Every statement as it was written, by the name of its file."""
         return list(self._statements)
@@ -107,7 +127,7 @@ class GxoSandbox:
         stock {facility: {SKU: {free, allocated, held}}}, adjustments, receipts, returns, notices {reference: what we announced}, statements."""
         orders = {reference: [{"state": o.state, "facility": o.facility, "carrier": o.carrier, "service": o.service,
                                "storefront_order": o.storefront_order, "control": o.control,
-                               "lines": o.lines, "has_address": o.has_address, "parcels": [vars(p) for p in o.parcels]}
+                               "lines": o.lines, "has_address": o.has_address, "street": o.street, "parcels": [vars(p) for p in o.parcels]}
                               for o in copies] for reference, copies in self._orders.items()}
         dock = {"stock": self._book.all() if self._book else {}, "adjustments": self.dock.adjustments, "receipts": self.dock.receipts,
                 "returns": self.dock.returns, "notices": self.dock.notices, "statements": self.dock.statements}
@@ -156,8 +176,13 @@ class GxoSandbox:
                 answers.append((current[0][1], current[0][2], fault))
             else:
                 current.append(segment)
-        if self._profile.acknowledges:
+        if self._profile.acknowledges and not self._forgets(control, answers):
             self._owed.append((self._clock.now() + self._acknowledge, acknowledgement_sets(group[1], group[6], answers)))
+
+    def _forgets(self, control: int, answers: list[tuple[str, str, str]]) -> bool:
+        """An acceptance is lost; a refusal is not, as nothing else would ever tell of it."""
+        is_good = not any(fault for _, _, fault in answers)
+        return bool(self._forgets_one_in) and is_good and random.Random(f"{self._seed}:997:{control}").randrange(self._forgets_one_in) == 0
 
     def _take_order(self, segments: list[list[str]], control: int) -> str:
         """One 940; returns why it is refused, or ''."""
@@ -181,6 +206,7 @@ class GxoSandbox:
                 copy.state, copy.pick_at = "cancelling", self._clock.now()
             else:
                 copy.lines, copy.facility, copy.carrier, copy.service = deepcopy(order.lines), order.facility, order.carrier, order.service
+                copy.street = order.street
                 promise(copy, self._book)
         return ""
 

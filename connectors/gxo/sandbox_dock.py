@@ -119,11 +119,12 @@ class Dock:
             return
         number, fault = f"INV{len(self.statements) + 1:08}", self.faults.strike(f"STATE {facility}")
         figures = {sku: row for sku, row in self.book.figures(facility).items() if (sku in skus if skus is not None else not self.leaves_out_empty or any(row.values()))}
+        said = self._spoiled(figures, fault, number)
         self.statements.append({"number": number, "facility": facility, "is_whole": is_whole and skus is None, "at": self.clock.now(), "fault": fault,
-                                "figures": figures})
+                                "figures": figures, "left_out": sorted(figures.keys() - said.keys())})
         if fault == FEED_SILENT or not figures:
             return
-        sets = statement_sets(self.profile, facility, number, self.local_time(), self._spoiled(figures, fault, number), is_whole and skus is None, self.lines_max)
+        sets = statement_sets(self.profile, facility, number, self.local_time(), said, is_whole and skus is None, self.lines_max)
         self.write("846", "IB", sets, late_seconds=late_seconds)
 
     def _spoiled(self, figures: dict[str, dict[str, int]], fault: str, number: str) -> dict[str, dict[str, int]]:

@@ -9,6 +9,7 @@ from connectors.kit.clock import Clock
 from connectors.kit.sandbox import Faults
 
 LATE = timedelta(seconds=45)
+GROWS_EVERY = 20
 
 
 def elements_of(body: bytes) -> list[list[str]]:
@@ -69,7 +70,9 @@ class Shelf:
         self.written.append({"file": name, "bytes": len(body), "fault": fault})
         if fault == "F22":
             (self._folder / name).write_bytes(body[:len(body) // 2])
-            self._later.append((now, name, body))
+            for seconds in range(GROWS_EVERY, self._faults.growing_seconds, GROWS_EVERY):
+                self._later.append((now + timedelta(seconds=seconds), name, body[:len(body) // 2 + seconds]))
+            self._later.append((now + timedelta(seconds=self._faults.growing_seconds), name, body))
         elif fault == "F23":
             (self._folder / f"cut_{name}").write_bytes(body[:len(body) * 2 // 3])
             self._later.append((now + LATE, name, body))

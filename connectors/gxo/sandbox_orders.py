@@ -26,6 +26,7 @@ class Order:
     state: str = "open"
     pick_at: datetime | None = None
     parcels: list[Parcel] = field(default_factory=list)
+    street: str = ""
 
 
 def order_of(segments: list[list[str]], control: int, at: datetime, profile: Profile) -> Order:
@@ -41,7 +42,8 @@ def order_of(segments: list[list[str]], control: int, at: datetime, profile: Pro
             lines = {segment[2] if key == last else key: line for key, line in lines.items()}
     facility = next((s[4] for s in segments if s[:2] == ["N1", profile.order.warehouse]), "")
     return Order(first_element(segments, "W05", 2), next((s[2] for s in segments if s[:2] == ["N9", "SO"]), ""), facility, first_element(segments, "W66", 10),
-                 first_element(segments, "W66", 5), control, at, lines, any(s[:2] == ["N1", "ST"] for s in segments) and any(s[0] == "N4" for s in segments))
+                 first_element(segments, "W66", 5), control, at, lines, any(s[:2] == ["N1", "ST"] for s in segments) and any(s[0] == "N4" for s in segments),
+                 street=first_element(segments, "N3", 1))
 
 
 def promise(order: Order, book: StockBook | None) -> bool:

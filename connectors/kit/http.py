@@ -154,10 +154,10 @@ class Http:
         request = self._request(method, path, params, body, content_type)
         if self._budget:
             self._budget.take(self._clock)
-        if last_look:
-            last_look()
         came: httpx.Response | Exception | None = None
         try:
+            if last_look:
+                last_look()
             came = self._send(request)
         finally:
             if self._budget:

@@ -77,6 +77,8 @@ class Faults:
     rules: list[Rule] = field(default_factory=list)
     seed: int = 0
     late_seconds: float = 30.0
+    wait_seconds: int = 1  # what a 429 asks for
+    growing_seconds: int = 0  # how long a file that is visible before it is whole (F22) grows; 0: until the next step
     struck: Counter = field(default_factory=Counter)
     active: bool = True
 
@@ -150,7 +152,8 @@ def answer(handler: Handler, request: httpx.Request, faults: Faults, later: Late
         later.add(faults.late_seconds, lambda: handler(request))
         raise NoAnswer
     if fault == THROTTLED:
-        return httpx.Response(429, headers={"X-Retry-After": "1", "Retry-After": "1"}, json={"status": 429, "title": "Too many requests"})
+        wait = str(faults.wait_seconds)
+        return httpx.Response(429, headers={"X-Retry-After": wait, "Retry-After": wait}, json={"status": 429, "title": "Too many requests"})
     if fault == ERROR_BEFORE:
         return httpx.Response(500, headers={"content-type": "text/html"}, content=b"<html>Internal Server Error</html>")
     if fault == TOKEN_EXPIRED:

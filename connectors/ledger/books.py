@@ -34,29 +34,28 @@ class Books:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
+        self._enter = database.insert(order_book).on_conflict_do_nothing()
 
     def take_in(self, tx: Connection, entry: OrderEntry) -> str:
         """Enter an order: 'new', 'changed', 'same', or 'older' (then nothing was changed)."""
         values = {"order": entry.order, "lines": entry.lines, "ship_groups": entry.ship_groups, "fingerprint": entry.fingerprint,
                   "addressed": entry.addressed, "modified_at": entry.modified_at, "taken_in_at": self._clock.now()}
-        if tx.execute(self._database.insert(order_book).values(
-                connection=entry.connection, order_id=entry.order_id, state="new", asked_hash="", replan=True,
-                changed_at=values["taken_in_at"], **values).on_conflict_do_nothing()).rowcount:
+        if tx.execute(self._enter, values | {"connection": entry.connection, "order_id": entry.order_id, "state": "new", "asked_hash": "", "replan": True,
+                                             "changed_at": values["taken_in_at"]}).rowcount:
             return "new"
         # locked until we commit: between our look and our write nobody enters a newer one (PostgreSQL; SQLite has one writer)
-        before = tx.execute(sa.select(order_book).where(*_is(entry.connection, entry.order_id)).with_for_update()).one()
+        before = tx.execute(_ORDER_LOCKED, {"of": entry.connection, "id": entry.order_id}).one()
         if entry.modified_at < before.modified_at:
             return "older"
         same = ({"ship_by": None} | before.order | {"modified_at": ""}, before.lines, before.ship_groups, before.fingerprint, before.addressed) == (
             {"ship_by": None} | entry.order | {"modified_at": ""}, entry.lines, entry.ship_groups, entry.fingerprint, entry.addressed)
         replan = before.replan or not same
-        tx.execute(sa.update(order_book).where(*_is(entry.connection, entry.order_id)).values(
-            replan=replan, changed_at=before.changed_at if same else values["taken_in_at"], **values))
+        tx.execute(_ENTER_AGAIN, values | {"of": entry.connection, "id": entry.order_id, "replan": replan, "changed_at": before.changed_at if same else values["taken_in_at"]})
         return "same" if same else "changed"
 
     def order(self, tx: Connection, connection: str, order_id: str) -> Row[Any] | None:
         """One entry of the order book."""
-        return tx.execute(sa.select(order_book).where(*_is(connection, order_id))).one_or_none()
+        return tx.execute(_ORDER, {"of": connection, "id": order_id}).one_or_none()
 
     def lines(self, tx: Connection, connection: str) -> list[dict[str, Any]]:
         """Every order line of a storefront: JSON of the contract OrderLines."""
@@ -65,8 +64,7 @@ class Books:
 
     def to_plan(self, tx: Connection, connection: str, limit: int) -> list[Row[Any]]:
         """Orders whose plan is owed, in a fixed order."""
-        return list(tx.execute(sa.select(order_book).where(order_book.c.connection == connection, order_book.c.replan.is_(True))
-                               .order_by(order_book.c.modified_at, order_book.c.order_id).limit(limit)))
+        return list(tx.execute(_TO_PLAN, {"of": connection, "most": limit}))
 
     def planned(self, tx: Connection, connection: str, order_id: str, state: str, asked_hash: str | None = None) -> None:
         """The plan of this order is made."""
@@ -98,13 +96,12 @@ class Books:
 
     def requests(self, tx: Connection, warehouse: str, references: Iterable[str]) -> dict[str, Row[Any]]:
         """Requests by the reference that the warehouse echoes."""
-        found = tx.execute(sa.select(request).where(request.c.warehouse == warehouse, request.c.reference.in_(list(references))))
+        found = tx.execute(_REQUESTS, {"at": warehouse, "named": list(references)})
         return {row.reference: row for row in found}
 
     def request_lines(self, tx: Connection, warehouse: str, reference: str) -> list[Row[Any]]:
         """The lines of one request, by number."""
-        return list(tx.execute(sa.select(request_line).where(request_line.c.warehouse == warehouse, request_line.c.reference == reference)
-                               .order_by(request_line.c.number)))
+        return list(tx.execute(_REQUEST_LINES, {"at": warehouse, "named": reference}))
 
     def set_request(self, tx: Connection, warehouse: str, reference: str, state: str) -> None:
         """asked, changed, cancelling, cancelled, rejected, partly_shipped, shipped, withdrawn."""
@@ -155,12 +152,25 @@ class Books:
 
     def held_dispatches(self, tx: Connection, connection: str) -> list[Row[Any]]:
         """Packages of this storefront that wait for a mapping."""
-        return list(tx.execute(sa.select(held_dispatch).where(held_dispatch.c.connection == connection).order_by(held_dispatch.c.business_key)))
+        return list(tx.execute(_HELD, {"of": connection}))
 
     def release_dispatch(self, tx: Connection, business_key: str) -> None:
         """It waits no longer."""
         tx.execute(sa.delete(held_dispatch).where(held_dispatch.c.business_key == shortened(business_key, KEY_LONGEST)))
 
 
-def _is(connection: str, order_id: str) -> tuple[Any, Any]:
+def _is(connection: Any, order_id: Any) -> tuple[Any, Any]:
     return order_book.c.connection == connection, order_book.c.order_id == order_id
+
+
+# asked in every run: built once
+_ORDER = sa.select(order_book).where(*_is(sa.bindparam("of"), sa.bindparam("id")))
+_ORDER_LOCKED = _ORDER.with_for_update()
+_ENTER_AGAIN = sa.update(order_book).where(*_is(sa.bindparam("of"), sa.bindparam("id"))).values({name: sa.bindparam(name) for name in (
+    "order", "lines", "ship_groups", "fingerprint", "addressed", "modified_at", "taken_in_at", "replan", "changed_at")})
+_TO_PLAN = sa.select(order_book).where(order_book.c.connection == sa.bindparam("of"), order_book.c.replan.is_(True)).order_by(
+    order_book.c.modified_at, order_book.c.order_id).limit(sa.bindparam("most"))
+_REQUESTS = sa.select(request).where(request.c.warehouse == sa.bindparam("at"), request.c.reference.in_(sa.bindparam("named", expanding=True)))
+_REQUEST_LINES = sa.select(request_line).where(
+    request_line.c.warehouse == sa.bindparam("at"), request_line.c.reference == sa.bindparam("named")).order_by(request_line.c.number)
+_HELD = sa.select(held_dispatch).where(held_dispatch.c.connection == sa.bindparam("of")).order_by(held_dispatch.c.business_key)

@@ -89,25 +89,28 @@ class Effects:
             raise EffectChanged(f"planning {planned.effect_id}", "it was planned before with another payload", "Report this as a bug.")
         return False
 
+    def owed(self, tx: Connection, target: str, kinds: tuple[str, ...], limit: int = 200) -> tuple[list[str], list[str]]:
+        """Ids of effects to work on, up to `limit` each: doubts whose quiet period is over, so that a read-back can be trusted, and what may be sent now.
+
+        At most one for each ordering key is to be sent: those that are due by a time first, then the oldest.
+        """
+        about = {"target": target, "kinds": kinds, "at": self._clock.now(), "most": limit}
+        return list(tx.execute(_DOUBTFUL, about).scalars()), list(tx.execute(_DUE, about).scalars())
+
     def due(self, target: str, kinds: tuple[str, ...], limit: int = 200) -> list[str]:
-        """Ids of effects that may be sent now, at most one for each ordering key: those that are due by a time first, then the oldest."""
-        wanted = sa.select(effect.c.effect_id).where(
-            effect.c.target == target, effect.c.kind.in_(kinds), effect.c.state == PLANNED, effect.c.not_before <= self._clock.now(), _FREE)
-        return self._ids(wanted, limit)
+        """What may be sent now: see `owed`."""
+        with self._database.transaction() as tx:
+            return self.owed(tx, target, kinds, limit)[1]
 
     def doubtful(self, target: str, kinds: tuple[str, ...], limit: int = 200) -> list[str]:
-        """Ids of effects whose quiet period is over, so that a read-back can be trusted."""
-        now = self._clock.now()
-        return self._ids(sa.select(effect.c.effect_id).where(
-            effect.c.target == target, effect.c.kind.in_(kinds), effect.c.state == UNKNOWN, effect.c.not_before <= now,
-            sa.or_(effect.c.lease_until.is_(None), effect.c.lease_until <= now)), limit)
+        """What may be read back now: see `owed`."""
+        with self._database.transaction() as tx:
+            return self.owed(tx, target, kinds, limit)[0]
 
     def unproven(self, target: str, kinds: tuple[str, ...], limit: int = 10_000) -> list[Row[Any]]:
         """Confirmed effects that nobody has read back or acknowledged yet, oldest first."""
         with self._database.transaction() as tx:
-            return list(tx.execute(sa.select(effect).where(
-                effect.c.target == target, effect.c.kind.in_(kinds), effect.c.state == CONFIRMED, effect.c.verified_at.is_(None),
-            ).order_by(effect.c.sequence).limit(limit)))
+            return list(tx.execute(_UNPROVEN, {"target": target, "kinds": kinds, "most": limit}))
 
     def next_due_at(self, target: str, kinds: tuple[str, ...]) -> datetime | None:
         """When the next planned or doubtful effect of this target may be worked on."""
@@ -137,17 +140,15 @@ class Effects:
     def claim_doubtful(self, tx: Connection, effect_id: str, holder: str) -> Effect | None:
         """Take one UNKNOWN effect for a read-back; it stays UNKNOWN. None when somebody else was quicker."""
         now, row = self._clock.now(), self._row(tx, effect_id)
-        taken = row is not None and tx.execute(sa.update(effect).where(
-            effect.c.effect_id == effect_id, effect.c.state == UNKNOWN, effect.c.fence == row.fence, effect.c.not_before <= now,
-            sa.or_(effect.c.lease_until.is_(None), effect.c.lease_until <= now),
-        ).values(fence=row.fence + 1, holder=holder, lease_until=now + timedelta(seconds=self._lease_seconds))).rowcount
+        taken = row is not None and tx.execute(_CLAIM_DOUBTFUL, {
+            "id": effect_id, "known_fence": row.fence, "at": now, "by": holder, "until": now + timedelta(seconds=self._lease_seconds)}).rowcount
         return _effect(row, fence=row.fence + 1, attempt=row.attempt, sent_at=row.sent_at) if taken else None
 
     def number(self, tx: Connection, claimed: Effect, stream: str) -> int:
         """The effect's control number: drawn once from its stream, kept for ever. Raises FenceLost."""
         if claimed.number:
             return claimed.number
-        drawn = tx.execute(sa.select(effect.c.number).where(effect.c.effect_id == claimed.effect_id, effect.c.fence == claimed.fence)).scalar()
+        drawn = tx.execute(_NUMBER, {"id": claimed.effect_id, "known_fence": claimed.fence}).scalar()
         if drawn:  # by this same claim: `claimed` is a copy from before
             return drawn
         # the row stays locked until we commit, so numbers are used in the order they are drawn, and a roll-back gives its number back
@@ -220,8 +221,7 @@ class Effects:
         nobody knows until its lease ended. dead_holders: runs known to be dead, whose leases need not run out.
         """
         now, doubted = self._clock.now(), 0
-        lost = sa.or_(effect.c.lease_until <= now, effect.c.holder.in_(dead_holders))
-        for row in tx.execute(sa.select(effect).where(effect.c.state == IN_FLIGHT, lost)).all():
+        for row in tx.execute(_LOST, {"at": now, "dead": dead_holders}).all():
             last_sent = row.sent_at if row.holder in dead_holders else row.lease_until
             until = last_sent + timedelta(seconds=quiet.get(row.target, QUIET_SECONDS))
             doubted += tx.execute(sa.update(effect).where(effect.c.effect_id == row.effect_id, effect.c.state == IN_FLIGHT, effect.c.fence == row.fence)
@@ -263,12 +263,8 @@ class Effects:
             found = tx.execute(sa.select(effect.c.state, sa.func.count()).where(effect.c.target == target, effect.c.kind.in_(kinds)).group_by(effect.c.state))
             return {state: count for state, count in found}
 
-    def _ids(self, wanted: sa.Select[Any], limit: int) -> list[str]:
-        with self._database.transaction() as tx:
-            return list(tx.execute(wanted.order_by(effect.c.due_by, effect.c.sequence).limit(limit)).scalars())
-
     def _row(self, tx: Connection, effect_id: str) -> Row[Any] | None:
-        return tx.execute(sa.select(effect).where(effect.c.effect_id == effect_id)).one_or_none()
+        return tx.execute(_ROW, {"id": effect_id}).one_or_none()
 
     def _change(self, tx: Connection, claimed: Effect, *expected: str, **values: Any) -> None:
         _hit(claimed, tx.execute(sa.update(effect).where(
@@ -280,7 +276,20 @@ _older = effect.alias("older")
 _FREE = ~sa.exists().where(_older.c.ordering_key == effect.c.ordering_key, _older.c.target == effect.c.target,
                            sa.or_(_older.c.state.in_(IN_DOUBT), sa.and_(_older.c.state == PLANNED, _older.c.sequence < effect.c.sequence))).correlate(effect)
 
-# built once: SQLAlchemy takes longer to put these two together than SQLite to carry them out
+# what is asked often is built once: SQLAlchemy takes longer to put a statement together than SQLite to carry it out
+_UNLEASED = sa.or_(effect.c.lease_until.is_(None), effect.c.lease_until <= sa.bindparam("at"))
+_OF_TARGET = (effect.c.target == sa.bindparam("target"), effect.c.kind.in_(sa.bindparam("kinds", expanding=True)))
+_URGENT_FIRST = sa.select(effect.c.effect_id).where(*_OF_TARGET, effect.c.not_before <= sa.bindparam("at")).order_by(
+    effect.c.due_by, effect.c.sequence).limit(sa.bindparam("most"))
+_DUE = _URGENT_FIRST.where(effect.c.state == PLANNED, _FREE)
+_DOUBTFUL = _URGENT_FIRST.where(effect.c.state == UNKNOWN, _UNLEASED)
+_UNPROVEN = sa.select(effect).where(*_OF_TARGET, effect.c.state == CONFIRMED, effect.c.verified_at.is_(None)).order_by(effect.c.sequence).limit(sa.bindparam("most"))
+_LOST = sa.select(effect).where(effect.c.state == IN_FLIGHT, sa.or_(effect.c.lease_until <= sa.bindparam("at"), effect.c.holder.in_(sa.bindparam("dead", expanding=True))))
+_ROW = sa.select(effect).where(effect.c.effect_id == sa.bindparam("id"))
+_NUMBER = sa.select(effect.c.number).where(effect.c.effect_id == sa.bindparam("id"), effect.c.fence == sa.bindparam("known_fence"))
+_CLAIM_DOUBTFUL = sa.update(effect).where(
+    effect.c.effect_id == sa.bindparam("id"), effect.c.state == UNKNOWN, effect.c.fence == sa.bindparam("known_fence"), effect.c.not_before <= sa.bindparam("at"), _UNLEASED,
+).values(fence=effect.c.fence + 1, holder=sa.bindparam("by"), lease_until=sa.bindparam("until"))
 _CLAIM = sa.update(effect).where(
     effect.c.effect_id == sa.bindparam("id"), effect.c.state == PLANNED, effect.c.fence == sa.bindparam("known_fence"),
     effect.c.not_before <= sa.bindparam("at"), _FREE,

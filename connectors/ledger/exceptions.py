@@ -29,11 +29,9 @@ class Exceptions:
         for finding in findings:
             kind = TYPES[finding.type]
             record, cause = shortened(finding.record, RECORD_LONGEST), shortened(finding.cause, CAUSE_LONGEST)
-            same = (exception.c.type == finding.type, exception.c.connection == finding.connection, exception.c.record == record,
-                    exception.c.cause == cause, exception.c.state == OPEN)
             values = {"evidence": finding.evidence, "last_seen_at": now, "waits_on": finding.waits_on}
-            again = sa.update(exception).where(*same).values(count=exception.c.count + 1, **values)
-            if tx.execute(again).rowcount:
+            again = {"kind": finding.type, "of": finding.connection, "about": record, "because": cause} | values
+            if tx.execute(_AGAIN, again).rowcount:
                 continue
             if tx.execute(self._database.insert(exception).values(
                 exception_id=self._make_id(), type=finding.type, owner=kind.owner, severity=kind.severity, connection=finding.connection,
@@ -41,15 +39,13 @@ class Exceptions:
             ).on_conflict_do_nothing(index_elements=["type", "connection", "record", "cause"], index_where=sa.text("state = 'open'"))).rowcount:
                 opened += 1
             else:  # another process opened it between our two steps (PostgreSQL)
-                tx.execute(again)
+                tx.execute(_AGAIN, again)
         return opened
 
     def settle(self, tx: Connection, connection: str, record: str, types: Iterable[str], keep: Iterable[tuple[str, str]], actor: str, reason: str) -> int:
         """Resolve what no longer holds for this record: open, of these types, and not among `keep` (type, cause)."""
         kept, settled = {(kind, shortened(cause, CAUSE_LONGEST)) for kind, cause in keep}, 0
-        for row in tx.execute(sa.select(exception).where(
-                exception.c.connection == connection, exception.c.record == shortened(record, RECORD_LONGEST), exception.c.state == OPEN,
-                exception.c.type.in_(list(types)))).all():
+        for row in tx.execute(_OPEN_ABOUT, {"of": connection, "about": shortened(record, RECORD_LONGEST), "kinds": list(types)}).all():
             if (row.type, row.cause) not in kept:
                 settled += self.resolve(tx, row.exception_id, actor, reason)
         return settled
@@ -63,15 +59,13 @@ class Exceptions:
 
     def settle_cause(self, tx: Connection, type_name: str, connection: str, record: str, cause: str, actor: str, reason: str) -> int:
         """Resolve the one that is open for exactly this cause, if it is."""
-        found = tx.execute(sa.select(exception.c.exception_id).where(
-            exception.c.type == type_name, exception.c.connection == connection, exception.c.record == shortened(record, RECORD_LONGEST),
-            exception.c.cause == shortened(cause, CAUSE_LONGEST), exception.c.state == OPEN)).scalar()
+        found = tx.execute(_OPEN_FOR, {"kind": type_name, "of": connection, "about": shortened(record, RECORD_LONGEST),
+                                       "because": shortened(cause, CAUSE_LONGEST)}).scalar()
         return int(found is not None and self.resolve(tx, found, actor, reason))
 
     def open_of(self, tx: Connection, type_name: str, connection: str = "") -> list[Row[Any]]:
         """What is open of one type, oldest first."""
-        wanted = sa.select(exception).where(exception.c.type == type_name, exception.c.state == OPEN).order_by(exception.c.opened_at, exception.c.exception_id)
-        return list(tx.execute(wanted.where(exception.c.connection == connection) if connection else wanted))
+        return list(tx.execute(_OPEN_OF_ONE if connection else _OPEN_OF, {"kind": type_name} | ({"of": connection} if connection else {})))
 
     def get(self, tx: Connection, exception_id: str) -> Row[Any] | None:
         """One exception, open or not."""
@@ -110,3 +104,14 @@ def _ship_by(tx: Connection, finding: Finding) -> datetime | None:
     said = tx.execute(sa.select(order_book.c.order["ship_by"].as_string()).where(
         order_book.c.connection == finding.connection, order_book.c.order_id == finding.record)).scalar()
     return datetime.fromisoformat(said) if said else None
+
+
+# asked in every run: built once
+_OPEN_OF = sa.select(exception).where(exception.c.type == sa.bindparam("kind"), exception.c.state == OPEN).order_by(exception.c.opened_at, exception.c.exception_id)
+_OPEN_OF_ONE = _OPEN_OF.where(exception.c.connection == sa.bindparam("of"))
+_ABOUT = (exception.c.connection == sa.bindparam("of"), exception.c.record == sa.bindparam("about"), exception.c.state == OPEN)
+_OPEN_ABOUT = sa.select(exception).where(*_ABOUT, exception.c.type.in_(sa.bindparam("kinds", expanding=True)))
+_SAME = (*_ABOUT, exception.c.type == sa.bindparam("kind"), exception.c.cause == sa.bindparam("because"))
+_OPEN_FOR = sa.select(exception.c.exception_id).where(*_SAME)
+_AGAIN = sa.update(exception).where(*_SAME).values(
+    {"count": exception.c.count + 1} | {name: sa.bindparam(name) for name in ("evidence", "last_seen_at", "waits_on")})

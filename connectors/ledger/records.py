@@ -23,21 +23,30 @@ KEY_LONGEST = 400
 AT_WORK = "at work"  # a run's outcome while its turn lasts; '' while it waits for it
 
 
+# asked in every run: built once
+_REACHED = sa.select(watermark.c.reached_at).where(watermark.c.feed == sa.bindparam("of"))
+_ALL_TABLES = sa.select(mapping.c.table_name, mapping.c.fields).where(mapping.c.valid_to.is_(None)).order_by(mapping.c.mapping_id)
+_TABLE = sa.select(mapping.c.fields).where(mapping.c.table_name == sa.bindparam("of"), mapping.c.valid_to.is_(None)).order_by(mapping.c.mapping_id)
+_SEEN = sa.select(inbox.c.sha256).where(inbox.c.key == sa.bindparam("of"))
+_NOTE = sa.insert(timeline)
+
+
 class Watermarks:
     """How far each feed has been taken in. Never passes an unprocessed record, never goes back."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+        self._clock = clock
+        reaches = database.insert(watermark)
+        further = sa.case((reaches.excluded.reached_at > watermark.c.reached_at, reaches.excluded.reached_at), else_=watermark.c.reached_at)
+        self._reach = reaches.on_conflict_do_update(index_elements=[watermark.c.feed], set_={"reached_at": further, "updated_at": reaches.excluded.updated_at})
 
     def read(self, tx: Connection, feed: str) -> datetime | None:
         """None: never taken in."""
-        return tx.execute(sa.select(watermark.c.reached_at).where(watermark.c.feed == feed)).scalar()
+        return tx.execute(_REACHED, {"of": feed}).scalar()
 
     def reach(self, tx: Connection, feed: str, reached_at: datetime) -> None:
         """Everything before this moment is in the ledger."""
-        reaches = self._database.insert(watermark).values(feed=feed, reached_at=reached_at, updated_at=self._clock.now())
-        further = sa.case((reaches.excluded.reached_at > watermark.c.reached_at, reaches.excluded.reached_at), else_=watermark.c.reached_at)
-        tx.execute(reaches.on_conflict_do_update(index_elements=[watermark.c.feed], set_={"reached_at": further, "updated_at": reaches.excluded.updated_at}))
+        tx.execute(self._reach, {"feed": feed, "reached_at": reached_at, "updated_at": self._clock.now()})
 
 
 class Mappings:
@@ -48,13 +57,12 @@ class Mappings:
 
     def current(self, tx: Connection, table: str) -> pd.DataFrame:
         """The table as it holds now: a frame of its contract."""
-        found = tx.execute(sa.select(mapping.c.fields).where(mapping.c.table_name == table, mapping.c.valid_to.is_(None)).order_by(mapping.c.mapping_id))
-        return TABLES[table].frame(found.scalars())
+        return TABLES[table].frame(tx.execute(_TABLE, {"of": table}).scalars())
 
     def all_current(self, tx: Connection) -> dict[str, pd.DataFrame]:
         """Every table, in one look."""
         rows: dict[str, list[dict[str, str]]] = {table: [] for table in TABLES}
-        for row in tx.execute(sa.select(mapping.c.table_name, mapping.c.fields).where(mapping.c.valid_to.is_(None)).order_by(mapping.c.mapping_id)):
+        for row in tx.execute(_ALL_TABLES):
             rows[row.table_name].append(row.fields)
         return {table: TABLES[table].frame(found) for table, found in rows.items()}
 
@@ -120,7 +128,7 @@ class Inbox:
 
     def seen(self, tx: Connection, key: str) -> str | None:
         """The hash this key came with before, or None."""
-        return tx.execute(sa.select(inbox.c.sha256).where(inbox.c.key == shortened(key, KEY_LONGEST))).scalar()
+        return tx.execute(_SEEN, {"of": shortened(key, KEY_LONGEST)}).scalar()
 
     def arrivals(self, tx: Connection, key: str) -> list[Row[Any]]:
         """What came under this key: the first of it."""
@@ -157,7 +165,7 @@ class Timeline:
 
     def note(self, tx: Connection, connection: str, order_id: str, what: str, actor: str, detail: str = "") -> None:
         """One thing that happened. No personal data in `detail`."""
-        tx.execute(sa.insert(timeline).values(at=self._clock.now(), connection=connection, order_id=order_id, what=what, actor=actor, detail=detail))
+        tx.execute(_NOTE, {"at": self._clock.now(), "connection": connection, "order_id": order_id, "what": what, "actor": actor, "detail": detail})
 
     def of(self, tx: Connection, connection: str, order_id: str) -> list[Row[Any]]:
         """The order's timeline."""

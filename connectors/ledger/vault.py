@@ -39,6 +39,14 @@ def new_master_key() -> str:
     return base64.urlsafe_b64encode(AESGCM.generate_key(bit_length=256)).decode()
 
 
+# asked for every order: built once
+_ITEM = (vault_item.c.subject == sa.bindparam("of"), vault_item.c.name == sa.bindparam("named"))
+_WRAPPED = sa.select(vault_key.c.wrapped).where(vault_key.c.subject == sa.bindparam("of"))
+_SEALED = sa.select(vault_item.c.sealed).where(*_ITEM)
+_SEAL = sa.insert(vault_item)
+_SEAL_AGAIN = sa.update(vault_item).where(*_ITEM).values(sealed=sa.bindparam("content"), sealed_at=sa.bindparam("at"))
+
+
 class Vault:
     """Seals and opens. `subject` is what a key belongs to ('bigcommerce-uk/1001'), `name` one thing under it."""
 
@@ -58,14 +66,14 @@ class Vault:
         key, name = self._key(tx, subject, make=True), shortened(name, NAME_LONGEST)
         nonce = os.urandom(NONCE_BYTES)
         sealed = nonce + AESGCM(key).encrypt(nonce, content, f"{subject}|{name}".encode())
-        where = (vault_item.c.subject == subject, vault_item.c.name == name)
-        if not tx.execute(sa.update(vault_item).where(*where).values(sealed=sealed, sealed_at=self._clock.now())).rowcount:
-            tx.execute(sa.insert(vault_item).values(subject=subject, name=name, sealed=sealed, sealed_at=self._clock.now()))
+        now = self._clock.now()
+        if not tx.execute(_SEAL_AGAIN, {"of": subject, "named": name, "content": sealed, "at": now}).rowcount:
+            tx.execute(_SEAL, {"subject": subject, "name": name, "sealed": sealed, "sealed_at": now})
 
     def open(self, tx: Connection, subject: str, name: str, actor: str, why: str) -> bytes | None:
         """The content, or None when there never was one. The look is logged with the caller's transaction. Raises VaultShut."""
         name = shortened(name, NAME_LONGEST)
-        sealed = tx.execute(sa.select(vault_item.c.sealed).where(vault_item.c.subject == subject, vault_item.c.name == name)).scalar()
+        sealed = tx.execute(_SEALED, {"of": subject, "named": name}).scalar()
         if sealed is None:
             if self._wrapped(tx, subject) == SHREDDED:
                 raise _shredded(subject)
@@ -124,7 +132,7 @@ class Vault:
         return broken if head in heads else [*broken, 0]
 
     def _wrapped(self, tx: Connection, subject: str) -> bytes | None:
-        return tx.execute(sa.select(vault_key.c.wrapped).where(vault_key.c.subject == subject)).scalar()
+        return tx.execute(_WRAPPED, {"of": subject}).scalar()
 
     def _key(self, tx: Connection, subject: str, make: bool = False) -> bytes:
         wrapped = self._wrapped(tx, subject)

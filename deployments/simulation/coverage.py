@@ -15,7 +15,7 @@ WRITTEN = ("F22", "F23", "F24", "F25", "F26")
 ORDERS: dict[str, tuple[str, ...]] = {
     "dispatch_confirmation": (*CALL, *AT_POINTS), "order_completion": (*CALL, "F11", *AT_POINTS), "fulfilment_request": ("F3", "F19", *AT_POINTS),
     "acknowledgement": ("F3", "F19", *AT_POINTS), "filing away": ("F3", *AT_POINTS), "file 945": WRITTEN, "file 997": WRITTEN,
-    "read orders": (*READ, "F11", "F12"), "read shipments": (*READ, "F13"), "read files": ("F1",), "ledger": ("F18",), "process": ("F15", "F20", "F21"),
+    "look before dispatch_confirmation": AT_POINTS, "read orders": (*READ, "F11", "F12"), "read shipments": (*READ, "F13"), "read files": ("F1",), "ledger": ("F18",), "process": ("F15", "F20", "F21"),
 }
 STOCK: dict[str, tuple[str, ...]] = {
     "stock_update": (*CALL, "F11", *AT_POINTS), "read inventory": (*READ, "F13"), "read catalogue": READ, "file 846": WRITTEN, "file 947": WRITTEN,
@@ -23,10 +23,11 @@ STOCK: dict[str, tuple[str, ...]] = {
 }
 RETURNS: dict[str, tuple[str, ...]] = {
     "refund": (*CALL, *AT_POINTS), "read quote": READ, "read refunds": (*READ, "F13"), "file 944": WRITTEN, "return_notice": ("F3", "F19", *AT_POINTS),
+    "look before refund": AT_POINTS,
 }
 THEMES = ({"orders": ORDERS, "stock": STOCK, "returns": RETURNS})
 CELLS = {effect: faults for theme in THEMES.values() for effect, faults in theme.items()}
-AIMED_AT = 4  # cells of each of its themes that one world aims at
+AIMED_AT = 8  # cells of each of its themes that one world aims at
 NTH_MAX = 3  # ... at the first, second or third call of that effect
 WORLDS_MIN = 400  # a swarm must be so large before thin cells count
 LEAST_OF_WORLDS = 100  # ... and then every cell must have been struck once in so many worlds

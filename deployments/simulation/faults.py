@@ -25,6 +25,8 @@ PROCESS = (CRASH, TWO_RUNS, PAUSED, ENDED, LOCKED, RESTORED, SKEW)
 EVERY_FAULT = tuple(dict.fromkeys((*HTTP, *FILES, *WRITES, *FEEDS, *PROCESS)))
 DOUBTFUL = (TIMEOUT_BEFORE, TIMEOUT_AFTER, LATE_COMMIT, ERROR_BEFORE, ERROR_AFTER, GARBLED)
 MUTATING = 4  # how much likelier a call that changes something is struck
+WAIT_SECONDS = 20  # what a 429 of the shop's asks for
+GROWING_SECONDS = 100  # how long a file of the partner's may grow under its name
 NEVER_TWICE = ("dispatch_confirmation", "refund")  # the vendor has no key: documented, see docs/proof.md
 FOLLOWED_BY_STALE = 0.5  # how often the reads after a doubt are stale, where this world knows stale reads
 READ_BACKS = ("read shipments", "read refunds", "read inventory", "read market order", "read market listings")
@@ -158,7 +160,7 @@ class SandboxFaults(Faults):
     """A sandbox's faults, decided by the world's weather."""
 
     def __init__(self, weather: Weather, effect_of: "Effects", late_seconds: float, candidates: tuple[str, ...]) -> None:
-        super().__init__(late_seconds=late_seconds)
+        super().__init__(late_seconds=late_seconds, wait_seconds=WAIT_SECONDS, growing_seconds=GROWING_SECONDS)
         self._weather, self._effect_of, self._candidates = weather, effect_of, candidates
 
     def strike(self, what: str) -> str:

@@ -181,8 +181,6 @@ def _call_off_when_it_is_there(world: World, number: int) -> None:
     if world.shop.books()["orders"][number]["status_id"] != 11:
         return
     if any(copy["storefront_order"] == str(number) for copies in world.site.books()["orders"].values() for copy in copies):
-        world.shop.cancel_order(number)
-        world.cancelled.add(number)
-        world.kernel.tell(f"the customer cancels order {number}")
+        world.cancels(number)
         return
     world.kernel.later(POLL, lambda: _call_off_when_it_is_there(world, number))

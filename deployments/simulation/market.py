@@ -72,6 +72,7 @@ class MarketWorld(World):
 
     storefront: str = MARKET
     location: str = DEFAULT_CHANNEL
+    forgets_one_in: int = 0
     kinds: dict[str, int] = field(default_factory=lambda: PARCELS)
     born_theirs: set[str] = field(default_factory=set)
     changed_hands: dict[str, datetime] = field(default_factory=dict)

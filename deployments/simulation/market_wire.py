@@ -49,6 +49,8 @@ class MarketFaults(SandboxFaults):
 class MarketTransport(SimTransport):
     """One process's way to the marketplace: a point before and after each request, and the witness of every change."""
 
+    has_one_budget = False  # each kind of request has a bucket of its own
+
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """One request."""
         path, wire, worker = request.url.path, self._world.wire, self._worker

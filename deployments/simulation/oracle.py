@@ -11,9 +11,10 @@ from typing import Any
 
 from deployments import demo_checks
 from deployments.demo_orders import Period
-from deployments.simulation import oracle_money, oracle_returns, oracle_stock
+from deployments.simulation import oracle_money, oracle_orders, oracle_returns, oracle_stock
 from deployments.simulation.world import CANARIES, KITS
 
+CANCELLED = 5  # the shop's status
 HELD_UP = ("F14", "F15", "F16", "F17", "F18", "F20", "F21")
 OTHERWISE = {"every_parcel_is_read_at_the_storefront_once", "units_asked_equal_units_ordered", "storefront_shipped_what_the_warehouse_shipped", "personal_data_is_only_in_the_vault",
              "control_numbers_are_used_once", "no_confirmed_effect_without_its_order"}
@@ -27,7 +28,9 @@ AS_THEY_HAPPEN = {
     "watermarks never go back": "27, in the ledger", "watermarks never pass a record that is not taken in": "27, in the ledger: against what the lists said",
     "older stock never wins": "11, 12, on the wire and in the ledger", "published stock is never negative": "13, on the wire", "published stock is what could be there": "13, 14, on the wire",
     "shipped never exceeds ordered": "4, after every turn", "every world comes to rest": "28", "no error is a bug of ours": "8: fail closed, and by name",
-    "running everything again changes nothing": "33",
+    "running everything again changes nothing": "33", "what the ledger says is what was heard": "17, 28, in the ledger: against what the wire answered to this claim",
+    "nothing is sent on a claim that has ended": "18, on the wire", "who is asked to wait waits": "29, on the wire", "an effect says the same for ever": "17, in the ledger", "a file is whole before it has its name": "21, on the disk",
+    "what is resolved stays as it is": "26, in the ledger", "nothing is told before it has left": "4, on the wire", "an order is called shipped when all of it is": "D1, on the wire", "people are forgotten in time": "31, a month after the end",
 }
 
 
@@ -40,7 +43,8 @@ def at_every_step(world: Any) -> Found:
 def at_the_end(world: Any) -> Found:
     """Asked once, at rest."""
     books = demo_checks.Books(world.shop.books(), world.site.books())
-    evidence = demo_checks.Evidence(_Ledgered(world), books, Period([]), world.cancelled)
+    lost = {number for number in world.crossed if books.storefront["orders"][number]["status_id"] != CANCELLED}  # overwritten on the way: the shop says shipped
+    evidence = demo_checks.Evidence(_Ledgered(world), books, Period([]), world.cancelled - lost)
     found: Found = []
     for check in demo_checks.CHECKS:
         if check.__name__ not in OTHERWISE:
@@ -87,7 +91,7 @@ def units_asked_are_units_ordered(world: Any, e: demo_checks.Evidence) -> Iterat
         for copy in e.live(str(number)):
             if _refused_in_silence(world, e, str(number)):
                 continue
-            if str(number) in e.cancelled or e.open_types(str(number)) & {"edited_after_export", "rejected_by_warehouse", "cancel_refused"}:
+            if str(number) in e.cancelled or e.open_types(str(number)) & {"edited_after_export", "rejected_by_warehouse", "cancel_refused", "unacknowledged"}:
                 continue
             ordered, asked = Counter(), Counter()
             for line in e.goods(order).values():
@@ -99,9 +103,19 @@ def units_asked_are_units_ordered(world: Any, e: demo_checks.Evidence) -> Iterat
 
 
 def _refused_in_silence(world: Any, e: demo_checks.Evidence, order_id: str) -> bool:
-    """A partner that acknowledges nothing came too late to follow a change: our book says 'partly shipped' for ever, which the watch of stuck orders tells."""
-    return not world.partner.acknowledges and any(row.kind == "fulfilment_change" and row.record == order_id for row in e.effects) and any(
-        row.state == "partly_shipped" for row in e.requests.values() if row.order_id == order_id)
+    """A partner that acknowledges nothing came too late to follow a change: our book says 'partly shipped' for ever, which the watch of stuck orders
+    tells; or more has left than the order still holds, which was on a desk."""
+    return not world.partner.acknowledges and any(row.kind == "fulfilment_change" and row.record == order_id for row in e.effects) and (
+        bool(_beyond_the_order(e, order_id)) or any(row.state == "partly_shipped" for row in e.requests.values() if row.order_id == order_id))
+
+
+def _beyond_the_order(e: demo_checks.Evidence, order_id: str) -> Counter:
+    """Units that left and no line of the order takes, as they were told to a person, whatever he made of it since."""
+    found: Counter = Counter()
+    for row in e.exceptions:
+        if row.type in ("over_shipped", "line_unmatched") and row.record == order_id:
+            found[row.evidence["warehouse_sku"]] += row.evidence.get("too_many") or row.evidence.get("quantity", 0)
+    return found
 
 
 def units_shown_are_units_shipped(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
@@ -109,7 +123,7 @@ def units_shown_are_units_shipped(world: Any, e: demo_checks.Evidence) -> Iterat
     for number, order in e.orders.items():
         if e.open_types(str(number)) & {"carrier_unmapped", "over_shipped", "line_unmatched", "advice_changed", "return_unexpected", "edited_after_export"}:
             continue
-        left, told = Counter(), Counter()
+        left, told = Counter(), _beyond_the_order(e, str(number))
         for copy in (copy for reference in e.references_of.get(str(number), []) for copy in e.at_warehouse[reference]):
             for line in copy["lines"].values():
                 left[line["sku"]] += line["shipped"]
@@ -217,7 +231,6 @@ def personal_data_is_nowhere_in_the_clear(world: Any, e: demo_checks.Evidence) -
     """30: the canaries are in no table, exception or snapshot; what is sealed cannot be read."""
     content = world.ledger.database.content()
     yield from (f"the ledger has {canary.decode()}" for canary in CANARIES if canary in content)
-    yield from (f"a log or an error has {canary.decode()}" for canary in CANARIES if any(canary.decode() in line for line in world.kernel.story if " Bug" in line))
 
 
 def an_edit_is_followed_before_it_ships(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
@@ -237,4 +250,5 @@ def an_edit_is_followed_before_it_ships(world: Any, e: demo_checks.Evidence) -> 
 
 CHECKS = (an_edit_is_followed_before_it_ships, every_parcel_is_shown_once, units_asked_are_units_ordered, units_shown_are_units_shipped, one_warehouse_order_each, control_numbers_reach_the_warehouse_once,
           what_is_confirmed_is_there, cut_off_files_are_set_aside, hostile_names_are_told, the_book_knows_every_order, exceptions_are_told_once,
-          held_means_an_exception, personal_data_is_nowhere_in_the_clear, *oracle_stock.CHECKS, *oracle_money.CHECKS, *oracle_returns.CHECKS)
+          held_means_an_exception, personal_data_is_nowhere_in_the_clear, *oracle_orders.CHECKS, *oracle_stock.CHECKS, *oracle_money.CHECKS,
+          *oracle_returns.CHECKS)

@@ -160,7 +160,7 @@ def announced_returns_reach_the_warehouse_once(world: Any, e: Evidence) -> Itera
     """R4, 5: the warehouse hears of a return when it is approved, once, and never before."""
     state = {row.rma: row.state for row in e.house.ledger.table("rma").itertuples()}
     for number, notice in e.books.warehouse["notices"].items():
-        if notice["set"] == "180" and (state.get(number) not in ("approved", "closed") or notice["copies"] > 1) and not world.excused:
+        if notice["set"] == "180" and (state.get(number) not in ("approved", "closed") or notice["copies"] > 1):
             yield f"return {number} is {state.get(number)}, the warehouse was told {notice['copies']} times"
 
 

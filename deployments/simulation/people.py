@@ -9,7 +9,7 @@ from typing import Any
 from connectors.house import House
 from connectors.kit.errors import BadConfiguration
 from contracts.exceptions import APPROVE_RETURN, CHOOSE_ORDER, DONE, REFUND_IT, REFUSE_RETURN, RESEND
-from deployments.demo_world import EU_FACILITY, STOREFRONT, UK_FACILITY, WAREHOUSE, tables
+from deployments.demo_world import EU_FACILITY, FORGOTTEN_METHOD, STOREFRONT, UK_FACILITY, WAREHOUSE, tables
 from deployments.simulation import goods
 from deployments.simulation.kernel import BEGIN, Worker
 from deployments.simulation.world import ADDRESS, KITS, RULES, SKUS, World
@@ -19,6 +19,7 @@ PRICES = ("2.55", "0.99", "3.33", "10.00", "7.77", "1.01")
 FORGOTTEN_RULE = f"{STOREFRONT},{WAREHOUSE},U,50,keep apart,no\n"
 REMEDIES = {"return_unmatched": CHOOSE_ORDER, "rma_not_approved": APPROVE_RETURN, "refund_declined": REFUND_IT, "refund_over_cap": REFUND_IT, "rejected_by_storefront": RESEND,
             "return_unexpected": DONE, "document_malformed": DONE, "over_shipped": DONE, "line_unmatched": DONE}
+FOR_GOOD = ("left to ship", "the order's status is")  # refused so: nobody here sets such an order back, it stays with whoever talks to the customer
 
 
 def populate(world: World, orders_max: int, trading: timedelta) -> None:
@@ -26,9 +27,15 @@ def populate(world: World, orders_max: int, trading: timedelta) -> None:
     dice, kernel, seconds = world.kernel.dice("customers"), world.kernel, trading.total_seconds()
     for _ in range(dice.randint(2, orders_max)):
         lines, head = _basket(world), _head(world)
-        kernel.later(dice.uniform(0, seconds / 2), lambda lines=lines, head=head: _order(world, lines, head))
+        method = FORGOTTEN_METHOD if kernel.dice("methods").random() < 0.12 else ADDRESS["shipping_method"]
+        kernel.later(dice.uniform(0, seconds / 2), lambda lines=lines, head=head, method=method: _order(world, lines, head, method))
     for _ in range(6 if world.has("minds") else 2):
         kernel.later(dice.uniform(0, seconds), lambda: _change_mind(world))
+    if world.has("minds"):
+        _watch_the_packing(world, set())
+    strays = kernel.dice("strays")
+    if strays.random() < 0.25:  # somebody keyed an order in at the site itself
+        kernel.later(strays.uniform(60, seconds), lambda: world.site.ship_stray(f"DESK{strays.randint(10, 99)}", UK_FACILITY, strays.choice(SKUS), strays.randint(1, 3)))
     if world.has("returns"):
         for _ in range(dice.randint(2, 5)):
             kernel.later(dice.uniform(seconds * 0.35, seconds), lambda: _send_back(world))
@@ -42,9 +49,10 @@ def populate(world: World, orders_max: int, trading: timedelta) -> None:
 
 def _basket(world: World) -> list[dict[str, Any]]:
     dice = world.kernel.dice("customers")
-    lines = [{"sku": sku, "name": sku, "quantity": dice.randint(1, 5), "price": dice.choice(PRICES), "product_id": 1}
+    many = (2, 2, 3, 4, 4) if world.has("parcels") else (1, 2, 3, 4, 5)  # even ones make two boxes of the same content
+    lines = [{"sku": sku, "name": sku, "quantity": dice.choice(many), "price": dice.choice(PRICES), "product_id": 1}
              for sku in dice.sample((*SKUS, *KITS), dice.randint(1, 3))]
-    if dice.random() < 0.15:  # the same article twice: several lines of one SKU are filled in order
+    if dice.random() < (0.3 if world.has("parcels") else 0.15):  # the same article twice: several lines of one SKU are filled in order
         lines.append({**lines[0], "quantity": dice.randint(1, 3)})
     if dice.random() < 0.3:
         lines.append({"sku": "POST", "name": "Postage", "quantity": 1, "price": "4.95", "product_id": 1})
@@ -58,8 +66,8 @@ def _head(world: World) -> dict[str, str]:
     return {"shipping_cost": dice.choice(("0", "0", "3.99")), "discount": dice.choice(("0", "0", "0", "0.50"))}
 
 
-def _order(world: World, lines: list[dict[str, Any]], head: dict[str, str]) -> None:
-    number = world.shop.place_order(lines, [ADDRESS], status_id=11, currency="GBP", **head)
+def _order(world: World, lines: list[dict[str, Any]], head: dict[str, str], method: str) -> None:
+    number = world.shop.place_order(lines, [ADDRESS | {"shipping_method": method}], status_id=11, currency="GBP", **head)
     world.discounts[number] = head["discount"]
     world.kernel.tell(f"a customer places order {number}")
 
@@ -72,9 +80,7 @@ def _change_mind(world: World) -> None:
     asked = [number for number in waiting if any(copies[0]["storefront_order"] == str(number) for copies in world.site.books()["orders"].values())]
     number = dice.choice(asked if asked and dice.random() < 0.7 else waiting)  # a mind that changes too late is the hard one
     if dice.random() < 0.4:
-        world.shop.cancel_order(number)
-        world.cancelled.add(number)
-        world.kernel.tell(f"the customer cancels order {number}")
+        world.cancels(number)
         return
     line_id, line = dice.choice(sorted(known[number]["lines"].items()))
     how = dice.random()
@@ -88,6 +94,27 @@ def _change_mind(world: World) -> None:
         world.shop.edit_order(number, address={"street_1": f"{dice.randint(2, 9)} Canary Row"})
     world.edits[number] += 1
     world.kernel.tell(f"the customer edits order {number}")
+
+
+def _watch_the_packing(world: World, seen: set[str]) -> None:
+    """The hardest moment to change one's mind: the parcel has left, and the shop does not know yet."""
+    dice, orders = world.kernel.dice("late minds"), world.shop.lines_now
+    for reference, copies in sorted(world.site.orders_now.items()):
+        if reference in seen or not copies[0].parcels:
+            continue
+        seen.add(reference)
+        number, roll = int(copies[0].storefront_order), dice.random()
+        if roll > 0.7 or number in world.cancelled or world.shop.books()["orders"][number]["status_id"] != 11:
+            continue
+        if roll < 0.35:
+            world.cancels(number)
+        else:
+            line_id, line = min(orders[number].items())
+            world.shop.edit_order(number, quantities={line_id: line["quantity"] + 1})
+            world.edits[number] += 1
+            world.kernel.tell(f"the customer edits order {number}")
+    if not world.is_closed:
+        world.kernel.later(20, lambda: _watch_the_packing(world, seen))
 
 
 def _send_back(world: World) -> None:
@@ -159,7 +186,8 @@ def operates(world: World, trading: timedelta) -> Callable[[House, Worker], None
             return
         is_late = world.kernel.at >= BEGIN + trading * 0.8
         if is_late and not world.look("SELECT 1 FROM mapping WHERE actor = 'operator' AND table_name = 'carriers'"):
-            for table, csv in (("return_rules", RULES + FORGOTTEN_RULE), ("carriers", tables(mended=True)["carriers"])):
+            mended = tables(mended=True)
+            for table, csv in (("return_rules", RULES + FORGOTTEN_RULE), ("ship_methods", mended["ship_methods"]), ("carriers", mended["carriers"])):
                 mappings.change_mapping(house, table, csv, "operator")
         if world.has("returns") and not world.weather.is_calm:
             _announce(world, house, dice)
@@ -199,6 +227,8 @@ def _clear(world: World, house: House, dice: Any) -> None:
         if remedy is None or dice.random() < 0.25 and not world.weather.is_calm:
             continue
         if row.type == "refund_declined" and "effect" not in row.evidence:
+            continue
+        if row.type == "rejected_by_storefront" and any(said in str(row.evidence.get("said")) for said in FOR_GOOD):
             continue
         order = f"{STOREFRONT} {world.came_back.get(row.evidence.get('document'), '')}" if remedy == CHOOSE_ORDER else ""
         if remedy == APPROVE_RETURN and dice.random() < 0.3:

@@ -1,5 +1,6 @@
 """What happens in a world: customers, workers, a warehouse, weather; then it heals, drains, and is judged."""
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from deployments.simulation import coverage, goods, market_coverage, market_oracle, market_people, oracle
+from deployments.simulation import coverage, goods, market_coverage, market_oracle, market_people, oracle, oracle_orders
 from deployments.simulation.faults import Strike, Weather, drawn
 from deployments.simulation.kernel import BEGIN, Kernel, Livelock
 from deployments.simulation.market import MarketWorld
@@ -16,7 +17,7 @@ from deployments.simulation.people import operates, populate
 from deployments.simulation.staff import EVERY, Bug, staff
 from deployments.simulation.world import LEASE, NASTINESS, QUIET, VARIANTS, World
 
-DRAIN_MAX = timedelta(hours=24)
+DRAIN_MAX, LOOK_EVERY = timedelta(hours=24), timedelta(seconds=100)
 STORY_MAX = 60
 MARKETPLACE, ONE_IN, THIS_ONE = "marketplace", 10, 8
 
@@ -90,15 +91,29 @@ def play(seed: int, scenario: Scenario = Scenario()) -> Outcome:
     dice = kernel.dice("kind of world")
     nastiness = scenario.nastiness or dice.choice(NASTINESS)
     world = (MarketWorld if is_market else World)(kernel, sky, themes, nastiness, dice.choice(VARIANTS)).open()
-    outcome = Outcome(seed, themes=themes)
+    outcome, ear = Outcome(seed, themes=themes), _Ear(world.said)
+    logging.getLogger().addHandler(ear)
     try:
         _begin(world, scenario)
         kernel.after_turn.append(lambda: outcome.violations.extend(_named(world, _judge(world).at_every_step(world))))
         outcome.violations += _named(world, _lived(world, scenario))
         _account(world, outcome)
     finally:
+        logging.getLogger().removeHandler(ear)
         world.close()
     return outcome
+
+
+class _Ear(logging.Handler):
+    """Hears every line of every log."""
+
+    def __init__(self, said: list[str]) -> None:
+        super().__init__()
+        self._said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Kept, to be searched."""
+        self._said.append(record.getMessage())
 
 
 def _begin(world: World, scenario: Scenario) -> None:
@@ -123,7 +138,8 @@ def _lived(world: World, scenario: Scenario) -> list[tuple[str, str]]:
         _heal(world)
         _drain(world)
         _close_the_books(world)
-        return [*_judge(world).at_the_end(world), *_again(world)]
+        found = [*_judge(world).at_the_end(world), *_again(world)]
+        return found if world.has(MARKETPLACE) else [*found, *oracle_orders.people_are_forgotten_in_time(world)]
     except Livelock as error:
         return [("every world comes to rest", str(error))]
     except Bug as error:
@@ -160,11 +176,13 @@ def _heal(world: World) -> None:
 
 def _drain(world: World, is_last: bool = False) -> None:
     """Until nothing is owed, in doubt or to be picked (at last: and a whole round brought no change). Raises Livelock when that takes longer than a day."""
-    until = world.kernel.at + DRAIN_MAX
-    while world.kernel.at < until:
-        before = world.wire.mutations
-        world.kernel.run(world.kernel.at + timedelta(seconds=QUIET + LEASE + EVERY))
-        if _is_at_rest(world) and not (is_last and world.wire.mutations != before):
+    began = changed = world.kernel.at
+    before, whole_round = world.wire.mutations, timedelta(seconds=QUIET + LEASE + EVERY)
+    while world.kernel.at < began + DRAIN_MAX:
+        world.kernel.run(world.kernel.at + LOOK_EVERY)
+        if world.wire.mutations != before:
+            before, changed = world.wire.mutations, world.kernel.at
+        if world.kernel.at - (changed if is_last else began) >= whole_round and _is_at_rest(world):
             return
     raise Livelock(f"after a day of peace: {list(unfinished(world))[:3]}")
 
@@ -194,10 +212,12 @@ def _is_at_rest(world: World) -> bool:
 
 def unfinished(world: World) -> Iterator[str]:
     """Effects that have not come to their end or are not proven yet, and figures that are owed."""
-    for row in world.look("SELECT effect_id, state, kind, verified_at FROM effect"):
+    chased = {row["record"] for row in world.look("SELECT record FROM exception WHERE type = 'unacknowledged' AND state = 'open'")}
+    for row in world.look("SELECT effect_id, state, kind, record, verified_at FROM effect"):
         if row["state"] in ("PLANNED", "IN_FLIGHT", "UNKNOWN"):
             yield f"{row['effect_id']} {row['state']}"
-        elif row["state"] == "CONFIRMED" and row["verified_at"] is None and row["kind"] in ("fulfilment_request", "dispatch_confirmation", "refund"):
+        elif row["state"] == "CONFIRMED" and row["verified_at"] is None and row["kind"] in ("fulfilment_request", "dispatch_confirmation", "refund") \
+                and not (row["kind"] == "fulfilment_request" and row["record"] in chased):
             yield f"{row['effect_id']} is not proven"
     if world.has("stock"):
         for row in world.look("SELECT location, sku FROM stock_desired WHERE is_owed AND withheld = '' AND (sent_quantity IS NULL OR sent_quantity <> quantity OR effect_id <> '')"):

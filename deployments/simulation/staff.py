@@ -85,7 +85,8 @@ def _back_up(world: World) -> None:
         world.kernel.kill_all()
         world.restore(content)
         known = {row["effect_id"] for row in world.look("SELECT effect_id FROM effect WHERE target = ? OR number > 0", world.storefront)}  # by what it can be read back
-        world.excused |= {row["record"] for effect_id, row in world.wire.sent[sent:] if effect_id not in known}
+        world.forgotten = {effect_id: row for effect_id, row in world.wire.sent[sent:] if effect_id not in known}
+        world.excused |= {row["record"] for row in world.forgotten.values()}
         world.forget_what_was_told()
         world.kernel.tell("the backup is put in place of the ledger")
 
@@ -110,6 +111,7 @@ def work(world: World, me: Worker, flow: Flow, every: float) -> None:
         except BadConfiguration as error:
             raise Bug(f"{me.name}: {error}") from error
         except WharfingerError as error:
+            world.said.append(str(error))
             world.kernel.tell(f"{me.name} ends: {type(error).__name__}")
         except Ended:
             me.crashes += 1

@@ -13,22 +13,25 @@ EDGES = {
     ("IN_FLIGHT", "BLOCKED"), ("UNKNOWN", "CONFIRMED"), ("UNKNOWN", "PLANNED"), ("UNKNOWN", "BLOCKED"), ("BLOCKED", "CONFIRMED"), ("BLOCKED", "PLANNED"),
     ("BLOCKED", "WITHDRAWN"),
 }
-ENDS_OF_A_CLAIM = ("PLANNED", "REJECTED", "UNKNOWN")
-_LOG = "CREATE TEMP TABLE IF NOT EXISTS seen_by_the_witness (n INTEGER PRIMARY KEY, what TEXT, id TEXT, a, b, c, d, e, f, g)"
+OPEN_ENDED = ("IN_FLIGHT", "UNKNOWN")
+TOLD_BY = '"told by"'  # the evidence of whoever was told by the far side itself, and needs no claim
+_LOG = "CREATE TEMP TABLE IF NOT EXISTS seen_by_the_witness (n INTEGER PRIMARY KEY, what TEXT, id TEXT, a, b, c, d, e, f, g, h, i)"
 _WATCHED = {  # name -> (when, what is written down)
-    "effect_changes": ("UPDATE ON main.effect WHEN old.state <> new.state OR old.fence <> new.fence OR old.number <> new.number OR old.payload_hash <> new.payload_hash",
-                       "'effect', new.effect_id, old.state, new.state, old.fence, new.fence, old.number, new.number, old.holder"),
-    "effect_begins": ("INSERT ON main.effect", "'effect begins', new.effect_id, new.state, new.fence, new.number, '', '', '', ''"),
-    "effect_goes": ("DELETE ON main.effect", "'gone', old.effect_id, '', '', '', '', '', '', ''"),
-    "exception_goes": ("DELETE ON main.exception", "'gone', old.exception_id, '', '', '', '', '', '', ''"),
-    "exception_changes": ("UPDATE ON main.exception WHEN old.state <> new.state OR old.count > new.count",
-                          "'exception', new.exception_id, old.state, new.state, new.resolved_by, new.reason, new.resolved_at, new.type, old.count > new.count"),
-    "watermark_moves": ("UPDATE ON main.watermark WHEN old.reached_at <> new.reached_at", "'watermark', new.feed, old.reached_at, new.reached_at, '', '', '', '', ''"),
-    "watermark_begins": ("INSERT ON main.watermark", "'watermark', new.feed, '', new.reached_at, '', '', '', '', ''"),
-    "feed_moves": ("UPDATE ON main.stock_feed", "'stock feed', new.facility, old.as_of, new.as_of, old.sequence, new.sequence, '', '', ''"),
+    "effect_changes": ("UPDATE ON main.effect WHEN old.state <> new.state OR old.fence <> new.fence OR old.number <> new.number OR old.not_before <> new.not_before",
+                       "'effect', new.effect_id, old.state, new.state, old.fence, new.fence, old.number, new.number, new.holder, new.kind, new.evidence"),
+    "effect_alters": ("UPDATE ON main.effect WHEN old.payload <> new.payload OR old.payload_hash <> new.payload_hash OR old.business_key <> new.business_key",
+                      "'effect alters', new.effect_id, '', '', '', '', '', '', '', '', ''"),
+    "effect_begins": ("INSERT ON main.effect", "'effect begins', new.effect_id, new.state, new.fence, new.number, '', '', '', '', '', ''"),
+    "effect_goes": ("DELETE ON main.effect", "'gone', old.effect_id, '', '', '', '', '', '', '', '', ''"),
+    "exception_goes": ("DELETE ON main.exception", "'gone', old.exception_id, '', '', '', '', '', '', '', '', ''"),
+    "exception_changes": ("UPDATE ON main.exception WHEN old.state <> new.state OR old.count <> new.count",
+                          "'exception', new.exception_id, old.state, new.state, new.resolved_by, new.reason, new.resolved_at, new.type, old.count > new.count, '', ''"),
+    "watermark_moves": ("UPDATE ON main.watermark WHEN old.reached_at <> new.reached_at", "'watermark', new.feed, old.reached_at, new.reached_at, '', '', '', '', '', '', ''"),
+    "watermark_begins": ("INSERT ON main.watermark", "'watermark', new.feed, '', new.reached_at, '', '', '', '', '', '', ''"),
+    "feed_moves": ("UPDATE ON main.stock_feed", "'stock feed', new.facility, old.as_of, new.as_of, old.sequence, new.sequence, '', '', '', '', ''"),
     "told_moves": ("UPDATE ON main.stock_desired WHEN new.sent_as_of IS NOT NULL AND old.sent_as_of IS NOT NULL",
-                   "'stock told', new.location || ' ' || new.sku, old.sent_as_of, new.sent_as_of, old.sent_sequence, new.sent_sequence, new.quantity, '', ''"),
-    "number_drawn": ("UPDATE ON main.control_number WHEN new.last <= old.last", "'number', new.stream, old.last, new.last, '', '', '', '', ''"),
+                   "'stock told', new.location || ' ' || new.sku, old.sent_as_of, new.sent_as_of, old.sent_sequence, new.sent_sequence, new.quantity, '', '', '', ''"),
+    "number_drawn": ("UPDATE ON main.control_number WHEN new.last <= old.last", "'number', new.stream, old.last, new.last, '', '', '', '', '', '', ''"),
 }
 
 
@@ -37,7 +40,7 @@ def begin(connection: Any) -> None:
     connection.execute(_LOG)
     for name, (when, what) in _WATCHED.items():
         connection.execute(f"CREATE TEMP TRIGGER seen_{name} AFTER {when} BEGIN "
-                           f"INSERT INTO seen_by_the_witness (what, id, a, b, c, d, e, f, g) VALUES ({what}); END")
+                           f"INSERT INTO seen_by_the_witness (what, id, a, b, c, d, e, f, g, h, i) VALUES ({what}); END")
 
 
 def end(connection: Any) -> None:
@@ -48,7 +51,7 @@ def end(connection: Any) -> None:
 
 def judge(world: Any, connection: Any) -> list[tuple[str, str]]:
     """What this transaction did that it must not: asked just before it is committed."""
-    rows = connection.execute("SELECT what, id, a, b, c, d, e, f, g FROM seen_by_the_witness ORDER BY n").fetchall()
+    rows = connection.execute("SELECT what, id, a, b, c, d, e, f, g, h, i FROM seen_by_the_witness ORDER BY n").fetchall()
     if not rows:
         return []
     connection.execute("DELETE FROM seen_by_the_witness")
@@ -59,8 +62,9 @@ def judge(world: Any, connection: Any) -> list[tuple[str, str]]:
     return found
 
 
-def _effect(world: Any, effect_id: str, old: str, new: str, fence_was: int, fence: int, number_was: int, number: int, holder: str) -> list[tuple[str, str]]:
-    worker = world.kernel.current
+def _effect(world: Any, effect_id: str, old: str, new: str, fence_was: int, fence: int, number_was: int, number: int, holder: str, kind: str,
+            evidence: str) -> list[tuple[str, str]]:
+    worker, outcomes = world.kernel.current, world.wire.outcomes
     found = []
     if old != new and (old, new) not in EDGES:
         found.append(("states move along their edges", f"{effect_id}: {old} to {new}"))
@@ -68,12 +72,23 @@ def _effect(world: Any, effect_id: str, old: str, new: str, fence_was: int, fenc
         found.append(("fences never go back", f"{effect_id}: {fence_was} to {fence}"))
     if number_was and number != number_was:
         found.append(("control numbers are used once", f"{effect_id}: {number_was} becomes {number}"))
-    stale = worker is not None and old == "IN_FLIGHT" and new in ENDS_OF_A_CLAIM and fence == fence_was and holder != holder_of(worker)
-    if stale and worker.name != "operator":
-        found.append(("a stale fence changes nothing", f"{worker.name} ends the claim of {holder} on {effect_id}: {new}"))
-    if worker is not None and new == "IN_FLIGHT" and old == "PLANNED" and fence <= fence_was:
+    if worker is None:
+        return found
+    me = holder_of(worker)
+    if new == "IN_FLIGHT" and old == "PLANNED" and fence <= fence_was:
         found.append(("every claim has a fence of its own", f"{effect_id}: still {fence}"))
+    if fence > fence_was and holder == me and (old, new) in (("PLANNED", "IN_FLIGHT"), ("UNKNOWN", "UNKNOWN")):
+        outcomes.claims_now(me, effect_id, fence, kind if old == "PLANNED" else "")
+    elif fence == fence_was and old in OPEN_ENDED and TOLD_BY not in evidence:
+        if outcomes.is_stale(me, effect_id, fence):
+            found.append(("a stale fence changes nothing", f"{worker.name} ends the claim {fence} of {holder} on {effect_id}: {new}"))
+        elif old == "IN_FLIGHT" != new:
+            found += outcomes.judge(world, me, effect_id, kind, fence, new)
     return found
+
+
+def _alters(world: Any, effect_id: str, *_: Any) -> list[tuple[str, str]]:
+    return [("an effect says the same for ever", effect_id)]
 
 
 def _begins(world: Any, effect_id: str, state: str, fence: int, number: int, *_: Any) -> list[tuple[str, str]]:
@@ -84,12 +99,14 @@ def _gone(world: Any, what: str, *_: Any) -> list[tuple[str, str]]:
     return [("nothing is deleted from the ledger's books", what)]
 
 
-def _exception(world: Any, exception_id: str, old: str, new: str, actor: str, reason: str, at: Any, type_name: str, is_fewer: int) -> list[tuple[str, str]]:
+def _exception(world: Any, exception_id: str, old: str, new: str, actor: str, reason: str, at: Any, type_name: str, is_fewer: int, *_: Any) -> list[tuple[str, str]]:
     found = []
     if new == "resolved" and not (actor and reason and at):
         found.append(("closed exceptions say who, when and why", f"{type_name} {exception_id}"))
     if is_fewer:
         found.append(("the same cause counts up", f"{type_name} {exception_id}"))
+    if old == "resolved":
+        found.append(("what is resolved stays as it is", f"{type_name} {exception_id} is touched again: {new}"))
     return found
 
 
@@ -121,5 +138,5 @@ def _number(world: Any, stream: str, old: int, new: int, *_: Any) -> list[tuple[
     return [("control numbers only rise", f"{stream}: {old} to {new}")]
 
 
-_CHECKS = {"effect": _effect, "effect begins": _begins, "gone": _gone, "exception": _exception, "watermark": _watermark, "stock feed": _feed, "stock told": _told,
+_CHECKS = {"effect": _effect, "effect alters": _alters, "effect begins": _begins, "gone": _gone, "exception": _exception, "watermark": _watermark, "stock feed": _feed, "stock told": _told,
            "number": _number}

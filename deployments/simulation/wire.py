@@ -3,22 +3,23 @@
 The witness knows what no process of the house knows: what was sent before, by whom, and what the ledger held at that very moment.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import httpx
 
 from connectors.kit.errors import InDoubt, NotNow, WharfingerError
-from connectors.kit.exchange import Entry
+from connectors.kit.exchange import Entry, kind_of
 from connectors.kit.folder import LocalDisk
 from deployments.simulation.faults import Effects
 from deployments.simulation.kernel import Worker
+from deployments.simulation.outcomes import DOUBT, NEVER_LEFT, NOTHING, REFUSED, YES, Outcomes, meaning
 
-NO = (401, 403, 429)
 HARMLESS_AGAIN = ("order_completion",)  # a status that is set twice is set once
+LOOKS = {kind: f"look before {kind}" for kind in ("dispatch_confirmation", "refund")}  # reads that a claim makes before its change
 READ_BACK = {"dispatch_confirmation": "read shipments", "refund": "read refunds", "stock_update": "read inventory"}
 
 
@@ -30,6 +31,7 @@ class Sent:
     ordering_key: str
     worker: str
     at: datetime
+    fence: int = 0
     is_over: bool = False
 
 
@@ -45,6 +47,7 @@ class Wire:
     _doubts: dict[str, datetime] = field(default_factory=dict)
     _reads: dict[tuple[str, str], datetime] = field(default_factory=dict)  # (kind of read, about what) -> when it was last answered
     _published: dict[str, bytes] = field(default_factory=dict)
+    outcomes: Outcomes = field(default_factory=Outcomes)
     mutations: int = 0
 
     def reaches_out(self, worker: Worker, what: str) -> None:
@@ -63,16 +66,24 @@ class Wire:
         row = rows[0]
         if not self.world.says_the_same(kind, row, told):
             self.found.append(("every change on the wire was intended", f"{row['effect_id']}: {what} says something else than its intent"))
+        lease = datetime.fromisoformat(row["lease_until"]).replace(tzinfo=UTC)
+        if lease <= self.world.kernel.at:
+            late = (self.world.kernel.at - lease).total_seconds()
+            self.found.append(("nothing is sent on a claim that has ended", f"{row['effect_id']}: {late:.1f} s after its lease"))
         self.found += self.world.may_leave(row)
         key = f"{row['target']} {row['ordering_key']}"
         for other in self._under_way:
             if other.ordering_key == key and other.effect_id != row["effect_id"] and not other.is_over:
                 self.found.append(("one change at a time for each key", f"{row['effect_id']} while {other.effect_id} is under way"))
+        for other in self.world.look("SELECT effect_id, state FROM effect WHERE target = ? AND ordering_key = ? AND state IN ('IN_FLIGHT', 'UNKNOWN') AND effect_id <> ?",
+                                     row["target"], row["ordering_key"], row["effect_id"]):
+            self.found.append(("one change at a time for each key", f"{row['effect_id']} while {other['effect_id']} is {other['state']}"))
         self._after_a_doubt(kind, row)
         if kind == "stock_update":
             self.found += self.world.stock_witness.leaves(row)
         now = self.world.kernel.at
-        sent = Sent(row["effect_id"], key, worker.name, now)
+        sent = Sent(row["effect_id"], key, worker.name, now, row["fence"])
+        self.outcomes.hears(sent.effect_id, sent.fence, DOUBT, now)
         self._under_way = [one for one in self._under_way if not one.is_over] + [sent]
         self._doubts[row["effect_id"]] = now
         self.sent.append((row["effect_id"], row))
@@ -81,7 +92,7 @@ class Wire:
     def _after_a_doubt(self, kind: str, row: dict[str, Any]) -> None:
         """28, the one protocol: after a doubt, the quiet period, then a read-back, and only then again."""
         since = self._doubts.get(row["effect_id"])
-        if since is None or kind in HARMLESS_AGAIN or kind not in READ_BACK or str(row["record"]) in self.world.excused:
+        if since is None or kind in HARMLESS_AGAIN or kind not in READ_BACK:
             return
         read = self._reads.get((READ_BACK[kind], self.world.about(kind, row)))
         quiet = timedelta(seconds=self.world.quiet_seconds - 1)
@@ -89,12 +100,19 @@ class Wire:
             seen = f"{(read - since).total_seconds():.0f} s after" if read else "never"
             self.found.append(("a doubt is read back before it is sent again", f"{row['effect_id']}: sent again; looked at {seen} the first"))
 
-    def heard(self, sent: Sent | None, status: int | None) -> None:
-        """The answer; None: the connection was refused. A definite no is no doubt."""
+    def heard(self, sent: Sent | None, what: str) -> None:
+        """What the answer means (outcomes.py). A definite no is no doubt."""
         if sent is not None:
             sent.is_over = True
-            if status is None or status in NO or 400 <= status < 500:
+            self.outcomes.hears(sent.effect_id, sent.fence, what, self.world.kernel.at)
+            if what in (NEVER_LEFT, REFUSED, NOTHING):
                 self._doubts.pop(sent.effect_id, None)
+
+    def looked_since(self, kind: str, effect_id: str, at: datetime) -> bool:
+        """Was the far side asked what became of this effect, after that moment?"""
+        row = self.world.look("SELECT record FROM effect WHERE effect_id = ?", effect_id)[0]
+        read = self._reads.get((READ_BACK.get(kind, ""), self.world.about(kind, row)))
+        return read is not None and read >= at
 
     def is_sure(self, sent: Sent | None) -> None:
         """It was answered, and may be followed by more of the same effect."""
@@ -104,6 +122,11 @@ class Wire:
     def read(self, kind: str, about: str) -> None:
         """A read was answered with what the far side had."""
         self._reads[kind, about] = self.world.kernel.at
+
+    def forgets(self, effect_ids: Iterable[str]) -> None:
+        """A backup was restored from before these were sent: nobody can doubt what nobody knows."""
+        for effect_id in effect_ids:
+            self._doubts.pop(effect_id, None)
 
     def dies(self, worker: Worker) -> None:
         """What it had under way is nobody's any more."""
@@ -124,6 +147,8 @@ def holder_of(worker: Worker) -> str:
 class SimTransport(httpx.BaseTransport):
     """The way to a sandbox: a point before and after each request."""
 
+    has_one_budget = True  # who is asked to wait waits with every request
+
     def __init__(self, inner: httpx.BaseTransport, world: Any, worker: Worker) -> None:
         self._inner, self._world, self._kernel, self._worker, self._effect_of = inner, world, world.kernel, worker, Effects()
 
@@ -132,7 +157,8 @@ class SimTransport(httpx.BaseTransport):
         path = request.url.path.partition("/stores/")[2].partition("/")[2] or request.url.path
         what, wire = f"{request.method} {path}", self._world.wire
         kind = self._effect_of(f"{request.method} /{path}")
-        is_read, about = kind.startswith("read"), "" if kind.startswith("read") else kind
+        is_read = kind.startswith("read")
+        about = LOOKS.get(wire.outcomes.about.get(holder_of(self._worker), ""), "") if is_read else kind
         wire.reaches_out(self._worker, what)
         sent = None if is_read else wire.leaves(self._worker, kind, what, request.read())
         came = self._round_trip(request, what, about, sent)
@@ -142,21 +168,27 @@ class SimTransport(httpx.BaseTransport):
 
     def _round_trip(self, request: httpx.Request, what: str, about: str, sent: Sent | None) -> httpx.Response:
         """There and back, with a point on either side; the witness hears what the process hears."""
-        wire = self._world.wire
+        wire, holder = self._world.wire, holder_of(self._worker)
         self._kernel.point(f"asks {what}", effect=about)
+        wire.found += wire.outcomes.asks(self._worker, holder, what, self._kernel.at) if self.has_one_budget else []
         try:
             came = self._inner.handle_request(request)
-        except httpx.TimeoutException:
-            self._kernel.tell(f"{self._worker.name} has no answer to {what}")
-            self._kernel.wait(10.0)
-            wire.heard(sent, 0)
+        except (httpx.TimeoutException, httpx.ConnectError) as error:
+            is_lost = isinstance(error, httpx.TimeoutException)
+            if is_lost:
+                self._kernel.tell(f"{self._worker.name} has no answer to {what}")
+                self._kernel.wait(10.0)
+            self._has_heard(sent, None, DOUBT if is_lost else NEVER_LEFT)
             raise
-        except httpx.ConnectError:
-            wire.heard(sent, None)
-            raise
+        wire.outcomes.is_asked_to_wait(self._worker, holder, came, self._kernel.at)
         self._kernel.point(f"hears {came.status_code} to {what}", effect=about)
-        wire.heard(sent, came.status_code)
+        self._has_heard(sent, came, meaning(came))
         return came
+
+    def _has_heard(self, sent: Sent | None, came: httpx.Response | None, what: str) -> None:
+        if sent is None:
+            self._world.wire.outcomes.reads(holder_of(self._worker), came)
+        self._world.wire.heard(sent, what)
 
     def _has_read(self, kind: str, path: str, came: httpx.Response) -> None:
         if "json" in came.headers.get("content-type", "") or came.status_code == 204:
@@ -188,6 +220,10 @@ class SimDisk(LocalDisk):
         self._world.wire.reaches_out(self._worker, f"write {name}")
         self._world.kernel.point(f"writes {folder}/{name}", effect=kind)
         self._strike("F19", f"write {name}", kind, NotNow)
+        if kind_of(name) == "whole":
+            self._world.wire.found.append(("a file is whole before it has its name", f"{folder}/{name}"))
+        LocalDisk.write(self, folder, name, body[:len(body) // 2])
+        self._world.kernel.point(f"has written half of {folder}/{name}", effect=kind)
         LocalDisk.write(self, folder, name, body)
 
     def rename(self, folder: str, name: str, to_folder: str, to_name: str) -> Literal["done", "taken", "gone"]:
@@ -203,10 +239,10 @@ class SimDisk(LocalDisk):
         try:
             self._strike("F3", f"rename {to_name}", kind, InDoubt)
         except InDoubt:
-            wire.heard(sent, 0)
+            wire.heard(sent, DOUBT)
             raise
         self._world.kernel.point(f"has renamed {folder}/{to_name}", effect=kind)
-        wire.heard(sent, 200)
+        wire.heard(sent, YES if came == "done" else NOTHING)
         return came
 
     def _strike(self, fault: str, what: str, effect: str, error: type[WharfingerError]) -> None:

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from connectors.bigcommerce.sandbox import BigCommerceSandbox
 from connectors.bigcommerce.wire import read_date
 from connectors.gxo.profile import Profile as Partner
-from connectors.gxo.sandbox import KINDS, GxoSandbox
+from connectors.gxo.sandbox import GxoSandbox
 from connectors.house import House, Profile, read_profile
 from connectors.kit.exchange import Exchange
 from connectors.kit.folder import LocalDisk
@@ -35,7 +35,7 @@ from connectors.snapshots.snapshots import Kept, Snapshots
 from contracts.items import Items
 from deployments.demo_warehouse import PARTNER
 from deployments.demo_world import EU_FACILITY, STOREFRONT, UK_FACILITY, WAREHOUSE, tables
-from deployments.simulation import watch
+from deployments.simulation import oracle_wire, watch
 from deployments.simulation.faults import FEEDS, HTTP, LOCKED, WRITES, Effects, SandboxFaults, Weather
 from deployments.simulation.kernel import Kernel, SimClock, Worker
 from deployments.simulation.wire import SimDisk, SimTransport, Wire
@@ -50,9 +50,12 @@ KITS = {"SET": {"MUG": 2, "LANTERN": 1}, "CRATE": {"TRAY": 6}}
 LOCATION = "1"
 ADDRESS = {"first_name": "Canary", "last_name": "Lovelace", "street_1": "1 Canary Row", "city": "Canaryton", "zip": "CN1 1CN", "country": "United Kingdom",
            "country_iso2": "GB", "phone": "07700900001", "email": "canary.ada@example.invalid", "shipping_method": "Royal Mail Tracked 48"}
-CANARIES = (b"Canaryton", b"Canary Row", b"canary.ada", b"07700900001")
+CANARIES = (b"Canaryton", b"Canary Row", b"canary.ada", b"07700900001", b"Lovelace")
 NASTINESS = ("strict", "lenient", "laggy", "amnesiac", "reordering")
-PARCELS = {"complete": 20, "packages": 30, "unnumbered": 10, "partial": 30, "other carrier": 5, "repeated": 5}
+PARCELS = {"complete": 15, "packages": 25, "unnumbered": 10, "partial": 30, "other carrier": 15, "repeated": 5}
+KINDS = {"complete": 55, "packages": 12, "unnumbered": 9, "partial": 10, "other carrier": 9, "repeated": 5}  # where parcels are not the theme
+LIST_DELAY, LIST_DELAY_LAGGY = 20, 90  # seconds within which a change shows in the shop's list
+QUOTA, QUOTA_STRICT = 100_000, 8  # requests in thirty seconds
 WORTH = {"A": 100, "B": 50, "C": 0, "D": 100}  # percent that a grade is refunded; D only where the return was approved; of U nobody thought at first
 REFUND_LIMIT = 1500  # pence of one order; more needs a person's word
 RULES = "connection,warehouse,grade,refund_percent,disposition,needs_rma\n" + "".join(
@@ -65,13 +68,14 @@ class Variant:
 
     kept_back: tuple[tuple[str, str, str], ...]
     partner: str = ""  # TOML, into the partner's profile
+    page_size: int = 5
     shares: tuple[int, int] = (100, 100)  # percent of the British and of the European facility's stock that the shop may sell
 
 
 VARIANTS = (
     Variant((("*", "fixed", "2"), ("LANTERN", "velocity", "50"))),
-    Variant((("*", "percent", "10"), ("HEART", "fixed", "5")), "accepts_changes = false\naccepts_cancels = false\n"),
-    Variant((("MUG", "percent", "25"),), "acknowledges = false\n", (100, 60)),
+    Variant((("*", "percent", "10"), ("HEART", "fixed", "5")), "accepts_changes = false\naccepts_cancels = false\n", page_size=3),
+    Variant((("MUG", "percent", "25"),), "acknowledges = false\n", shares=(100, 60), page_size=2),
 )
 
 
@@ -102,7 +106,7 @@ def template(variant: Variant = VARIANTS[0], more: "More | None" = None) -> Temp
     for name, secret in (("vault.key", new_master_key()), ("bigcommerce.token", TOKEN), *(more.secrets if more else ())):
         (home / name).write_text(secret)
     text = PROFILE.read_text().replace("{bigcommerce}", "https://bigcommerce.invalid").replace("{home}", str(home))
-    for old, new in (("quiet_seconds = 3\n", f"quiet_seconds = {QUIET}\n"), ('store_hash = "demo"', f'store_hash = "{HASH}"\npage_size = 5\nstock_page_size = 5\nupdate_items_max = 3'),
+    for old, new in (("quiet_seconds = 3\n", f"quiet_seconds = {QUIET}\n"), ('store_hash = "demo"', f'store_hash = "{HASH}"\npage_size = {variant.page_size}\nstock_page_size = 5\nupdate_items_max = 3'),
                      ("cycles_seconds = 10\n", ""), ("verify_seconds = 20\n", "verify_seconds = 300\n"),
                      ("refund_quiet_seconds = 6", f"refund_quiet_seconds = {QUIET}\nrefund_limit_minor = {REFUND_LIMIT}"),
                      ('system = "gxo"\n', 'system = "gxo"\nlost_skus_min = 1\n'),
@@ -194,6 +198,7 @@ class World:
     variant: Variant = VARIANTS[0]
     home: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="wharfinger-sim-", dir=_fast())))
     cancelled: set[int] = field(default_factory=set)
+    crossed: set[int] = field(default_factory=set)  # those of them that crossed a confirmation on its way
     edits: Counter[int] = field(default_factory=Counter)  # by order
     came_back: dict[str, int] = field(default_factory=dict)  # number of the receipt -> the order that it really is of
     kept_in_mind: dict[tuple[str, str], list[tuple[datetime, pd.DataFrame]]] = field(default_factory=dict)
@@ -204,9 +209,12 @@ class World:
     was_restored: bool = False
     is_closed: bool = False  # nobody decides anything any more
     excused: set[str] = field(default_factory=set)  # records of effects sent between a backup and its restore, of which the restored ledger cannot know
+    forgotten: dict[str, dict[str, Any]] = field(default_factory=dict)  # those effects
     quiet_seconds: float = QUIET
     storefront: str = STOREFRONT  # whose orders this world is about
     kinds: dict[str, int] = field(default_factory=lambda: KINDS)  # how its site ships
+    forgets_one_in: int = 3  # files that a site without memory never acknowledges
+    said: list[str] = field(default_factory=list)  # every error and every line of a log
     location: str = LOCATION  # where it is told of its stock
 
     def has(self, theme: str) -> bool:
@@ -219,7 +227,8 @@ class World:
         (self.home / "partner").mkdir()
         self.clock = SimClock(self.kernel)
         effects, dice, is_laggy = Effects(), self.kernel.dice("world"), self.nastiness == "laggy"
-        self.shop = BigCommerceSandbox(self.clock, store_hash=HASH, token=TOKEN, quota=100_000, faults=SandboxFaults(self.weather, effects, QUIET - 30, HTTP),
+        self.shop = BigCommerceSandbox(self.clock, store_hash=HASH, token=TOKEN, quota=QUOTA_STRICT if self.nastiness == "strict" else QUOTA,
+                                       list_delay_seconds=LIST_DELAY_LAGGY if is_laggy else LIST_DELAY, faults=SandboxFaults(self.weather, effects, QUIET - 30, HTTP),
                                        stock_delay_seconds=50 if is_laggy else 2, payment_seconds=90 if is_laggy else 5)
         self._way = Transport(self.shop, self.clock)  # one for all processes: what comes late (F4) comes on time, whoever called, and whoever has died since
         self._put_up(effects, dice)
@@ -228,7 +237,8 @@ class World:
         self.site = GxoSandbox(self.home / "partner", self.clock, self.partner, set(made.items["sku"]), {UK_FACILITY, EU_FACILITY},
                                seed=self.kernel.seed, nastiness="strict" if self.nastiness == "strict" else "lenient", stock=self.stock,
                                pick_seconds=600 if self.has("minds") else dice.choice((60, 60, 600)), rest_seconds=120, acknowledge_seconds=300 if is_laggy else 30,
-                               kinds=PARCELS if self.has("parcels") else self.kinds, faults=SandboxFaults(self.weather, effects, 45, (*WRITES, *FEEDS)))
+                               kinds=PARCELS if self.has("parcels") else self.kinds, forgets_one_in=self.forgets_one_in if self.nastiness == "amnesiac" else 0,
+                               faults=SandboxFaults(self.weather, effects, 45, (*WRITES, *FEEDS)))
         self.site.dock.leaves_out_empty = self.kernel.dice("site habits").random() < 0.5
         _publish_items(self.home / "partner", made.items)
         self._ids = 0
@@ -270,6 +280,14 @@ class World:
         """More ways out of a process."""
         return {}
 
+    def cancels(self, number: int) -> None:
+        """A customer cancels. What of a parcel is under way at this moment may come after it, and nobody can call it back."""
+        if self.look("SELECT 1 FROM effect WHERE record = ? AND kind = 'dispatch_confirmation' AND state IN ('IN_FLIGHT', 'UNKNOWN')", str(number)):
+            self.crossed.add(number)
+        self.shop.cancel_order(number)
+        self.cancelled.add(number)
+        self.kernel.tell(f"the customer cancels order {number}")
+
     def first_seen(self, folder: str, name: str) -> datetime:
         """When a file was first looked at: the disk's own times would differ from run to run."""
         return self._seen.setdefault((folder, name), self.kernel.at)
@@ -277,6 +295,7 @@ class World:
     def forget_what_was_told(self) -> None:
         """After a restore, what was sent is only known to the far sides."""
         self.stock_witness.forgets()
+        self.wire.forgets(self.forgotten)
 
     def close(self) -> None:
         """Nothing of it stays."""
@@ -287,6 +306,7 @@ class World:
     def restore(self, content: bytes) -> None:
         """An older backup of the ledger is put in its place, by the procedure of connectors/ledger/README.md."""
         self.was_restored = True
+        self.wire.outcomes.forget()
         watch.end(self._raw)
         self.ledger.database.load(content)
         watch.begin(self._raw)
@@ -337,7 +357,7 @@ class World:
 
     def may_leave(self, row: dict[str, Any]) -> list[tuple[str, str]]:
         """What is wrong with this effect's leaving now."""
-        return []
+        return list(oracle_wire.leaves_too_early(self, row, KITS))
 
     def passes_a_watermark(self, feed: str, reached: str) -> list[tuple[str, str]]:
         """What is wrong with this watermark of another feed than the orders'."""

@@ -1,6 +1,7 @@
 """Dispatch confirmations at BigCommerce: sent once, read back, and told apart from every other shipment."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -92,6 +93,21 @@ def test_more_than_is_left_is_a_doubt_and_the_read_back_finds_the_first_call(rig
     with pytest.raises(InDoubt, match="order product 3 has only 0 left"):
         port.send(effect)
     assert port.find(effect).remote_id == "1" and outcome(rig) == (3, 1, 1)
+
+
+def test_what_was_absent_and_finds_fewer_left_is_refused_unless_it_came_late(rig: Rig) -> None:
+    """The order was made smaller after the parcel had left: no repetition could mend that, and it was repeated for hours."""
+    port, effect = rig.connect(), dispatch(100, 2, {3: 2}, "T1")
+    rig.sandbox.edit_order(100, quantities={3: 1})
+    with pytest.raises(InDoubt, match="order product 3 has only 1 left"):
+        port.send(effect)
+    assert port.find(effect) is None
+    with pytest.raises(Refused, match="order product 3 has only 1 of 2 left.*choose done"):
+        port.send(replace(effect, attempt=2))
+    assert rig.calls.count("POST /orders/100/shipments") == 1
+    rig.sandbox.edit_order(100, quantities={3: 2})
+    first = port.send(effect)
+    assert port.send(replace(effect, attempt=2)) == first and rig.calls.count("POST /orders/100/shipments") == 2
 
 
 @pytest.mark.parametrize(("fault", "error", "happened"), [
@@ -213,7 +229,7 @@ def test_a_cancelled_order_is_not_moved_back_to_shipped(rig: Rig) -> None:
     rig.sandbox.cancel_order(100)
     with pytest.raises(Refused, match="status is 5"):
         rig.connect().send(completion())
-    assert outcome(rig)[0] == 5
+    assert outcome(rig)[0] == 5 and rig.connect().find(completion()) is None  # no doubt that would be looked into for hours: it is refused with the next try
 
 
 def test_a_status_change_without_an_answer_is_in_doubt(rig: Rig) -> None:

@@ -153,6 +153,25 @@ def test_a_cancel_behind_an_edit_that_has_not_left_yet_reaches_the_warehouse(wor
     assert list(rig.ledger.table("request")["state"]) == ["cancelled"] and rig.violations(cancelled=[order]) == []
 
 
+def test_goods_of_a_change_that_was_taken_back_are_free_again(world):
+    """Found by the simulator (seed 5011): the warehouse had shipped the order as it was first asked; in our book it kept the lines of the change
+    that had never left, and the shop showed one too few until a person had dealt with the order."""
+    rig = world(stock={"DAVENTRY": {"HEART": 9, "MUG": 9}})
+    order = rig.orders(("HEART", 1))
+    _sent(rig)
+    rig.shop.edit_order(order, add=[{"sku": "MUG", "quantity": 1, "price": "1.00"}])
+    rig.reads_orders()
+    _picked(rig)
+    rig.shop.cancel_order(order)
+    _rests(rig)
+    rig.site.state_stock()
+    rig.tells_of_stock(sweep=True)
+    rig.passes(60)
+    assert [kind for kind, _ in rig.desk()] == ["cancel_refused"] and rig.units(order) == {"HEART": 1}
+    assert list(rig.ledger.table("request")["state"]) == ["shipped"] and list(rig.ledger.table("request_line")["sku"]) == ["HEART"]
+    assert rig.shown()["MUG"] == 9
+
+
 def test_an_edit_behind_an_edit_that_has_not_left_yet_is_a_change_and_no_second_order(world):
     rig = world()
     order = rig.orders(("HEART", 1))
@@ -182,6 +201,30 @@ def test_an_edit_after_the_pick_stays_on_the_desk_until_a_person_resolves_it(wor
     rig.passes(3600)
     rig.drains()
     assert rig.desk() == [] and len(rig.at_warehouse(order)) == 1
+
+
+def test_an_order_made_smaller_after_it_had_left_is_soon_on_the_desk(world):
+    """Found by the simulator (seed 5011): BigCommerce had fewer left to ship than the parcel held. It was sent 47 times in four hours before a person
+    was asked; and as the first 400 may mean that an earlier call worked, it is looked at once before it is called refused."""
+    from tasks.desk import resolve
+    rig = world()
+    order = rig.orders(("HEART", 4))
+    _sent(rig)
+    rig.site.is_picking = True
+    rig.warehouse_works()
+    rig.passes(60)
+    line = next(iter(rig.shop.books()["orders"][order]["lines"]))
+    rig.shop.edit_order(order, quantities={line: 3})
+    rig.tells_of_dispatches()
+    _rests(rig)
+    refused = rig.on_desk("rejected_by_storefront")[0]
+    effect = next(row for row in rig.ledger.table("effect").itertuples() if row.kind == "dispatch_confirmation")
+    assert (effect.state, effect.attempt, rig.shipments(order)) == ("REJECTED", 2, []) and f"{line} has only 3 of 4 left" in refused.evidence["said"]
+    rig.shop.edit_order(order, quantities={line: 4})
+    resolve(rig.house, refused.exception_id, "resend", "ann", "set back at the storefront")
+    _rests(rig)
+    assert [item["quantity"] for shipment in rig.shipments(order) for item in shipment["items"]] == [4]
+    assert rig.on_desk("rejected_by_storefront") == []
 
 
 def test_an_order_whose_cancel_is_taken_back_is_asked_for_again_under_a_new_revision(world):

@@ -10,7 +10,7 @@ from connectors.bigcommerce.sandbox import BigCommerceSandbox
 from connectors.bigcommerce.storefront import Settings, connect
 from connectors.gxo.sandbox_stock import StockBook
 from connectors.kit.clock import ManualClock
-from connectors.kit.sandbox import Transport
+from connectors.kit.sandbox import CONNECT_REFUSED, Transport
 from deployments.demo_world import UK_FACILITY
 from tasks import drift, drift_stock, inbound, mappings, orders, stock, stock_send
 from tasks.rules.drift_stock import Seen
@@ -55,6 +55,24 @@ def _shows(rig: Rig) -> dict[str, int]:
 def _causes(rig: Rig) -> dict[str, str]:
     with rig.ledger.transaction() as tx:
         return {row.record.split(" ")[1]: row.cause for row in rig.ledger.drifts.open_of(tx, SHOP, SITE, "stock")}
+
+
+def test_a_lost_write_behind_one_that_never_left_is_told_again(world):
+    """Found by the simulator (seed 5011): the first figure met a refused connection, the one after it was lost at the shop. What the shop showed, nothing
+    at all, looked like somebody's own edit, as a figure that never left counted as one that was told; LANTERN stayed sold out."""
+    rig = world(stock={UK_FACILITY: {"HEART": 9}})
+    rig.site.state_stock()
+    rig.shop.faults.add(CONNECT_REFUSED, on="PUT *", times=1)
+    rig.tells_of_stock()
+    rig.site.receive(UK_FACILITY, [("HEART", 3)])
+    rig.shop.lose_next_stock_write()
+    rig.passes(60)
+    rig.tells_of_stock()
+    assert [row.state for row in rig.ledger.table("effect").itertuples() if row.kind == "stock_update"] == ["WITHDRAWN", "CONFIRMED"] and rig.shown().get("HEART", 0) == 0
+    rig.passes(3600)
+    rig.tells_of_stock(sweep=True)
+    rig.passes(60)
+    assert rig.shown() == {"HEART": 12}
 
 
 def test_a_day_of_sales_and_dispatches_raises_no_alarm(stocked):

@@ -337,7 +337,8 @@ class _NoFence(Effects):
 
 class _KeysDoNotHoldEachOtherBack(Effects):
     def due(self, target, kinds, limit=200):
-        return self._ids(sa.select(effect.c.effect_id).where(effect.c.state == PLANNED, effect.c.not_before <= self._clock.now()), limit)
+        with self._database.transaction() as tx:
+            return list(tx.execute(sa.select(effect.c.effect_id).where(effect.c.state == PLANNED, effect.c.not_before <= self._clock.now()).limit(limit)).scalars())
 
 
 BUGS = [_QuietSinceTheClaim, _AnExpiredLeaseIsALicence, _NoQuietPeriod, _SendsAfterItsLease, _ANewNumberEachTime, _NoFence, _KeysDoNotHoldEachOtherBack]

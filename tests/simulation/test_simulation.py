@@ -26,7 +26,15 @@ INCIDENTS = {
     1009: "a process looked at the order, slept past its claim, and sent the shipment that somebody else was sending",
     1003: "a refund was seen declined while it was in doubt, and nobody was told when it was proven",
     5027: "a process was stopped, its clock was put back meanwhile, and it believed in a lease that had long ended",
+    5011: "a change that never left was taken back, and the request kept its lines; a parcel of more than was left to ship was sent 47 times",
+    61023: "no fault: a statement left out a row, little enough to be believed, so that a figure was lower than any that the site ever had",
+    70069: "no fault: a cancelled order that waits for goods at a partner who follows no cancels is on the desk, and that is enough",
     5: "after a restore the shop's figures were not told again: what it was told, and sold, since the backup nobody knew any more",
+}
+
+# the same for worlds of unusual weather: (seed, weights, what the world is about)
+UNUSUAL = {
+    (72055, "F13=0.5", ""): "no fault: more left than the order still holds, of a partner that acknowledges nothing; a person was told, and had closed it",
 }
 
 
@@ -40,6 +48,13 @@ def test_a_swarm_of_worlds_breaks_no_invariant():
 @pytest.mark.parametrize(("seed", "incident"), INCIDENTS.items())
 def test_what_a_seed_once_found_stays_mended(seed, incident):
     assert [(v.invariant, v.what) for v in play(seed).violations] == [], incident
+
+
+@pytest.mark.parametrize(("world", "incident"), UNUSUAL.items())
+def test_what_an_unusual_world_once_found_stays_mended(world, incident):
+    seed, weights, about = world
+    scenario = Scenario(weights=tuple(sorted(coverage.read_weights(weights).items())), about=about)
+    assert [(v.invariant, v.what) for v in play(seed, scenario).violations] == [], incident
 
 
 def test_the_same_seed_is_the_same_world_in_any_process():

@@ -1,0 +1,31 @@
+"""What must be true of an order and its parcels at the moment at which the storefront is told of them."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+UNSHIPPABLE = ("POST", "GHOST")
+
+
+def leaves_too_early(world: Any, row: Mapping[str, Any], kits: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[str, str]]:
+    """4: nothing is told as shipped that has not left; and no order is called shipped while goods of it have not."""
+    if row["kind"] not in ("dispatch_confirmation", "order_completion") or not row["record"].isdigit() or row["record"] in world.excused:
+        return
+    number = int(row["record"])
+    lines = world.shop.lines_now.get(number, {})
+    if row["kind"] == "order_completion":
+        lacking = [line["sku"] for line in lines.values() if line["sku"] not in UNSHIPPABLE and line["quantity_shipped"] < line["quantity"]]
+        if lacking and not world.edits[number]:
+            yield "an order is called shipped when all of it is", f"order {number}: {lacking} not"
+        return
+    told, left = Counter(), Counter()
+    for line_id, line in lines.items():
+        now = sum(one["quantity"] for one in json.loads(row["payload"])["lines"] if one["line_id"] == str(line_id))
+        for sku, count in kits.get(line["sku"], {line["sku"]: 1}).items():
+            told[sku] += count * (line["quantity_shipped"] + now)
+    for copy in (copy for copies in world.site.orders_now.values() for copy in copies if copy.storefront_order == row["record"]):
+        for line in copy.lines.values():
+            left[line["sku"]] += line["shipped"]
+    if more := told - left:
+        yield "nothing is told before it has left", f"{row['effect_id']}: {dict(more)} more than has left"
