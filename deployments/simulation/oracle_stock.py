@@ -223,7 +223,10 @@ def a_sound_statement_is_believed(world: Any, e: Evidence) -> Iterator[str]:
 
 
 def _may_have_shrunk(statement: dict[str, Any], written: list[dict[str, Any]]) -> bool:
-    """Against the most that was ever stated there of each SKU; of what it leaves out, against the least."""
+    """Against the most that was ever stated there of each SKU; of what it leaves out, against the least. Where only some SKUs may be known, nobody can tell."""
+    here = [one for one in written if one["facility"] == statement["facility"]]
+    if not here[0]["is_whole"] or any(one["fault"] == ROWS_LOST for one in here):
+        return True
     others = [one["figures"] for one in written if one["facility"] == statement["facility"] and one is not statement]
     most = {sku: max((figures[sku]["on_hand"] for figures in others if sku in figures), default=0) for sku in SKUS}
     least = {sku: min((figures[sku]["on_hand"] for figures in others if sku in figures), default=0) for sku in SKUS}
