@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection, Row
 
 from connectors.kit.clock import Clock
 from connectors.ledger.database import Database, shortened
+from connectors.ledger.effects import WAS_IN_DOUBT
 from connectors.ledger.tables import (
     BLOCKED, CONFIRMED, IN_FLIGHT, UNKNOWN, dispatch_line, drift, effect, exception, held_dispatch, inbox, order_book, request, request_line,
 )
@@ -95,8 +96,8 @@ class Drifts:
             sa.select(effect).where(effect.c.connection == connection, effect.c.record.in_(part), effect.c.kind.in_(kinds)).order_by(effect.c.sequence))]
 
     def latest_effects(self, tx: Connection, target: str, kind: str, limit: int) -> list[Row[Any]]:
-        """The newest effects of this kind that may have arrived, the newest first. Not those that surely did not: refused, or given up before they were in doubt."""
-        may_be_there = sa.or_(effect.c.state.in_((CONFIRMED, IN_FLIGHT, UNKNOWN, BLOCKED)), effect.c.doubted_at.is_not(None))
+        """The newest effects of this kind that may have arrived, the newest first. Not those that surely did not: refused, or given up and never in doubt."""
+        may_be_there = sa.or_(effect.c.state.in_((CONFIRMED, IN_FLIGHT, UNKNOWN, BLOCKED)), effect.c.evidence[WAS_IN_DOUBT].as_boolean().is_(True))
         return list(tx.execute(sa.select(effect.c.effect_id, effect.c.payload, effect.c.sent_at).where(
             effect.c.target == target, effect.c.kind == kind, effect.c.sent_at.is_not(None), may_be_there).order_by(effect.c.sequence.desc()).limit(limit)))
 

@@ -14,18 +14,20 @@ CELLS: dict[str, tuple[str, ...]] = {
     "process": ("F15", "F20", "F21"),
 }
 OF_STOCK = (PATCH, FEED, UPLOAD, LISTINGS, FEEDS)  # only where the world has stock
-AIMED_AT = 10
+AIMED_AT = 12
 NTH_MAX = 2
-WORLDS_MIN, LEAST_OF_WORLDS = 40, 40
+WORLDS_MIN, LEAST_OF_WORLDS = 100, 100
 
 
 def aims(seed: int, turn: int, has_stock: bool, without: Mapping[str, float]) -> Iterator[tuple[str, str, int]]:
-    """(fault, effect, at its n-th call). turn: how many worlds of this kind came before."""
-    cells = [(fault, effect) for place in range(max(map(len, CELLS.values()))) for effect, faults in CELLS.items() for fault in faults[place:place + 1]
-             if without.get(fault) != 0 and (has_stock or effect not in OF_STOCK)]
-    for place in range(min(AIMED_AT, len(cells))):
-        fault, effect = cells[(turn * AIMED_AT + place) % len(cells)]
-        yield fault, effect, 1 + (turn + place) % NTH_MAX
+    """(fault, effect, at its n-th call). turn: how many worlds of this kind came before. Where there is stock, half of the strikes are at stock's own calls."""
+    for is_stock in (True, False) if has_stock else (False,):
+        cells = [(fault, effect) for place in range(max(map(len, CELLS.values()))) for effect, faults in CELLS.items() for fault in faults[place:place + 1]
+                 if without.get(fault) != 0 and (effect in OF_STOCK) == is_stock]
+        most = min(AIMED_AT // (2 if has_stock else 1), len(cells))
+        for place in range(most):
+            fault, effect = cells[(turn * most + place) % len(cells)]
+            yield fault, effect, 1 + (turn + place) % NTH_MAX
 
 
 def least(worlds: int) -> int:

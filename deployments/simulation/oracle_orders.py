@@ -33,9 +33,10 @@ def every_shipment_names_its_effect(world: Any, e: Evidence) -> Iterator[str]:
 def a_shipment_has_what_its_parcel_has(world: Any, e: Evidence) -> Iterator[str]:
     """4, 6: parcel by parcel, the units that lay in it; line by line where the warehouse names our lines."""
     shown = {(one["order_id"], one["tracking_number"]): one for one in e.shipments}
+    told_otherwise = {row.record for row in e.exceptions if row.type in TOLD_OTHERWISE}  # resolved ones too: the shipment stays as it is
     for order_id, references in e.references_of.items():
         order = e.orders.get(int(order_id))
-        if order is None or e.open_types(order_id) & TOLD_OTHERWISE or any(line["sku"] in KITS for line in order["lines"].values()):
+        if order is None or order_id in told_otherwise or any(line["sku"] in KITS for line in order["lines"].values()):
             continue
         for reference, copy in ((one, copy) for one in references for copy in e.at_warehouse[one]):
             for parcel in copy["parcels"]:

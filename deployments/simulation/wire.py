@@ -14,6 +14,7 @@ import httpx
 from connectors.kit.errors import InDoubt, NotNow, WharfingerError
 from connectors.kit.exchange import Entry, kind_of
 from connectors.kit.folder import LocalDisk
+from deployments.simulation import oracle_wire
 from deployments.simulation.faults import Effects
 from deployments.simulation.kernel import Worker
 from deployments.simulation.outcomes import DOUBT, NEVER_LEFT, NOTHING, REFUSED, YES, Outcomes, meaning
@@ -73,7 +74,7 @@ class Wire:
         self.found += self.world.may_leave(row)
         key = f"{row['target']} {row['ordering_key']}"
         for other in self._under_way:
-            if other.ordering_key == key and other.effect_id != row["effect_id"] and not other.is_over:
+            if other.ordering_key == key and other.effect_id != row["effect_id"] and not other.is_over and not self._is_proven(other):
                 self.found.append(("one change at a time for each key", f"{row['effect_id']} while {other.effect_id} is under way"))
         for other in self.world.look("SELECT effect_id, state FROM effect WHERE target = ? AND ordering_key = ? AND state IN ('IN_FLIGHT', 'UNKNOWN') AND effect_id <> ?",
                                      row["target"], row["ordering_key"], row["effect_id"]):
@@ -88,6 +89,10 @@ class Wire:
         self._doubts[row["effect_id"]] = now
         self.sent.append((row["effect_id"], row))
         return sent
+
+    def _is_proven(self, sent: Sent) -> bool:
+        """Has somebody else read back meanwhile that it is there, while whoever sent it is stopped with the answer in hand?"""
+        return bool(self.world.look("SELECT 1 FROM effect WHERE effect_id = ? AND state = 'CONFIRMED' AND fence > ?", sent.effect_id, sent.fence))
 
     def _after_a_doubt(self, kind: str, row: dict[str, Any]) -> None:
         """28, the one protocol: after a doubt, the quiet period, then a read-back, and only then again."""
@@ -133,8 +138,14 @@ class Wire:
         for one in self._under_way:
             one.is_over = one.is_over or one.worker == worker.name
 
-    def publishes(self, name: str, body: bytes) -> None:
-        """19: one number, the same bytes for ever."""
+    def begins(self, effect_id: str) -> None:
+        """An effect is planned: on what our book knows of its order at this moment."""
+        for row in self.world.look("SELECT b.modified_at FROM effect f JOIN order_book b ON b.order_id = f.record AND b.connection = f.connection WHERE f.effect_id = ?", effect_id):
+            self.world.planned_as_of[effect_id] = self.world.second(row["modified_at"])
+
+    def publishes(self, name: str, body: bytes, sent: Sent | None) -> None:
+        """19: one number, the same bytes for ever. And to where the order went when this was planned, or later."""
+        self.found += oracle_wire.goes_elsewhere(self.world, sent.effect_id, body) if sent is not None else []
         if self._published.setdefault(name, body) != body:
             self.found.append(("control numbers are used once", f"{name} was published with other bytes before"))
 
@@ -235,7 +246,7 @@ class SimDisk(LocalDisk):
         body = b"" if kind == "filing away" else self._world.part(folder, name)
         came = LocalDisk.rename(self, folder, name, to_folder, to_name)
         if body and came == "done":
-            wire.publishes(to_name, body)
+            wire.publishes(to_name, body, sent)
         try:
             self._strike("F3", f"rename {to_name}", kind, InDoubt)
         except InDoubt:

@@ -190,7 +190,7 @@ def test_what_a_doubt_leaves_behind_is_there_for_the_read_back_and_for_the_next_
     assert found is not None and found.evidence == {"feeds": {"501": 9}}, "a later doubt that knows nothing more takes nothing away"
     rig.do("absent", found)
     again = rig.claim(effect_id)
-    assert again is not None and again.attempt == 2 and again.evidence == {"feeds": {"501": 9}}
+    assert again is not None and again.attempt == 2 and again.evidence == {"feeds": {"501": 9}, "was_in_doubt": True}
 
 
 def test_what_a_dead_worker_held_is_in_doubt_at_once_and_quiet_since_its_claim(rig: Rig) -> None:

@@ -27,6 +27,8 @@ INCIDENTS = {
     1003: "a refund was seen declined while it was in doubt, and nobody was told when it was proven",
     5027: "a process was stopped, its clock was put back meanwhile, and it believed in a lease that had long ended",
     5011: "a change that never left was taken back, and the request kept its lines; a parcel of more than was left to ship was sent 47 times",
+    77001: "no fault: a statement is refused as shrunk against one of two articles, as the site had left the other two out of it",
+    77083: "no fault: the same, where the other two had had figures that nobody can believe",
     61023: "no fault: a statement left out a row, little enough to be believed, so that a figure was lower than any that the site ever had",
     70069: "no fault: a cancelled order that waits for goods at a partner who follows no cancels is on the desk, and that is enough",
     5: "after a restore the shop's figures were not told again: what it was told, and sold, since the backup nobody knew any more",
@@ -34,6 +36,7 @@ INCIDENTS = {
 
 # the same for worlds of unusual weather: (seed, weights, what the world is about)
 UNUSUAL = {
+    (77045, "F20=1", ""): "no fault: of a kit's parts one lay at one facility and one at the other, so that nothing whole could be sold",
     (72055, "F13=0.5", ""): "no fault: more left than the order still holds, of a partner that acknowledges nothing; a person was told, and had closed it",
 }
 
