@@ -9,7 +9,7 @@ from deployments.simulation.world import ADDRESS, LOCATION, SKUS, World
 
 LATE_AT_LAST = 900.0  # when the last statement but one of a facility comes, after it was true
 READ_BY_ALL = 330.0  # ... and how long everybody is given to read what came in between
-LOST_SHARE = 5  # no more than one in so many units of a place vanishes at once: more would not be believed
+LOST_SHARE = 3  # no more than one in so many units of a place vanishes at once: more would not be believed
 POLL = 20.0
 TOO_MUCH = "30.00"
 TYPED_MORE = 17
@@ -142,7 +142,7 @@ def _vanish(world: World, facility: str) -> None:
     book.at(facility, quiet[0]).free += 5
     lying = {sku: sum(place.values()) for sku, place in book.all()[facility].items()}
     little = [sku for sku in quiet[1:] if 0 < lying[sku] == book.at(facility, sku).free <= sum(lying.values()) // LOST_SHARE]
-    if little and all(lying.values()):  # two of four gone would not be believed
+    if little and sum(map(bool, lying.values())) > 2:  # two of four gone would not be believed
         book.at(facility, max(little, key=lying.__getitem__)).free = 0
     world.stock_witness.looks()
 

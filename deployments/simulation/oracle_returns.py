@@ -29,6 +29,8 @@ class Facts:
         self.effects = {row["effect_id"]: row | {"payload": json.loads(row["payload"])} for row in world.look("SELECT * FROM effect WHERE kind = 'refund'")}
         self.at_shop = {effect_of(refund): refund for refund in e.books.storefront["refunds"] if effect_of(refund) and not is_declined(refund)}
         self.declined = {effect_of(refund) for refund in e.books.storefront["refunds"] if effect_of(refund) and is_declined(refund)} - self.at_shop.keys()
+        not_paid = {str(refund["id"]) for refund in e.books.storefront["refunds"] if is_declined(refund)}  # somebody's at the desk may have been taken for ours
+        self.declined |= {effect_id for effect_id, row in self.effects.items() if row["remote_id"] in not_paid}
         self.pieces = [(row, piece) for row in self.lines for piece in row["dues"]]
 
 

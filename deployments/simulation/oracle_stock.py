@@ -276,9 +276,26 @@ def a_typed_figure_is_told(world: Any, e: Evidence) -> Iterator[str]:
             yield f"{sku}: somebody typed a figure in at {at:%H:%M:%S}, {after[0][1]} was told again at {after[0][0]:%H:%M:%S}, and nobody was told"
 
 
+def what_is_confirmed_was_shown(world: Any, e: Evidence) -> Iterator[str]:
+    """2: a group that counts as told was carried to the shop, or the shop showed its very figures when somebody looked."""
+    if not world.has("stock") or world.was_restored:
+        return
+    effects = {row.effect_id: row for row in e.effects if row.kind == "stock_update"}
+    carried = {row.effect_id for write in e.books.storefront["stock_writes"] if (row := _carrier(effects, write)) is not None}
+    for row in effects.values():
+        if row.state == "CONFIRMED" and row.effect_id not in carried:
+            for item in row.payload["items"]:
+                changes = [one for one in e.books.storefront["stock_changes"] if one["sku"] == item["sku"] and one["at"] <= row.confirmed_at.to_pydatetime()]
+                before = [one for one in changes if one["at"] < row.sent_at.to_pydatetime()][-2:]  # a stale list shows what was before
+                seen = {one[side] for one in (*before, *changes) if one in before or one["at"] >= row.sent_at.to_pydatetime() for side in ("before", "after")}
+                if item["quantity"] not in (seen or {0}):
+                    yield f"{row.effect_id} is confirmed; it never arrived, and {item['sku']} never showed {item['quantity']}"
+
+
 def _carrier(effects: dict[str, Any], write: dict[str, Any]) -> Any:
     reason = write["reason"].removeprefix("ref:")
     return next((row for effect_id, row in effects.items() if effect_id.startswith(reason)), None)
 
 
-CHECKS = (the_shop_shows_what_is_there, stock_writes_are_ours, a_bad_statement_is_told, silence_is_no_zero, a_sound_statement_is_believed, a_typed_figure_is_told)
+CHECKS = (the_shop_shows_what_is_there, stock_writes_are_ours, a_bad_statement_is_told, silence_is_no_zero, a_sound_statement_is_believed, a_typed_figure_is_told,
+          what_is_confirmed_was_shown)
