@@ -105,6 +105,10 @@ class BigCommerceSandbox:
         return self._money.books() | self._hooks.books() | deepcopy({**stock, "orders": orders, "shipments": shipments, "emails": self._books.emails,
                          "writes": self._orders.writes, "refused_429": self._refused})
 
+    def changed_at(self, order_id: int) -> int:
+        """When the order changed last, in whole seconds."""
+        return self._books.orders[order_id]["modified"]
+
     @property
     def lines_now(self) -> dict[int, dict[int, dict[str, Any]]]:
         """Its order lines as they stand, order by order, not copied: to look at after every step, never to change."""

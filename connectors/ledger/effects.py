@@ -73,19 +73,21 @@ class Effects:
 
     def __init__(self, database: Database, clock: Clock, lease_seconds: float = 120) -> None:
         self._database, self._clock, self._lease_seconds = database, clock, lease_seconds
+        self._plan = database.insert(effect).on_conflict_do_nothing()  # of either key: with one named, PostgreSQL may meet the other first, and raises
+        self._draw = database.insert(control_number).on_conflict_do_update(index_elements=[control_number.c.stream], set_={"last": control_number.c.last + 1})
         self._read_and_lock = sa.select(effect, *database.locks(effect.c.ordering_key)).where(effect.c.effect_id == sa.bindparam("id"))
 
     def plan(self, tx: Connection, planned: Planned) -> bool:
         """Intend this, once. False when it was intended before. Raises EffectChanged when before it was something else."""
         now, digest = self._clock.now(), payload_hash(planned.payload)
-        if tx.execute(self._database.insert(effect).values(
-            effect_id=planned.effect_id, kind=planned.kind, target=planned.target, business_key=shortened(planned.business_key, KEY_LONGEST),
-            ordering_key=shortened(planned.ordering_key, KEY_LONGEST), connection=planned.connection, record=planned.record, payload=planned.payload,
-            payload_hash=digest, state=PLANNED, attempt=0, fence=0, number=0, holder="", planned_at=now, not_before=now,
-            due_by=planned.due_by or WHENEVER, remote_id="", evidence={}, error="",
-        ).on_conflict_do_nothing()).rowcount:  # of either key: with one named, PostgreSQL may meet the other first, and raises
+        if tx.execute(self._plan, {
+            "effect_id": planned.effect_id, "kind": planned.kind, "target": planned.target, "business_key": shortened(planned.business_key, KEY_LONGEST),
+            "ordering_key": shortened(planned.ordering_key, KEY_LONGEST), "connection": planned.connection, "record": planned.record, "payload": planned.payload,
+            "payload_hash": digest, "state": PLANNED, "attempt": 0, "fence": 0, "number": 0, "holder": "", "planned_at": now, "not_before": now,
+            "due_by": planned.due_by or WHENEVER, "remote_id": "", "evidence": {}, "error": "",
+        }).rowcount:
             return True
-        if tx.execute(sa.select(effect.c.payload_hash).where(effect.c.effect_id == planned.effect_id)).scalar() != digest:
+        if tx.execute(_HASH, {"id": planned.effect_id}).scalar() != digest:
             raise EffectChanged(f"planning {planned.effect_id}", "it was planned before with another payload", "Report this as a bug.")
         return False
 
@@ -152,9 +154,8 @@ class Effects:
         if drawn:  # by this same claim: `claimed` is a copy from before
             return drawn
         # the row stays locked until we commit, so numbers are used in the order they are drawn, and a roll-back gives its number back
-        tx.execute(self._database.insert(control_number).values(stream=stream, last=1)
-                   .on_conflict_do_update(index_elements=[control_number.c.stream], set_={"last": control_number.c.last + 1}))
-        number = tx.execute(sa.select(control_number.c.last).where(control_number.c.stream == stream)).scalar_one()
+        tx.execute(self._draw, {"stream": stream, "last": 1})
+        number = tx.execute(_LAST, {"of": stream}).scalar_one()
         self._change(tx, claimed, *IN_DOUBT, number=number)
         return number
 
@@ -286,6 +287,8 @@ _DOUBTFUL = _URGENT_FIRST.where(effect.c.state == UNKNOWN, _UNLEASED)
 _UNPROVEN = sa.select(effect).where(*_OF_TARGET, effect.c.state == CONFIRMED, effect.c.verified_at.is_(None)).order_by(effect.c.sequence).limit(sa.bindparam("most"))
 _LOST = sa.select(effect).where(effect.c.state == IN_FLIGHT, sa.or_(effect.c.lease_until <= sa.bindparam("at"), effect.c.holder.in_(sa.bindparam("dead", expanding=True))))
 _ROW = sa.select(effect).where(effect.c.effect_id == sa.bindparam("id"))
+_HASH = sa.select(effect.c.payload_hash).where(effect.c.effect_id == sa.bindparam("id"))
+_LAST = sa.select(control_number.c.last).where(control_number.c.stream == sa.bindparam("of"))
 _NUMBER = sa.select(effect.c.number).where(effect.c.effect_id == sa.bindparam("id"), effect.c.fence == sa.bindparam("known_fence"))
 _CLAIM_DOUBTFUL = sa.update(effect).where(
     effect.c.effect_id == sa.bindparam("id"), effect.c.state == UNKNOWN, effect.c.fence == sa.bindparam("known_fence"), effect.c.not_before <= sa.bindparam("at"), _UNLEASED,

@@ -26,6 +26,8 @@ AT_WORK = "at work"  # a run's outcome while its turn lasts; '' while it waits f
 # asked in every run: built once
 _REACHED = sa.select(watermark.c.reached_at).where(watermark.c.feed == sa.bindparam("of"))
 _ALL_TABLES = sa.select(mapping.c.table_name, mapping.c.fields).where(mapping.c.valid_to.is_(None)).order_by(mapping.c.mapping_id)
+_STATE = sa.select(sa.func.count(), sa.func.max(mapping.c.mapping_id), sa.func.max(mapping.c.valid_from), sa.func.count(mapping.c.valid_to),
+                   sa.func.max(mapping.c.valid_to))  # rows are added and ended, never altered
 _TABLE = sa.select(mapping.c.fields).where(mapping.c.table_name == sa.bindparam("of"), mapping.c.valid_to.is_(None)).order_by(mapping.c.mapping_id)
 _SEEN = sa.select(inbox.c.sha256).where(inbox.c.key == sa.bindparam("of"))
 _NOTE = sa.insert(timeline)
@@ -54,17 +56,21 @@ class Mappings:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
+        self._known: tuple[Any, dict[str, pd.DataFrame]] = (None, {})
 
     def current(self, tx: Connection, table: str) -> pd.DataFrame:
         """The table as it holds now: a frame of its contract."""
         return TABLES[table].frame(tx.execute(_TABLE, {"of": table}).scalars())
 
     def all_current(self, tx: Connection) -> dict[str, pd.DataFrame]:
-        """Every table, in one look."""
-        rows: dict[str, list[dict[str, str]]] = {table: [] for table in TABLES}
-        for row in tx.execute(_ALL_TABLES):
-            rows[row.table_name].append(row.fields)
-        return {table: TABLES[table].frame(found) for table, found in rows.items()}
+        """Every table, in one look: frames of their contracts, to be read and never changed (the next who asks gets the same ones)."""
+        state = tuple(tx.execute(_STATE).one())
+        if self._known[0] != state:
+            rows: dict[str, list[dict[str, str]]] = {table: [] for table in TABLES}
+            for row in tx.execute(_ALL_TABLES):
+                rows[row.table_name].append(row.fields)
+            self._known = (state, {table: TABLES[table].frame(found) for table, found in rows.items()})
+        return dict(self._known[1])
 
     def change(self, tx: Connection, table: str, remove: Iterable[dict[str, str]], add: Iterable[dict[str, str]], actor: str) -> None:
         """End the rows of `remove` (by key) and begin those of `add`. The history keeps both. Raises BadConfiguration when a key would hold twice."""

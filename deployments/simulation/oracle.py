@@ -29,7 +29,8 @@ AS_THEY_HAPPEN = {
     "older stock never wins": "11, 12, on the wire and in the ledger", "published stock is never negative": "13, on the wire", "published stock is what could be there": "13, 14, on the wire",
     "shipped never exceeds ordered": "4, after every turn", "every world comes to rest": "28", "no error is a bug of ours": "8: fail closed, and by name",
     "running everything again changes nothing": "33", "what the ledger says is what was heard": "17, 28, in the ledger: against what the wire answered to this claim",
-    "nothing is sent on a claim that has ended": "18, on the wire", "who is asked to wait waits": "29, on the wire", "an effect says the same for ever": "17, in the ledger", "a file is whole before it has its name": "21, on the disk",
+    "nothing is sent on a claim that has ended": "18, on the wire", "a request goes where the order goes": "3, on the wire",
+    "who is asked to wait waits": "29, on the wire", "an effect says the same for ever": "17, in the ledger", "a file is whole before it has its name": "21, on the disk",
     "what is resolved stays as it is": "26, in the ledger", "nothing is told before it has left": "4, on the wire", "an order is called shipped when all of it is": "D1, on the wire", "people are forgotten in time": "31, a month after the end",
 }
 
@@ -244,7 +245,7 @@ def an_edit_is_followed_before_it_ships(world: Any, e: demo_checks.Evidence) -> 
     """3: the one edit of an order that the book learned of after it was asked for and well before it shipped is told to the warehouse, or to a person, before that."""
     if world.was_restored or not world.partner.accepts_changes or any(strike.fault in HELD_UP for strike in world.weather.struck):
         return  # whoever is stopped between looking and planning learns too late: that is not this
-    for number in (number for number, times in world.edits.items() if times == 1 and number not in world.cancelled):
+    for number in (number for number, times in world.edits.items() if times == 1 and number not in world.cancelled | world.touched):
         told = world.look("SELECT at, what FROM timeline WHERE order_id = ? ORDER BY sequence", str(number))
         what = [row["what"] for row in told]
         seen = next((place for place, one in enumerate(what) if one == "order changed"), None)

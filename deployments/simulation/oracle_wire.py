@@ -5,6 +5,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from connectors.gxo.sandbox_files import elements_of, first_element
+
+ASKED = ("fulfilment_request:", "fulfilment_change:")
 UNSHIPPABLE = ("POST", "GHOST")
 
 
@@ -29,3 +32,15 @@ def leaves_too_early(world: Any, row: Mapping[str, Any], kits: Mapping[str, Mapp
             left[line["sku"]] += line["shipped"]
     if more := told - left:
         yield "nothing is told before it has left", f"{row['effect_id']}: {dict(more)} more than has left"
+
+
+def goes_elsewhere(world: Any, effect_id: str, body: bytes) -> Iterator[tuple[str, str]]:
+    """3: the street in a request is the one that the order had when it was planned, or a newer one."""
+    as_of = world.planned_as_of.get(effect_id)
+    if as_of is None or not effect_id.startswith(ASKED) or world.was_restored:
+        return
+    number, street = effect_id.split("/")[1], first_element(elements_of(body), "N3", 1)
+    known = world.streets.get(int(number), []) if number.isdigit() else []
+    newest = max((place for place, (since, _) in enumerate(known) if since <= as_of), default=0)
+    if known and street.casefold() not in [one.casefold() for _, one in known[newest:]]:
+        yield "a request goes where the order goes", f"{effect_id}: {street!r}, and not to {known[newest:]}"

@@ -69,6 +69,7 @@ def _head(world: World) -> dict[str, str]:
 def _order(world: World, lines: list[dict[str, Any]], head: dict[str, str], method: str) -> None:
     number = world.shop.place_order(lines, [ADDRESS | {"shipping_method": method}], status_id=11, currency="GBP", **head)
     world.discounts[number] = head["discount"]
+    world.moves(number, ADDRESS["street_1"])
     world.kernel.tell(f"a customer places order {number}")
 
 
@@ -84,14 +85,20 @@ def _change_mind(world: World) -> None:
         return
     line_id, line = dice.choice(sorted(known[number]["lines"].items()))
     how = dice.random()
-    if how < 0.5:
+    if how < 0.4:
         world.shop.edit_order(number, quantities={line_id: line["quantity"] + 1})
-    elif how < 0.7 and line["quantity"] > 1:
+    elif how < 0.55 and line["quantity"] > 1:
         world.shop.edit_order(number, quantities={line_id: line["quantity"] - 1})
-    elif how < 0.85:
+    elif how < 0.7:
         world.shop.edit_order(number, add=[{"sku": dice.choice(SKUS), "quantity": dice.randint(1, 2), "price": dice.choice(PRICES), "product_id": 1}])
-    else:
-        world.shop.edit_order(number, address={"street_1": f"{dice.randint(2, 9)} Canary Row"})
+    elif how < 0.92:
+        street = f"{dice.randint(2, 9)} Canary Row"
+        world.shop.edit_order(number, address={"street_1": street})
+        world.moves(number, street)
+    else:  # the shop's staff gives the order to an account: no edit that would concern a picker
+        world.shop.edit_order(number, customer_id=dice.randint(1, 99))
+        world.touched.add(number)
+        return
     world.edits[number] += 1
     world.kernel.tell(f"the customer edits order {number}")
 

@@ -92,6 +92,7 @@ def _alters(world: Any, effect_id: str, *_: Any) -> list[tuple[str, str]]:
 
 
 def _begins(world: Any, effect_id: str, state: str, fence: int, number: int, *_: Any) -> list[tuple[str, str]]:
+    world.wire.begins(effect_id)
     return [("states move along their edges", f"{effect_id} begins as {state}")] if (state, fence, number) != ("PLANNED", 0, 0) else []
 
 

@@ -14,6 +14,7 @@ import httpx
 from connectors.kit.errors import InDoubt, NotNow, WharfingerError
 from connectors.kit.exchange import Entry, kind_of
 from connectors.kit.folder import LocalDisk
+from deployments.simulation import oracle_wire
 from deployments.simulation.faults import Effects
 from deployments.simulation.kernel import Worker
 from deployments.simulation.outcomes import DOUBT, NEVER_LEFT, NOTHING, REFUSED, YES, Outcomes, meaning
@@ -133,8 +134,14 @@ class Wire:
         for one in self._under_way:
             one.is_over = one.is_over or one.worker == worker.name
 
-    def publishes(self, name: str, body: bytes) -> None:
-        """19: one number, the same bytes for ever."""
+    def begins(self, effect_id: str) -> None:
+        """An effect is planned: on what our book knows of its order at this moment."""
+        for row in self.world.look("SELECT b.modified_at FROM effect f JOIN order_book b ON b.order_id = f.record AND b.connection = f.connection WHERE f.effect_id = ?", effect_id):
+            self.world.planned_as_of[effect_id] = self.world.second(row["modified_at"])
+
+    def publishes(self, name: str, body: bytes, sent: Sent | None) -> None:
+        """19: one number, the same bytes for ever. And to where the order went when this was planned, or later."""
+        self.found += oracle_wire.goes_elsewhere(self.world, sent.effect_id, body) if sent is not None else []
         if self._published.setdefault(name, body) != body:
             self.found.append(("control numbers are used once", f"{name} was published with other bytes before"))
 
@@ -235,7 +242,7 @@ class SimDisk(LocalDisk):
         body = b"" if kind == "filing away" else self._world.part(folder, name)
         came = LocalDisk.rename(self, folder, name, to_folder, to_name)
         if body and came == "done":
-            wire.publishes(to_name, body)
+            wire.publishes(to_name, body, sent)
         try:
             self._strike("F3", f"rename {to_name}", kind, InDoubt)
         except InDoubt:

@@ -198,6 +198,9 @@ class World:
     variant: Variant = VARIANTS[0]
     home: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="wharfinger-sim-", dir=_fast())))
     cancelled: set[int] = field(default_factory=set)
+    touched: set[int] = field(default_factory=set)  # changed at the shop in a way that concerns no picker
+    streets: dict[int, list[tuple[int, str]]] = field(default_factory=dict)  # order -> where it goes, since which second
+    planned_as_of: dict[str, int] = field(default_factory=dict)  # effect -> the order's change that the book knew when it was planned
     crossed: set[int] = field(default_factory=set)  # those of them that crossed a confirmation on its way
     edits: Counter[int] = field(default_factory=Counter)  # by order
     came_back: dict[str, int] = field(default_factory=dict)  # number of the receipt -> the order that it really is of
@@ -287,6 +290,10 @@ class World:
         self.shop.cancel_order(number)
         self.cancelled.add(number)
         self.kernel.tell(f"the customer cancels order {number}")
+
+    def moves(self, number: int, street: str) -> None:
+        """From now on the order goes there."""
+        self.streets.setdefault(number, []).append((self.shop.changed_at(number), street))
 
     def first_seen(self, folder: str, name: str) -> datetime:
         """When a file was first looked at: the disk's own times would differ from run to run."""

@@ -435,7 +435,8 @@ def pages_are_turned(garden: Garden) -> None:
 ABOUT = {"nobody_waits_when_asked_to": "stock", "the_second_page_is_never_read": "parcels", "the_read_back_matches_by_lines_alone": "parcels", "the_first_line_of_an_article_takes_all": "parcels", "an_order_is_called_shipped_with_its_first_parcel": "parcels", "the_read_back_takes_any_parcel_of_the_order": "parcels",
          "what_goes_round_goes_round_for_ever": "minds", "what_is_blocked_is_told_to_nobody": "minds", "more_than_is_left_is_a_refusal": "minds",
          "more_than_is_left_is_a_success": "minds", "a_cancel_that_comes_too_late_is_swallowed": "minds", "a_cancel_is_overwritten_by_a_parcel": "minds",
-         "a_refusal_in_a_997_is_taken_for_a_yes": "minds", "the_old_address_is_kept": "minds"}
-WITH = {"a_new_address_is_no_edit": IN_PEACE["minds"], "every_plan_asks_again": IN_PEACE["minds"]} | {
+         "a_refusal_in_a_997_is_taken_for_a_yes": "minds", "the_old_address_is_kept": "minds", "every_plan_asks_again": "minds"}
+WITH = {"a_new_address_is_no_edit": IN_PEACE["minds"]} | {
+    "a_file_that_still_grows_is_taken": Scenario(weights=(("F22", 0.2),)),
     "nobody_chases_acknowledgements": Scenario(nastiness="amnesiac"), "nobody_waits_when_asked_to": Scenario(nastiness="strict"),
     "the_read_back_matches_by_lines_alone": Scenario(themes=("orders", "parcels"), trading=timedelta(minutes=72), weights=(("F2", 0.1), ("F6", 0.1)))}
