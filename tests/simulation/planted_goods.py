@@ -294,4 +294,5 @@ ABOUT = planted_returns.ABOUT | dict.fromkeys((
     "two_feeds_overtake_each_other"), "stock") | {"figures_are_not_told_again_after_a_restore": "stock"}
 WITH = dict.fromkeys(RESTORES, Scenario(weights=(("F20", 1.0),))) | {
     "a_figure_that_somebody_typed_in_is_overwritten": Scenario(themes=("orders", "stock", "drift")),
-    "a_feed_that_lost_half_is_believed": Scenario(weights=(("F27", 0.1),)), "figures_are_believed_without_a_look": Scenario(weights=(("F2", 0.03), ("F6", 0.03)))}
+    "a_feed_that_lost_half_is_believed": Scenario(weights=(("F27", 0.1),)), **dict.fromkeys(("figures_are_believed_without_a_look", "a_group_is_there_when_a_part_of_it_is"), Scenario(weights=(("F2", 0.05), ("F6", 0.05)))),
+    "what_moved_on_while_a_figure_was_told_is_not_owed": Scenario(weights=(("F3", 0.08), ("F7", 0.08)))}
