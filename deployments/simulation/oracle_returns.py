@@ -252,8 +252,14 @@ def approved_returns_are_announced_as_they_are(world: Any, e: Evidence) -> Itera
             yield f"return {number} is of {dict(wanted)} to {row['facility']}, the warehouse was told {dict(told)} to {notices[number]['facility']}"
     for (order_id, line_id), units in asked.items():
         line = e.orders.get(int(order_id), {"lines": {}})["lines"].get(int(line_id))
-        if line is not None and units > line["quantity"]:
+        if line is not None and units > max(line["quantity"], _most_asked(e, order_id, line_id)):
             yield f"order {order_id} line {line_id}: {units} are to come back of {line['quantity']}"
+
+
+def _most_asked(e: Evidence, order_id: str, line_id: str) -> int:
+    """The most that the warehouse was ever asked to ship of a line: an edit that came too late may have left less of it since."""
+    return max((line["quantity"] // line["factor"] for row in e.effects if row.kind in ("fulfilment_request", "fulfilment_change") and row.record == order_id
+                for line in row.payload["lines"] if line["line_id"] == line_id), default=0)
 
 
 CHECKS = (returns_are_booked_as_they_came, each_unit_is_counted_once, each_refund_pays_its_pieces, refunds_of_an_order_follow_each_other,

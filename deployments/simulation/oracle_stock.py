@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from math import exp
 from typing import Any
 
@@ -13,10 +13,8 @@ from deployments.demo_world import STOREFRONT
 from deployments.simulation.world import KITS, LOCATION, SKUS
 
 PLACES = 2
-IN_DISPUTE = {"cancel_refused", "edited_after_export", "rejected_by_warehouse", "unacknowledged"}
 CALLED_OFF = (4, 5, 6)  # refunded, cancelled
 OWN_STEPS = 390.0  # seconds: how often we look, what we do, how long the shop takes
-CLOCKS_APART = timedelta(seconds=630)  # when a figure was told is written down by the clock of whoever told it
 LOST_PERCENT = 40  # a statement that loses more of a place's SKUs or units than this may be refused
 AT_MOST_APART = 12  # units that may have come or gone at a site between two looks at it: a receipt
 
@@ -38,18 +36,6 @@ class StockWitness:
                 self.least_at[facility, sku] = min(self.least_at.get((facility, sku), skus[sku]["free"]), skus[sku]["free"])
             self.most[sku] = max(self.most.get(sku, 0), lying)
             self.least[sku] = min(self.least.get(sku, free), free)
-
-    def sold_since_told(self, sku: str) -> int:
-        """Units that the shop took off its own figure for orders after it was last told one: it shows so many fewer, also where goods that came in since make
-        up for them. (An order that is edited takes all its lines anew, those too of which there was nothing when it was placed.)"""
-        rows = self._world.look("SELECT sent_at FROM stock_desired WHERE location = ? AND sku = ? AND sent_at IS NOT NULL", LOCATION, sku)
-        told = datetime.fromisoformat(rows[0]["sent_at"]).replace(tzinfo=UTC) - CLOCKS_APART if rows else None
-        taken = most = 0
-        for change in reversed(self._world.shop.books()["stock_changes"]):  # back from the end: whose clock says when it was told is not known
-            if change["sku"] == sku and change["by"].startswith("order") and (told is None or change["at"] >= told):
-                taken += change["before"] - change["after"]
-                most = max(most, taken)
-        return most
 
     def leaves(self, row: dict[str, Any]) -> Iterator[tuple[str, str]]:
         """11, 13, 14: a figure on the wire is no older than the last of its SKU, and could be true."""
@@ -142,7 +128,6 @@ def the_shop_shows_what_is_there(world: Any, e: Evidence) -> Iterator[str]:
         for sku in SKUS:
             free.setdefault(sku, []).append(e.books.warehouse["stock"][facility][sku]["free"])
     promised, decided = _promised(e), {row["sku"]: row["quantity"] for row in world.look("SELECT sku, quantity FROM stock_desired WHERE location = ?", world.location)}
-    disputed = _disputed(e)
     for sku in (*SKUS, *KITS):
         if sku in withheld:
             continue
@@ -151,11 +136,25 @@ def the_shop_shows_what_is_there(world: Any, e: Evidence) -> Iterator[str]:
                        for place, share in enumerate(world.shares))
         should = max(0, sellable - kept_back(world, sku, sellable))
         has, made_of = shown.get(sku, {"on_hand": 0})["on_hand"], f"(free {[free[part] for part in parts]}, promised {[dict(one) for one in promised]})"
-        least = should - max(disputed[part] for part in parts)
-        if has != should and not max(0, least - world.stock_witness.sold_since_told(sku)) <= has < should:
+        if has != should and not 0 < _taken_since(world, e, sku, should) == should - has:
             yield f"{sku}: the shop shows {has}, it should show {should} {made_of}"
-        elif not least <= decided.get(sku, should) <= should:
+        elif decided.get(sku, should) != should:
             yield f"{sku}: {decided[sku]} is decided on, it should be {should} {made_of}"
+
+
+def _taken_since(world: Any, e: Evidence, sku: str, told: int) -> int:
+    """How many units orders have taken off the shop's own figure since it carried out ours, where that was the right one: it shows so many fewer until
+    ours changes, as where goods that came in meanwhile make up for them."""
+    writes = [(write, item["quantity"]) for write in e.books.storefront.get("stock_writes", ()) if write["applied_at"] for item in write["items"] if world.shop.sku_of(item) == sku]
+    if not writes:
+        return 0
+    last, quantity = max(writes, key=lambda one: one[0]["applied_at"])
+    moves = 0
+    for change in reversed([one for one in e.books.storefront["stock_changes"] if one["sku"] == sku and one["at"] >= last["applied_at"]]):
+        if not str(change["by"]).startswith("order"):
+            break
+        moves += change["before"] - change["after"]
+    return moves if quantity == told else 0
 
 
 def _promised(e: Evidence) -> list[Counter[str]]:
@@ -176,16 +175,6 @@ def _of_forgotten_orders(world: Any, e: Evidence) -> set[str]:
     parts = {part for row in world.forgotten.values() if row["target"] != STOREFRONT and row["record"].isdigit() for line in e.orders[int(row["record"])]["lines"].values()
              for part in KITS.get(line["sku"], {line["sku"]: 1})}
     return parts | {kit for kit, of in KITS.items() if parts & set(of)}
-
-
-def _disputed(e: Evidence) -> Counter[str]:
-    """Units of orders of which the warehouse did not follow a change or a cancel: what was taken back stays reserved until a person has dealt with it."""
-    found: Counter[str] = Counter()
-    for number, order in e.orders.items():
-        for line in e.goods(order).values() if e.open_types(str(number)) & IN_DISPUTE else ():
-            for part, count in KITS.get(line["sku"], {line["sku"]: 1}).items():
-                found[part] += count * line["quantity"]
-    return found
 
 
 def _withheld(e: Evidence) -> set[str]:

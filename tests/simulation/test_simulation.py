@@ -29,6 +29,7 @@ INCIDENTS = {
     5011: "a change that never left was taken back, and the request kept its lines; a parcel of more than was left to ship was sent 47 times",
     77001: "no fault: a statement is refused as shrunk against one of two articles, as the site had left the other two out of it",
     77083: "no fault: the same, where the other two had had figures that nobody can believe",
+    77119: "no fault: five came back of a line that holds four since an edit that came after they had left",
     61023: "no fault: a statement left out a row, little enough to be believed, so that a figure was lower than any that the site ever had",
     70069: "no fault: a cancelled order that waits for goods at a partner who follows no cancels is on the desk, and that is enough",
     5: "after a restore the shop's figures were not told again: what it was told, and sold, since the backup nobody knew any more",
