@@ -115,7 +115,8 @@ def _judge(key: Key, shown: Seen | None, wanted: Wanted | None, history: History
            patience: Patience) -> Drifted | None:
     moves = trade.get(key[1], [])
     since_told = _moved(moves, wanted.told_at if wanted else None)
-    return stock_drift(*key, shown, wanted, history, since_told, _moved(moves, history.before.seen_at if history.before else None), now, patience)
+    earlier = tuple(_moved(moves, sent_at) for _, sent_at in (wanted.told_before if wanted else ()))
+    return stock_drift(*key, shown, wanted, history, since_told, _moved(moves, history.before.seen_at if history.before else None), now, patience, earlier)
 
 
 def _wanted(row: Row | None, parts: dict[str, Any] | None = None, factors: dict[str, set[int]] | None = None, told_before: tuple[tuple[int, datetime], ...] = ()) -> Wanted | None:
@@ -153,6 +154,7 @@ def _trade(opened: House, port: Storefront) -> dict[str, list[tuple[datetime, da
         mappings = Mappings.of({"non_stock": opened.ledger.mappings.current(tx, "non_stock")})
         reached = opened.ledger.watermarks.read(tx, f"{port.name} orders")
         orders = {row.order["order_id"]: (row.order, row.lines) for row in opened.ledger.drifts.book_since(tx, port.name, opened.clock.now() - SALES_BACK)}
+        there_and_back = opened.ledger.drifts.shipped_after_all(tx, port.name, opened.clock.now() - SALES_BACK)
     since = (reached or opened.clock.now() - SALES_BACK) - overlap
     for page in port.orders(Window(since, opened.clock.now() + overlap)):
         lines: dict[str, list[dict[str, Any]]] = {}
@@ -160,21 +162,27 @@ def _trade(opened: House, port: Storefront) -> dict[str, list[tuple[datetime, da
             lines.setdefault(line["order_id"], []).append(line)
         orders |= {order["order_id"]: (order, lines.get(order["order_id"], [])) for order in rows_of(page.orders)}
     found: dict[str, list[tuple[datetime, datetime, bool, int]]] = {}
-    for sku, move in _moves(orders.values(), port.name, mappings, overlap):
+    for sku, move in _moves(orders.values(), port.name, mappings, overlap, there_and_back):
         found.setdefault(sku, []).append(move)
     return found
 
 
 def _moves(orders: Iterable[tuple[dict[str, Any], list[dict[str, Any]]]], storefront: str, mappings: Mappings,
-           overlap: timedelta) -> Iterator[tuple[str, tuple[datetime, datetime, bool, int]]]:
-    """The storefront's clock may be off from ours by the overlap: an order counts as placed that much later, so that it explains rather than alarms."""
+           overlap: timedelta, there_and_back: set[str]) -> Iterator[tuple[str, tuple[datetime, datetime, bool, int]]]:
+    """The storefront's clock may be off from ours by the overlap: an order counts as placed that much later, so that it explains rather than alarms.
+
+    there_and_back: called off, and shipped after all: put back on sale, and maybe taken off again.
+    """
     for order, lines in orders:
         if order.get("fulfilled_by") == "marketplace":  # out of its own stock
             continue
         placed_at, changed_at = (_moment(order[name]) + overlap for name in ("placed_at", "modified_at"))
         for line in lines:
             if line["is_shippable"] and line["quantity"] and not mappings.is_non_stock(storefront, line["sku"]):
-                yield line["sku"], (placed_at, changed_at, order["status"] in ("cancelled", "refunded"), line["quantity"])
+                is_back = order["order_id"] in there_and_back
+                yield line["sku"], (placed_at, changed_at, is_back or order["status"] in ("cancelled", "refunded"), line["quantity"])
+                if is_back:
+                    yield line["sku"], (changed_at, changed_at, False, line["quantity"])
 
 
 def _moment(value: Any) -> datetime:

@@ -184,6 +184,11 @@ class Drifts:
         return iter(tx.execute(sa.select(order_book.c.order, order_book.c.lines, order_book.c.ship_groups).where(
             order_book.c.connection == connection, order_book.c.modified_at >= since).order_by(order_book.c.order_id)))
 
+    def shipped_after_all(self, tx: Connection, connection: str, since: datetime) -> set[str]:
+        """Orders that were called off, and whose warehouse did not follow: the storefront has moved its own figures for them, there and back."""
+        return set(tx.execute(sa.select(exception.c.record).where(
+            exception.c.connection == connection, exception.c.type == "cancel_refused", exception.c.opened_at >= since)).scalars())
+
     def carriers_of(self, tx: Connection, warehouse: str, since: datetime) -> set[tuple[str, str]]:
         """(carrier, service) that this warehouse shipped with since then."""
         return {(row.carrier, row.service) for row in tx.execute(sa.select(dispatch_line.c.carrier, dispatch_line.c.service).where(

@@ -19,6 +19,7 @@ from deployments.simulation.world import LEASE, NASTINESS, QUIET, VARIANTS, Worl
 
 DRAIN_MAX, LOOK_EVERY = timedelta(hours=24), timedelta(seconds=100)
 STORY_MAX = 60
+REQUESTS = ("fulfilment_request", "fulfilment_change", "fulfilment_cancel")
 MARKETPLACE, ONE_IN, THIS_ONE = "marketplace", 10, 8
 
 
@@ -216,8 +217,8 @@ def unfinished(world: World) -> Iterator[str]:
     for row in world.look("SELECT effect_id, state, kind, record, verified_at FROM effect"):
         if row["state"] in ("PLANNED", "IN_FLIGHT", "UNKNOWN"):
             yield f"{row['effect_id']} {row['state']}"
-        elif row["state"] == "CONFIRMED" and row["verified_at"] is None and row["kind"] in ("fulfilment_request", "dispatch_confirmation", "refund") \
-                and not (row["kind"] == "fulfilment_request" and row["record"] in chased):
+        elif row["state"] == "CONFIRMED" and row["verified_at"] is None and row["kind"] in (*REQUESTS, "dispatch_confirmation", "refund") \
+                and not (row["kind"] in REQUESTS and row["record"] in chased):
             yield f"{row['effect_id']} is not proven"
     if world.has("stock"):
         for row in world.look("SELECT location, sku FROM stock_desired WHERE is_owed AND withheld = '' AND (sent_quantity IS NULL OR sent_quantity <> quantity OR effect_id <> '')"):

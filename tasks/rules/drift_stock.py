@@ -74,8 +74,8 @@ class Patience:
 
 
 def stock_drift(location: str, sku: str, shown: Seen | None, wanted: Wanted | None, history: History, since_told: Moved, since_before: Moved,
-                now: datetime, patience: Patience) -> Drifted | None:
-    """The difference about one SKU at one location, or None. since_before: since the sweep that `history.before` is from."""
+                now: datetime, patience: Patience, since_earlier: tuple[Moved, ...] = ()) -> Drifted | None:
+    """The difference about one SKU at one location, or None. since_before: since the sweep that `history.before` is from; since_earlier: since each of `told_before`."""
     if wanted is None:
         is_sold = shown is not None and shown.is_tracked and shown.on_hand > 0
         return _difference(location, sku, "unmapped", shown, None, shown.seen_at, "no warehouse has ever named it") if is_sold else None
@@ -91,7 +91,7 @@ def stock_drift(location: str, sku: str, shown: Seen | None, wanted: Wanted | No
         return _owed(location, sku, shown, wanted, now, patience)
     if now - wanted.told_at <= patience.shown:
         return _difference(location, sku, "late", shown, wanted, wanted.told_at, "told just now")
-    cause, detail = _why(shown, wanted, history, since_before, now)
+    cause, detail = _why(shown, wanted, history, since_before, since_earlier, now)
     began_at = max(wanted.told_at, history.as_told_at or wanted.told_at) if cause == "manual_edit" else wanted.told_at
     return _difference(location, sku, cause, shown, wanted, began_at, detail)
 
@@ -119,7 +119,7 @@ def _owed(location: str, sku: str, shown: Seen, wanted: Wanted, now: datetime, p
     return _difference(location, sku, cause, shown, wanted, wanted.decided_at, "an update is on its way" if wanted.is_under_way else "an update is owed")
 
 
-def _why(shown: Seen, wanted: Wanted, history: History, since_before: Moved, now: datetime) -> tuple[str, str]:
+def _why(shown: Seen, wanted: Wanted, history: History, since_before: Moved, since_earlier: tuple[Moved, ...], now: datetime) -> tuple[str, str]:
     """It was told, had time to show it, and shows something that sales do not explain."""
     told, has, before = wanted.told or 0, shown.on_hand, history.before
     was_seen = history.as_told_at is not None or before is not None and before.on_hand == told
@@ -127,6 +127,9 @@ def _why(shown: Seen, wanted: Wanted, history: History, since_before: Moved, now
         if figure == has and (now - sent_at <= ZOMBIE or place == 0 and not was_seen):
             return "lost_write", f"it shows what we sent at {sent_at:%Y-%m-%d %H:%M} UTC: the last update was lost, or an older one came after it"
     if not was_seen:
+        for (figure, sent_at), moved in zip(wanted.told_before, since_earlier, strict=False):
+            if now - sent_at <= ZOMBIE and moved.explains(figure, has):
+                return "lost_write", f"it shows what we sent at {sent_at:%Y-%m-%d %H:%M} UTC, and what customers bought or called off since: the last update was lost"
         if before is not None and since_before.explains(before.on_hand, has):
             return "lost_write", f"it still shows what it did at {before.seen_at:%Y-%m-%d %H:%M} UTC, before we told it"
         if before is None and not wanted.told_before and has == 0:
