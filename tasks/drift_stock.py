@@ -115,11 +115,11 @@ def _judge(key: Key, shown: Seen | None, wanted: Wanted | None, history: History
            patience: Patience) -> Drifted | None:
     moves = trade.get(key[1], [])
     since_told = _moved(moves, wanted.told_at if wanted else None)
-    earlier = tuple(_moved(moves, sent_at) for _, sent_at in (wanted.told_before if wanted else ()))
+    earlier = tuple(_moved(moves, sent_at) for _, sent_at, _ in (wanted.told_before if wanted else ()))
     return stock_drift(*key, shown, wanted, history, since_told, _moved(moves, history.before.seen_at if history.before else None), now, patience, earlier)
 
 
-def _wanted(row: Row | None, parts: dict[str, Any] | None = None, factors: dict[str, set[int]] | None = None, told_before: tuple[tuple[int, datetime], ...] = ()) -> Wanted | None:
+def _wanted(row: Row | None, parts: dict[str, Any] | None = None, factors: dict[str, set[int]] | None = None, told_before: tuple[tuple[int, datetime, bool], ...] = ()) -> Wanted | None:
     if row is None:
         return None
     of_parts = {part["units_each"] for part in (parts or {}).get("at", ()) if "units_each" in part}
@@ -136,14 +136,14 @@ def _factors(tables: dict[str, pd.DataFrame], storefront: str) -> dict[str, set[
     return found
 
 
-def _told_before(opened: House, tx: Tx, storefront: str, keys: set[Key]) -> dict[Key, tuple[tuple[int, datetime], ...]]:
-    """What we sent of each of these before the last, as far as the latest updates say."""
-    sent: dict[Key, list[tuple[int, datetime]]] = {}
+def _told_before(opened: House, tx: Tx, storefront: str, keys: set[Key]) -> dict[Key, tuple[tuple[int, datetime, bool], ...]]:
+    """What we sent of each of these before the last, as far as the latest updates say: figure, when, and whether it was taken in."""
+    sent: dict[Key, list[tuple[int, datetime, bool]]] = {}
     for row in opened.ledger.drifts.latest_effects(tx, storefront, STOCK_UPDATE, EFFECTS_BACK):
         for item in row.payload["items"]:
             key = (row.payload["location"], item["sku"])
             if key in keys:
-                sent.setdefault(key, []).append((item["quantity"], row.sent_at))
+                sent.setdefault(key, []).append((item["quantity"], row.sent_at, row.state == "CONFIRMED"))
     return {key: tuple(figures[1:]) for key, figures in sent.items()}
 
 

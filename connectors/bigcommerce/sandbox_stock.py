@@ -81,9 +81,10 @@ class Stock:
             self._set(location, key, self._figure(location, key)["on_hand"] + quantity, f"order {order_id} cancelled")
 
     def shown(self) -> dict[int, dict[str, dict[str, int]]]:
-        """Its books: {location: {SKU: {on_hand, available, safety_stock}}} of every figure that anybody ever touched."""
+        """Its books: {location: {SKU: {on_hand, available, safety_stock}}} of every figure that anybody ever touched, by how its stock is tracked now."""
         found: dict[int, dict[str, dict[str, int]]] = {location: {} for location in self.locations}
-        for (location, key), figure in self._figures.items():
+        counted = set(self._catalogue.keys())
+        for (location, key), figure in sorted(self._figures.items(), key=lambda one: one[0][1] in counted):
             identity = self._catalogue.identity(key)
             found[location][identity["sku"]] = {"on_hand": figure["on_hand"], "available": self._available(location, key), "safety_stock": figure["safety_stock"]}
         return found

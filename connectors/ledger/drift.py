@@ -98,7 +98,7 @@ class Drifts:
     def latest_effects(self, tx: Connection, target: str, kind: str, limit: int) -> list[Row[Any]]:
         """The newest effects of this kind that may have arrived, the newest first. Not those that surely did not: refused, or given up and never in doubt."""
         may_be_there = sa.or_(effect.c.state.in_((CONFIRMED, IN_FLIGHT, UNKNOWN, BLOCKED)), effect.c.evidence[WAS_IN_DOUBT].as_boolean().is_(True))
-        return list(tx.execute(sa.select(effect.c.effect_id, effect.c.payload, effect.c.sent_at).where(
+        return list(tx.execute(sa.select(effect.c.effect_id, effect.c.payload, effect.c.sent_at, effect.c.state).where(
             effect.c.target == target, effect.c.kind == kind, effect.c.sent_at.is_not(None), may_be_there).order_by(effect.c.sequence.desc()).limit(limit)))
 
     def waiting_at(self, tx: Connection, connection: str, warehouse: str) -> list[Row[Any]]:

@@ -190,10 +190,11 @@ def _is_worth_nothing(e: Evidence, row: dict[str, Any], piece: dict[str, Any]) -
 
 
 def refunded_by_others(e: Evidence) -> dict[tuple[str, str], tuple[int, list[datetime]]]:
-    """(order, line) -> units that somebody refunded at the shop, and when."""
+    """(order, line) -> units that somebody refunded at the shop, and when. Not what was taken for one of ours that never left: that one is not made then."""
     found: dict[tuple[str, str], tuple[int, list[datetime]]] = {}
+    taken_for_ours = {row.remote_id for row in e.effects if row.kind == "refund"}
     for refund in e.books.storefront["refunds"]:
-        for item in refund["items"] if not effect_of(refund) and not is_declined(refund) else ():
+        for item in refund["items"] if not effect_of(refund) and not is_declined(refund) and str(refund["id"]) not in taken_for_ours else ():
             units, when = found.get((str(refund["order_id"]), str(item["item_id"])), (0, []))
             found[str(refund["order_id"]), str(item["item_id"])] = units + item["quantity"], [*when, refund["at"]]
     return found

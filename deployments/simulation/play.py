@@ -178,11 +178,11 @@ def _heal(world: World) -> None:
 def _drain(world: World, is_last: bool = False) -> None:
     """Until nothing is owed, in doubt or to be picked (at last: and a whole round brought no change). Raises Livelock when that takes longer than a day."""
     began = changed = world.kernel.at
-    before, whole_round = world.wire.mutations, timedelta(seconds=QUIET + LEASE + EVERY)
+    before, whole_round = _done(world), timedelta(seconds=QUIET + LEASE + EVERY)
     while world.kernel.at < began + DRAIN_MAX:
         world.kernel.run(world.kernel.at + LOOK_EVERY)
-        if world.wire.mutations != before:
-            before, changed = world.wire.mutations, world.kernel.at
+        if (done := _done(world)) != before:
+            before, changed = done, world.kernel.at
         if world.kernel.at - (changed if is_last else began) >= whole_round and _is_at_rest(world):
             return
     raise Livelock(f"after a day of peace: {list(unfinished(world))[:3]}")
@@ -196,6 +196,11 @@ def _close_the_books(world: World) -> None:
     if world.has("stock"):
         goods.close_stock(world)
     _drain(world, is_last=True)
+
+
+def _done(world: World) -> tuple[int, int]:
+    """How much was done so far: changes that left, and effects that were intended (one that is refused before it leaves makes room for the next)."""
+    return world.wire.mutations, world.look("SELECT count(*) AS planned FROM effect")[0]["planned"]
 
 
 def _again(world: World) -> Iterator[tuple[str, str]]:

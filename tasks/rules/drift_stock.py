@@ -31,7 +31,7 @@ class Seen:
 class Wanted:
     """What one location should show of one SKU. told: what it was last told; None: never. factors: units or kit parts that one sold piece is.
 
-    told_before: (figure, when) of what we sent before that, whatever became of it, the newest first.
+    told_before: (figure, when, was it taken in) of what we sent before that, the newest first.
     """
 
     quantity: int
@@ -42,7 +42,7 @@ class Wanted:
     withheld: str = ""
     parts: Mapping[str, Any] = field(default_factory=dict)
     factors: tuple[int, ...] = ()
-    told_before: tuple[tuple[int, datetime], ...] = ()
+    told_before: tuple[tuple[int, datetime, bool], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,16 +123,16 @@ def _why(shown: Seen, wanted: Wanted, history: History, since_before: Moved, sin
     """It was told, had time to show it, and shows something that sales do not explain."""
     told, has, before = wanted.told or 0, shown.on_hand, history.before
     was_seen = history.as_told_at is not None or before is not None and before.on_hand == told
-    for place, (figure, sent_at) in enumerate(wanted.told_before):
+    for place, (figure, sent_at, _) in enumerate(wanted.told_before):
         if figure == has and (now - sent_at <= ZOMBIE or place == 0 and not was_seen):
             return "lost_write", f"it shows what we sent at {sent_at:%Y-%m-%d %H:%M} UTC: the last update was lost, or an older one came after it"
     if not was_seen:
-        for (figure, sent_at), moved in zip(wanted.told_before, since_earlier, strict=False):
+        for (figure, sent_at, _), moved in zip(wanted.told_before, since_earlier, strict=False):
             if now - sent_at <= ZOMBIE and moved.explains(figure, has):
                 return "lost_write", f"it shows what we sent at {sent_at:%Y-%m-%d %H:%M} UTC, and what customers bought or called off since: the last update was lost"
         if before is not None and since_before.explains(before.on_hand, has):
             return "lost_write", f"it still shows what it did at {before.seen_at:%Y-%m-%d %H:%M} UTC, before we told it"
-        if before is None and not wanted.told_before and has == 0:
+        if before is None and has == 0 and not any(was_taken for _, _, was_taken in wanted.told_before):
             return "lost_write", "it has never shown anything"
     factor = next((one for one in wanted.factors if one > 1 and has and told and (has == told * one or has == told // one)), 0)
     if factor:

@@ -78,7 +78,7 @@ def test_a_shipment_that_a_proxy_delivers_twice_is_noticed_where_the_shop_cannot
         rig.tells_of_dispatches()
         rig.passes(QUIET_AND_LEASE + 1800)
     assert len(rig.shipments(100)) == 2 and rig.violations()
-    assert rig.desk() == [("blocked_effect", "100")], "nobody was told"
+    assert rig.desk() == [("rejected_by_storefront", "100")], "nobody was told"
     assert len(rig.shop.books()["emails"]) == 2
 
 
