@@ -122,7 +122,7 @@ class Dock:
         said = self._spoiled(figures, fault, number)
         self.statements.append({"number": number, "facility": facility, "is_whole": is_whole and skus is None, "at": self.clock.now(), "fault": fault,
                                 "figures": figures, "left_out": sorted(figures.keys() - said.keys()),
-                                "as_it_is": {sku: row for sku, row in figures.items() if said.get(sku) == row}})
+                                "as_it_is": {sku: row for sku, row in said.items() if figures.get(sku, row) == row}})
         if fault == FEED_SILENT or not figures:
             return
         sets = statement_sets(self.profile, facility, number, self.local_time(), said, is_whole and skus is None, self.lines_max)

@@ -233,7 +233,8 @@ def a_sound_statement_is_believed(world: Any, e: Evidence) -> Iterator[str]:
 
 
 def _may_have_shrunk(statement: dict[str, Any], written: list[dict[str, Any]]) -> bool:
-    """Against the most that was ever stated there of each SKU, and against each statement as it was read: without the rows that it left out or got wrong."""
+    """Against the most that was ever stated there of each SKU, and against each statement as it was read: without the rows that it left out or got wrong, and with
+    the SKU that nobody knows, which is one of few that are gone."""
     others = [one for one in written if one["facility"] == statement["facility"] and one is not statement]
     figures = {sku: [one["figures"][sku]["on_hand"] for one in others if sku in one["figures"]] for sku in SKUS}
     now = {sku: statement["figures"][sku]["on_hand"] if sku in statement["figures"] else 0 if statement["is_whole"] else min(figures[sku], default=0) for sku in SKUS}
@@ -246,7 +247,7 @@ def _may_have_shrunk(statement: dict[str, Any], written: list[dict[str, Any]]) -
 
 
 def _is_too_much_gone(before: dict[str, int], now: dict[str, int]) -> bool:
-    gone = sum(units > 0 and now[sku] <= 0 for sku, units in before.items())
+    gone = sum(units > 0 and now.get(sku, 0) <= 0 for sku, units in before.items())
     return 100 * gone > LOST_PERCENT * sum(units > 0 for units in before.values()) or 100 * sum(now.values()) < (100 - LOST_PERCENT) * sum(before.values())
 
 
