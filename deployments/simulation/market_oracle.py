@@ -152,7 +152,7 @@ def every_parcel_is_at_the_marketplace_once(world: Any, e: MarketEvidence) -> It
             if times > 1 or times == 0 and not odd and not waits and order["status"] != "CANCELLED":
                 yield f"order {order_id}: parcel {parcel['tracking']} is shown {times} times"
         if not has_kit:
-            yield from _contents(order_id, order, parcels, sum(_told_to_a_person(e, order_id).values()))
+            yield from _contents(order_id, order, parcels, sum(oracle.no_line_takes(e, order_id).values()))
 
 
 def _contents(order_id: str, order: dict[str, Any], parcels: list[dict[str, Any]], beyond: int) -> Iterator[str]:
@@ -174,7 +174,7 @@ def units_shown_are_units_shipped(world: Any, e: MarketEvidence) -> Iterator[str
     for order_id, order in e.orders.items():
         if e.open_types(order_id) & AT_ODDS or order_id in e.cancelled:
             continue
-        left, told = Counter(), _told_to_a_person(e, order_id)
+        left, told = Counter(), oracle.no_line_takes(e, order_id)
         for copy in (copy for reference in e.references_of.get(order_id, []) for copy in e.at_warehouse[reference]):
             for line in copy["lines"].values():
                 left[line["sku"]] += line["shipped"]
@@ -184,15 +184,6 @@ def units_shown_are_units_shipped(world: Any, e: MarketEvidence) -> Iterator[str
         is_whole = all(line["quantity_shipped"] >= line["quantity"] for line in e.goods(order).values())
         if +left != +told and (is_whole or not has_kit):
             yield f"order {order_id}: the warehouse shipped {dict(left)}, the marketplace counts {dict(told)}"
-
-
-def _told_to_a_person(e: MarketEvidence, order_id: str) -> Counter[str]:
-    """Units that left and that no item of the order takes, as somebody was told, whatever he made of it since."""
-    found: Counter[str] = Counter()
-    for row in e.exceptions:
-        if row.type in ("over_shipped", "line_unmatched") and row.record == order_id:
-            found[row.evidence["warehouse_sku"]] += row.evidence.get("too_many") or row.evidence.get("quantity", 0)
-    return found
 
 
 def confirmations_are_there_or_told(world: Any, e: MarketEvidence) -> Iterator[str]:

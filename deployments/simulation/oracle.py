@@ -111,12 +111,18 @@ def _refused_in_silence(world: Any, e: demo_checks.Evidence, order_id: str) -> b
         bool(_beyond_the_order(e, order_id)) or any(row.state == "partly_shipped" for row in e.requests.values() if row.order_id == order_id))
 
 
-def _beyond_the_order(e: demo_checks.Evidence, order_id: str) -> Counter:
-    """Units that left and no line of the order takes, or that the storefront refused to show, as they were told to a person, whatever he made of it since."""
+def no_line_takes(e: demo_checks.Evidence, order_id: str) -> Counter:
+    """Units that left and no line of the order takes, as they were told to a person, whatever he made of it since."""
     found: Counter = Counter()
     for row in e.exceptions:
         if row.type in ("over_shipped", "line_unmatched") and row.record == order_id:
             found[row.evidence["warehouse_sku"]] += row.evidence.get("too_many") or row.evidence.get("quantity", 0)
+    return found
+
+
+def _beyond_the_order(e: demo_checks.Evidence, order_id: str) -> Counter:
+    """Units that left and no line of the order takes, or that the storefront refused to show, as they were told to a person, whatever he made of it since."""
+    found = no_line_takes(e, order_id)
     told = {row.evidence.get("effect") for row in e.exceptions if row.type == "rejected_by_storefront" and row.record == order_id}
     mine = [row for row in e.effects if row.kind == "dispatch_confirmation" and row.record == order_id]
     shown = {row.payload["package_id"] for row in mine if row.state == "CONFIRMED"}
