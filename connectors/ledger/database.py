@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +21,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, OperationalError
 
+from connectors.kit.clock import SystemClock
 from connectors.kit.errors import BadConfiguration, NotNow, WharfingerError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -196,19 +199,37 @@ def _engine(url: str, busy_seconds: float) -> Engine:
         raise BadConfiguration("opening the ledger", f"{parsed.get_backend_name()} is not supported", "Use SQLite or PostgreSQL.")
     kept = {"poolclass": sa.pool.StaticPool} if parsed.database in (None, "", ":memory:") else {}
     engine = sa.create_engine(parsed.set(drivername="sqlite"), connect_args={"timeout": busy_seconds, "check_same_thread": False}, **kept, **more)
-    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "connect", _prepare_sqlite(busy_seconds))
     # pysqlite begins late and as a reader: two readers that both go on to write would deadlock into 'database is locked'
     sa.event.listen(engine, "begin", lambda tx: tx.exec_driver_sql("BEGIN" if tx.get_execution_options().get("reads") else "BEGIN IMMEDIATE"))
     return engine
 
 
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    # secure_delete: what is shredded is overwritten, not only forgotten
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def _prepare_sqlite(busy_seconds: float) -> Callable[[Any, Any], None]:
+    def prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        _journal(cursor, busy_seconds)
+        # secure_delete: what is shredded is overwritten, not only forgotten
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return prepare
+
+
+def _journal(cursor: sqlite3.Cursor, busy_seconds: float) -> None:
+    """Turn a file to WAL. While another process writes to a file that is not yet, SQLite refuses at once: its own timeout does not hold here."""
+    clock = SystemClock()
+    until = clock.now() + timedelta(seconds=busy_seconds)
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or clock.now() > until:
+                raise
+            clock.sleep(0.02)
 
 
 def _prepare_postgres(busy_seconds: float) -> Callable[[Any, Any], None]:

@@ -71,6 +71,23 @@ def test_a_locked_database_is_not_now_and_nothing_was_changed(shared: Rig) -> No
     hurried.close()
 
 
+def test_a_new_file_that_another_process_opens_too_is_waited_for(tmp_path: Path) -> None:
+    """CI, 28 November: of four processes that migrated one new file, one failed at once. SQLite does not wait when it turns a file to WAL."""
+    file = tmp_path / "new.db"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(NotNow, match="Trying again will help"), Database(f"sqlite:///{file}", busy_seconds=0.1).transaction():
+        pass
+    leaves = threading.Timer(0.3, lambda: other.execute("COMMIT"))
+    leaves.start()
+    patient = Database(f"sqlite:///{file}")
+    with patient.transaction() as tx:
+        assert tx.execute(sa.text("PRAGMA journal_mode")).scalar() == "wal"
+    leaves.join()
+    patient.close()
+    other.close()
+
+
 def test_a_thread_that_holds_the_ledger_too_long_makes_the_others_not_now(in_file: Rig) -> None:
     hurried, inside, over = in_file.another(busy_seconds=0.2), threading.Event(), threading.Event()
 
