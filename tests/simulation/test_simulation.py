@@ -106,8 +106,17 @@ def test_thin_cells_are_named_and_a_fault_that_is_switched_off_is_not_missed():
 
 def test_weights_are_read_as_pairs_or_json_and_a_wrong_one_is_named():
     assert coverage.read_weights("F3=0.1, F14=0") == coverage.read_weights('{"F3": 0.1, "F14": 0}') == {"F3": 0.1, "F14": 0.0}
-    with pytest.raises(ValueError, match="F99"):
-        coverage.read_weights("F99=1")
+
+
+@pytest.mark.parametrize(("wrong", "named"), {
+    "F99=1": "F99 is no fault", "F9=0.1": "neither system speaks GraphQL", "F3=1.5": "1.5 is no chance: that of F3", "F3=-0.1": "-0.1 is no chance", "F3=nan": "nan is no chance",
+    "F3=often": "often is no number", "F3": "F3 says no chance", "F14:0.1,F3=1": "F14:0.1 says no chance", '{"F3": null}': "None is no number", '{"F3": [0.1]}': "no number",
+    '{"F3": 0.1': "no JSON object", "=0.1": "is no fault"}.items())
+def test_a_wrong_weight_is_named_and_nothing_is_played(wrong, named):
+    with pytest.raises(ValueError, match=named):
+        coverage.read_weights(wrong)
+    came = CliRunner().invoke(app, ["simulate", "--seeds", "1", "--weights", wrong])
+    assert came.exit_code == 2 and came.stdout == ""
 
 
 def test_the_command_prints_what_a_program_reads():
