@@ -10,12 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from deployments.cli import app
-from deployments.simulation import coverage
+from deployments.simulation import coverage, oracle
 from deployments.simulation.faults import EVERY_FAULT
 from deployments.simulation.kernel import Kernel
 from deployments.simulation.modes import SMALL, each_call, swarm
 from deployments.simulation.oracle import invariants
 from deployments.simulation.play import Scenario, play, themes_of
+from tests.simulation.garden import Garden
 from tests.simulation.planted import ABOUT, BUGS, SOON, hunt
 
 SEEDS = range(1, 5)
@@ -32,11 +33,13 @@ INCIDENTS = {
     77119: "no fault: five came back of a line that holds four since an edit that came after they had left",
     61023: "no fault: a statement left out a row, little enough to be believed, so that a figure was lower than any that the site ever had",
     70069: "no fault: a cancelled order that waits for goods at a partner who follows no cancels is on the desk, and that is enough",
+    200035: "goods that came back left again before any statement named them: no whole statement closed their receipts, and they were for sale ever after",
     5: "after a restore the shop's figures were not told again: what it was told, and sold, since the backup nobody knew any more",
 }
 
 # the same for worlds of unusual weather: (seed, weights, what the world is about)
 UNUSUAL = {
+    (200005, "F27=0,F28=0,F29=0,F30=1", ""): "no fault: a site that had stated nothing yet was to send its last statement twice",
     (77045, "F20=1", ""): "no fault: of a kit's parts one lay at one facility and one at the other, so that nothing whole could be sold",
     (72055, "F13=0.5", ""): "no fault: more left than the order still holds, of a partner that acknowledges nothing; a person was told, and had closed it",
 }
@@ -72,6 +75,19 @@ def test_the_same_seed_is_the_same_world_in_any_process():
 def test_a_process_killed_at_a_point_of_a_small_world_changes_nothing_in_the_end(point):
     outcome = play(3, Scenario(**{**vars(SMALL), "doomed_at": point}))
     assert outcome.crashes == 1 and outcome.violations == []
+
+
+def test_a_fault_of_the_simulator_itself_is_told_with_its_seed_and_ends_one_world():
+    def fails(*_):
+        raise IndexError("nothing there")
+
+    garden = Garden()
+    garden.put(oracle, "at_the_end", fails)
+    try:
+        report = swarm([4], lambda said: None)
+    finally:
+        garden.clear()
+    assert [(v.seed, v.invariant) for v in report.violations] == [(4, "no error is a bug of ours")] and "simulator: IndexError: nothing there" in report.violations[0].what
 
 
 def test_a_call_is_only_struck_by_what_its_way_knows():
