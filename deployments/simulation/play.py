@@ -2,10 +2,12 @@
 
 import logging
 import re
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from deployments.simulation import calls, coverage, goods, market_coverage, market_oracle, market_people, oracle, oracle_orders
@@ -147,6 +149,9 @@ def _lived(world: World, scenario: Scenario) -> list[tuple[str, str]]:
         return [("every world comes to rest", str(error))]
     except Bug as error:
         return [("no error is a bug of ours", str(error))]
+    except Exception as error:  # of the simulator's own people, stand-ins or judges: one world of ten thousand ends so, not the run
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return [("no error is a bug of ours", f"the simulator: {type(error).__name__}: {str(error)[:200]} ({Path(where.filename).name}, line {where.lineno})")]
 
 
 def _account(world: World, outcome: Outcome) -> None:
