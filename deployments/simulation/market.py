@@ -63,7 +63,8 @@ def _of_the_market(tables: dict[str, str]) -> dict[str, str]:
         "carriers": tables["carriers"] + f"{WAREHOUSE},RMLL,*,{MARKET},Royal Mail,,\n{WAREHOUSE},DPDL,*,{MARKET},DPD,,\n"}
 
 
-AT_PUBLISHED_RATES, AT_GRANTED_RATES = More(PROFILE, SECRETS, _of_the_market), More(PROFILE + RATES_GRANTED, SECRETS, _of_the_market)
+SMALL_PAGES = PROFILE.replace("\npage_size = 5", "\npage_size = 2")  # so that a window has several: the published rates allow no more than one
+AT_PUBLISHED_RATES, AT_GRANTED_RATES = More(PROFILE, SECRETS, _of_the_market), More(SMALL_PAGES + RATES_GRANTED, SECRETS, _of_the_market)
 
 
 @dataclass

@@ -121,9 +121,17 @@ def _watermark(world: Any, feed: str, old: str, new: str, *_: Any) -> list[tuple
         late = [number for number, changed in world.wire.orders_heard.get(worker.name, {}).items() if changed <= reached and known.get(number, -1) < changed]
         now = world.changes_now() if late else {}  # one that has changed again since will be listed again
         found += [("watermarks never pass a record that is not taken in", f"order {number}") for number in late if now[number] <= reached]
+        found += _out_of_sight(world, known, reached)
     elif worker is not None:
         found += world.passes_a_watermark(feed, new)
     return found
+
+
+def _out_of_sight(world: Any, known: dict[Any, int], reached: int) -> list[tuple[str, str]]:
+    """27: whoever heard of it or not: what changed before the next list begins (the watermark, less the overlap) is in the book, or is never listed again."""
+    begins = reached - world.overlap_seconds
+    return [("watermarks never pass a record that is not taken in", f"order {number}, which no list will show again")
+            for number, changed in world.changes_now().items() if changed < begins and known.get(number, -1) < changed]
 
 
 def _feed(world: Any, facility: str, as_of_was: str, as_of: str, sequence_was: int, sequence: int, *_: Any) -> list[tuple[str, str]]:
