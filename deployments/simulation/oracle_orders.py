@@ -22,6 +22,7 @@ PARCEL = ("warehouse", "carrier", "service", "reference", "advice_id", "package_
 CUT_OFF = 15  # o'clock, UTC
 OPEN_WHILE = {"unacknowledged": lambda effect: effect.verified_at != effect.verified_at or effect.verified_at is None, "blocked_effect": lambda effect: effect.state == "BLOCKED"}
 OPEN_WHILE["tracking_not_taken"] = OPEN_WHILE["unacknowledged"]  # what it names is not proven yet
+PEOPLE = ("dora", "fiona", "carla", "operator")
 WITH_ADDRESS = ("fulfilment_request", "fulfilment_change")
 
 
@@ -137,6 +138,24 @@ def what_is_over_is_off_the_desk(world: Any, e: Evidence) -> Iterator[str]:
             yield f"{row.type} of {row.record} is open, and no parcel waits for it"
 
 
+def what_still_holds_is_not_closed(world: Any, e: Evidence) -> Iterator[str]:
+    """26: no flow closes an exception and opens the same again in one breath: it was never over."""
+    opened = {(row.type, row.connection, row.record, row.cause, row.opened_at) for row in e.exceptions}
+    yield from (f"{row.type} of {row.connection} {row.record} was closed by {row.resolved_by} and opened again at {row.resolved_at}" for row in e.exceptions
+                if row.state == "resolved" and row.resolved_by not in PEOPLE and row.opened_at < row.resolved_at and (row.type, row.connection, row.record, row.cause, row.resolved_at) in opened)
+
+
+def the_book_has_each_parcel_as_it_was_advised(world: Any, e: Evidence) -> Iterator[str]:
+    """20: parcel by parcel, the units that the site packed, once."""
+    booked: Counter[tuple[str, str]] = Counter()
+    for row in e.house.ledger.table("dispatch_line").itertuples():
+        booked[row.reference, row.package_id] += row.quantity
+    for reference, parcel in ((reference, parcel) for reference, copies in e.at_warehouse.items() for copy in copies for parcel in copy["parcels"]):
+        packed = sum(parcel["content"].values())
+        if booked[reference, parcel["package"]] != packed:
+            yield f"{reference}, {parcel['package']}: {packed} units lie in it, the book has {booked[reference, parcel['package']]}"
+
+
 def every_look_into_the_vault_is_written_down(world: Any, e: Evidence) -> Iterator[str]:
     """30: who sent an address has looked it up, and each claim that did is a line of the access log; no line was altered or is missing."""
     looks = Counter(row.subject for row in e.house.ledger.table("access_log").itertuples())
@@ -228,5 +247,6 @@ def _open_orders(world: Any) -> set[str]:
 
 CHECKS = (every_shipment_names_its_effect, a_shipment_has_what_its_parcel_has, nothing_is_asked_without_an_edit, a_request_says_what_the_order_says,
           what_waits_for_a_mapping_is_on_a_desk, a_mapping_frees_what_waited_for_it, one_fact_is_told_once, exceptions_are_whose_they_are,
-          what_is_over_is_off_the_desk, every_look_into_the_vault_is_written_down, what_the_partner_says_otherwise_is_told,
+          what_is_over_is_off_the_desk, what_still_holds_is_not_closed, the_book_has_each_parcel_as_it_was_advised,
+          every_look_into_the_vault_is_written_down, what_the_partner_says_otherwise_is_told,
           a_request_goes_by_the_method_of_the_order, advice_of_strangers_is_told, nobody_and_nothing_secret_is_named)

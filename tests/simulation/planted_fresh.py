@@ -307,7 +307,7 @@ def two_boxes_under_one_tracking_number_are_one(garden: Garden) -> None:
 
 
 @fresh
-def more_than_is_left_is_a_refusal(garden: Garden) -> None:
+def the_400_of_a_shipment_is_a_no(garden: Garden) -> None:
     source(garden, bc_client.over_quantity, ("    if response.status_code != 400 or", "    if response.status_code != 409 or"))
 
 
@@ -318,7 +318,7 @@ def a_write_is_tried_once_more_when_its_answer_is_lost(garden: Garden) -> None:
 
 
 @fresh
-def retry_after_is_not_read(garden: Garden) -> None:
+def a_429_waits_as_long_as_we_like(garden: Garden) -> None:
     source(garden, budget.Budget.settle, ("back_off if wait is None else wait", "back_off"))
 
 
@@ -396,7 +396,7 @@ def each_unit_is_rounded_by_itself(garden: Garden) -> None:
 
 
 @fresh
-def a_declined_refund_counts_as_paid(garden: Garden) -> None:
+def money_that_was_declined_counts_as_given_back(garden: Garden) -> None:
     source(garden, refund_rules.money_of, ('[row for row in refunds if not row["is_declined"]]', "list(refunds)"))
 
 
@@ -411,7 +411,7 @@ def a_refund_declined_later_is_not_seen(garden: Garden) -> None:
 
 
 @fresh
-def a_refused_return_is_refunded(garden: Garden) -> None:
+def goods_of_a_refused_return_are_paid(garden: Garden) -> None:
     source(garden, refund_gates._approval, ("if rma.state == REFUSED:", "if rma.state == 'denied':"))
 
 
