@@ -29,7 +29,7 @@ AS_THEY_HAPPEN = {
     "shipped never exceeds ordered": "4, after every turn", "every world comes to rest": "28", "no error is a bug of ours": "8: fail closed, and by name",
     "running everything again changes nothing": "33", "what the ledger says is what was heard": "17, 28, in the ledger: against what the wire answered to this claim",
     "nothing is sent on a claim that has ended": "18, on the wire", "what is there is not sent again": "5, on the wire",
-    "what is refused does not fit": "D3, in the ledger", "a request goes where the order goes": "3, on the wire",
+    "what is refused does not fit": "D3, in the ledger", "a request goes where the order goes": "3, on the wire", "a partner is asked for what it takes": "O11, on the wire",
     "who is asked to wait waits": "29, on the wire", "an effect says the same for ever": "17, in the ledger", "a file is whole before it has its name": "21, on the disk",
     "what is resolved stays as it is": "26, in the ledger", "what is lost is left alone for a while": "28, in the ledger: the quiet period after its lease", "nothing is told before it has left": "4, on the wire", "an order is called shipped when all of it is": "D1, on the wire",
     "each address has its request": "1, 3, 10, at rest: orders of several addresses", "each address has its parcels": "4, at rest: what left of each is what is shown", "people are forgotten in time": "31, a month after the end",

@@ -374,7 +374,7 @@ class World:
 
     def may_leave(self, row: dict[str, Any]) -> list[tuple[str, str]]:
         """What is wrong with this effect's leaving now."""
-        return list(oracle_wire.leaves_too_early(self, row, KITS))
+        return [*oracle_wire.is_not_taken_there(self, row), *oracle_wire.leaves_too_early(self, row, KITS)]
 
     def passes_a_watermark(self, feed: str, reached: str) -> list[tuple[str, str]]:
         """What is wrong with this watermark of another feed than the orders'."""
