@@ -64,7 +64,7 @@ def door(opened: House, debounce_seconds: float = DEBOUNCE_SECONDS, act: Callabl
             return body
         connection = request.path_params["connection"]
         status, is_new = (NOT_GENUINE, False) if connection not in known or len(request.headers) > HEADERS_MAX else \
-            await run_in_threadpool(_take, opened, connection, _headers(request), body)
+            await run_in_threadpool(take, opened, connection, _headers(request), body)
         if is_new:
             burst.call(connection)
         return Response(status_code=status)
@@ -83,8 +83,8 @@ def serve_door(opened: House, host: str, port: int, debounce_seconds: float = DE
                 timeout_keep_alive=5, limit_concurrency=64, h11_max_incomplete_event_size=16_384)
 
 
-def _take(opened: House, connection: str, headers: dict[str, str], body: bytes) -> tuple[int, bool]:
-    """The status, and whether the hint is news."""
+def take(opened: House, connection: str, headers: dict[str, str], body: bytes) -> tuple[int, bool]:
+    """One delivery to a connection that the house knows: the status that it is answered with, and whether the hint is news. A 204 is only given once the hint is kept."""
     try:
         return OK, enqueue(opened, connection, opened.storefront(connection).hint(headers, body))
     except BadDocument as error:  # genuine, and of no use to us: another answer would only bring it again

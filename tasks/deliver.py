@@ -21,6 +21,7 @@ from connectors.ports import (
     Delivers, Effect, Receipt,
 )
 from contracts.exceptions import Finding
+from tasks.asked import refused
 from tasks.opened import CHUNK, RETRY, house
 
 WITH_RECIPIENT = (FULFILMENT_REQUEST, FULFILMENT_CHANGE)
@@ -221,6 +222,8 @@ def _reject(opened: House, tx: Tx, effect: Effect, error: WharfingerError) -> No
     opened.ledger.exceptions.open(tx, [_finding(kind, effect, error)])
     if effect.kind == FULFILMENT_REQUEST:
         opened.ledger.books.set_request(tx, effect.target, effect.payload["reference"], "rejected")
+    elif effect.kind == FULFILMENT_CHANGE:
+        refused(opened, tx, opened.ledger.effects.get(tx, effect.effect_id))
 
 
 def _finding(kind: str, effect: Effect, error: WharfingerError) -> Finding:

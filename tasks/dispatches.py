@@ -17,6 +17,7 @@ from contracts.base import WHY, rows_of
 from contracts.dispatches import Dispatches
 from contracts.effects import DispatchConfirmation, OrderCompletion
 from contracts.exceptions import Finding
+from tasks.asked import refused
 from tasks.entered import Entered
 from tasks.opened import RETRY, house
 from tasks.orders import order_row
@@ -154,6 +155,8 @@ def _acknowledge(opened: House, tx: Tx, warehouse: str, acknowledgement: dict[st
             opened.ledger.exceptions.open(tx, [Finding(kind, *order, cause, {"reference": row.payload["reference"], "effect": row.effect_id, "target": warehouse} | acknowledgement)])
             if row.kind == FULFILMENT_REQUEST:
                 opened.ledger.books.set_request(tx, warehouse, row.payload["reference"], "rejected")
+            elif row.kind == FULFILMENT_CHANGE:
+                refused(opened, tx, row)
     return len(effects)
 
 

@@ -17,6 +17,7 @@ from connectors.ports import FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_RE
 from contracts.base import WHY, rows_of
 from contracts.exceptions import Finding
 from contracts.orders import OrderLines, Orders, ShipGroups
+from tasks.asked import SHIPPING, put_back
 from tasks.opened import CHUNK, RETRY, house
 from tasks.rules.eligibility import sort_orders
 from tasks.rules.fulfilment import content_hash, difference, plan_orders
@@ -25,7 +26,6 @@ from tasks.rules.lookup import ItemMaster, Mappings
 ACTOR = "orders_to_warehouse"
 RESEND = "resend"  # a person said so: refused, mended, and to be asked for under a new revision
 GONE = ("withdrawn", "cancelled", "rejected", RESEND)
-SHIPPING = ("partly_shipped", "shipped")
 MOMENTS = ("placed_at", "modified_at", "ship_by")  # an order that an earlier version entered has no `ship_by`
 NO_LONGER_OPEN = ("done", "not_yet")
 PLANNING_TYPES = ("sku_unknown", "sku_spelling", "unit_unmapped", "facility_unmapped", "ship_method_unmapped", "po_missing", "organisation_missing",
@@ -269,22 +269,11 @@ def _cancel(opened: House, tx: Tx, entry: Row[Any], rows: Any, why: str) -> list
 
 
 def _what_left(opened: House, tx: Tx, row: Row[Any], why: str) -> Row[Any] | None:
-    """Withdraw the newest of this request. What the warehouse has of it then; None: nothing has left.
-
-    Behind a change that is taken back the warehouse has what was asked before it, and our book must say so: else its lines claim goods for ever.
-    """
-    effects, newest = opened.ledger.effects, opened.ledger.effects.get(tx, row.effect_id)
-    if newest is None or not effects.withdraw(tx, row.effect_id, why):
+    """Withdraw the newest of this request. What the warehouse has of it then; None: nothing has left."""
+    newest = opened.ledger.effects.get(tx, row.effect_id)
+    if newest is None or not opened.ledger.effects.withdraw(tx, row.effect_id, why):
         return row
-    if newest.kind == FULFILMENT_REQUEST:
-        return None
-    before = next(one for one in reversed(effects.of_record(tx, row.connection, row.order_id)) if one.sequence < newest.sequence and one.state != "WITHDRAWN"
-                  and one.kind in (FULFILMENT_REQUEST, FULFILMENT_CHANGE) and (one.target, one.payload["reference"]) == (row.warehouse, row.reference))
-    books, state = opened.ledger.books, "asked" if before.kind == FULFILMENT_REQUEST else "changed"
-    books.ask(tx, before.payload | {"revision": row.revision}, before.effect_id, row.state if row.state in SHIPPING else state)
-    if row.state in SHIPPING and all(line.advised >= line.quantity for line in books.request_lines(tx, row.warehouse, row.reference)):
-        books.set_request(tx, row.warehouse, row.reference, "shipped")  # all of what it was asked
-    return books.requests(tx, row.warehouse, [row.reference])[row.reference]
+    return None if newest.kind == FULFILMENT_REQUEST else put_back(opened, tx, row, newest)
 
 
 def _effect(kind: str, request: dict[str, Any]) -> Planned:

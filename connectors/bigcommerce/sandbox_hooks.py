@@ -1,7 +1,7 @@
 """The stand-in's webhooks: registered, signed as the vendor signs, delivered at least once or not at all, tried again, and switched off.
 
-Faults strike a delivery as they strike a call, under the name 'HOOK {scope}': F1 it is never sent, F2 the answer is lost before it arrived,
-F3 after (so it comes again), F11 twice at once.
+Faults strike a delivery as they strike a call: F1 under the name 'EVENT {scope}', and it is never sent; under 'HOOK {scope}' F2, it is lost before it
+arrived, F3, its answer is lost (so it comes again), F11, it comes twice at once.
 """
 
 import base64
@@ -43,7 +43,7 @@ class Hooks:
         for hook_id, hook in self.hooks.items():
             if hook["scope"] != scope or not hook["is_active"] or len(self._queue) >= QUEUE_MAX:
                 continue
-            if self._faults.strike(f"HOOK {scope}") == CONNECT_REFUSED:
+            if self._faults.strike(f"EVENT {scope}") == CONNECT_REFUSED:
                 continue
             self._messages += 1
             body = {"scope": scope, "store_id": "1025646", "data": about, "hash": hashlib.sha1(json.dumps(about).encode()).hexdigest(),

@@ -7,7 +7,7 @@ turn by its seed, among those that its theme can hit; any run of consecutive see
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from deployments.simulation.faults import AT_POINTS, EVERY_FAULT
+from deployments.simulation.faults import AT_POINTS, CALLS, EVERY_FAULT
 
 CALL = ("F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8", "F10")
 READ = ("F1", "F2", "F5", "F6", "F8", "F10")
@@ -25,7 +25,7 @@ RETURNS: dict[str, tuple[str, ...]] = {
     "refund": (*CALL, *AT_POINTS), "read quote": READ, "read refunds": (*READ, "F13"), "file 944": WRITTEN, "return_notice": ("F3", "F19", *AT_POINTS),
     "look before refund": AT_POINTS,
 }
-THEMES = ({"orders": ORDERS, "stock": STOCK, "returns": RETURNS})
+THEMES = {"orders": ORDERS, "stock": STOCK, "returns": RETURNS, "calls": CALLS}
 CELLS = {effect: faults for theme in THEMES.values() for effect, faults in theme.items()}
 AIMED_AT = 8  # cells of each of its themes that one world aims at
 NTH_MAX = 3  # ... at the first, second or third call of that effect

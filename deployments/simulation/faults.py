@@ -19,6 +19,7 @@ HTTP = (CONNECT_REFUSED, TIMEOUT_BEFORE, TIMEOUT_AFTER, LATE_COMMIT, THROTTLED, 
 FILES = ("F1", "F3", "F19")  # on our steps in the partner's folders: not reached, no answer to a rename, disk full
 WRITES = ("F22", "F23", "F24", "F25", "F26")  # on the files that the partner writes
 FEEDS = (ROWS_LOST, FIGURES_ABSURD, SKU_STRANGE, FEED_SILENT)  # on a statement of stock
+CALLS = {"event": (CONNECT_REFUSED,), "delivery": (TIMEOUT_BEFORE, TIMEOUT_AFTER, DELIVERED_TWICE)}  # on what a shop says by webhooks
 CRASH, TWO_RUNS, PAUSED, ENDED, LOCKED, RESTORED, SKEW = "F14", "F15", "F16", "F17", "F18", "F20", "F21"
 AT_POINTS = (CRASH, PAUSED, ENDED)
 PROCESS = (CRASH, TWO_RUNS, PAUSED, ENDED, LOCKED, RESTORED, SKEW)
@@ -166,7 +167,7 @@ class SandboxFaults(Faults):
     def strike(self, what: str) -> str:
         """The fault of this call. Counted, as the sandbox carries some of them out itself (F12, F13)."""
         effect = self._effect_of(what)
-        allowed = FEEDS if effect == "statement" else WRITES if effect.startswith("file ") else \
+        allowed = FEEDS if effect == "statement" else WRITES if effect.startswith("file ") else CALLS[effect] if effect in CALLS else \
             tuple(fault for fault in self._candidates if not (fault == DELIVERED_TWICE and effect in NEVER_TWICE))
         is_read = effect.startswith("read")
         allowed = tuple(fault for fault in allowed if not (fault in (PAGE_SHIFT, STALE_READ) and not is_read or fault == LATE_COMMIT and is_read))
@@ -193,6 +194,8 @@ class Effects:
         for wanted, part, kind in self.KINDS:
             if method == wanted and part in path:
                 return kind
+        if method in ("EVENT", "HOOK"):
+            return "event" if method == "EVENT" else "delivery"
         if method == "WRITE":
             return f"file {path.partition('_')[0]}" if not path.startswith("again") else "file 846"
         if method == "STATE":

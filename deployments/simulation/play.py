@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from deployments.simulation import coverage, goods, market_coverage, market_oracle, market_people, oracle, oracle_orders
+from deployments.simulation import calls, coverage, goods, market_coverage, market_oracle, market_people, oracle, oracle_orders
 from deployments.simulation.faults import Strike, Weather, drawn
 from deployments.simulation.kernel import BEGIN, Kernel, Livelock
 from deployments.simulation.market import MarketWorld
@@ -76,7 +76,7 @@ def themes_of(kernel: Kernel, about: str = "") -> tuple[str, ...]:
         return (MARKETPLACE, *(theme for theme, chance in (("stock", 0.5), ("published rates", 0.35), ("minds", 0.3), ("parcels", 0.4), ("drift", 0.2)) if dice.random() < chance))
     dice, turn = kernel.dice("themes"), kernel.seed % 4
     found = ["orders", *(("stock",) if turn in (1, 3) else ()), *(("returns",) if turn in (2, 3) else ())]
-    return (*found, *(theme for theme, chance in (("minds", 0.3), ("parcels", 0.4), ("drift", 0.2)) if dice.random() < chance))
+    return (*found, *(theme for theme, chance in (("minds", 0.3), ("parcels", 0.4), ("drift", 0.2), ("calls", 0.3)) if dice.random() < chance))
 
 
 def play(seed: int, scenario: Scenario = Scenario()) -> Outcome:
@@ -123,6 +123,8 @@ def _begin(world: World, scenario: Scenario) -> None:
     if world.has("stock"):
         world.after_step.append(world.stock_witness.looks)
         world.stock_witness.looks()
+    if world.has("calls"):
+        calls.listen(world)
     (market_people.populate if is_market else populate)(world, scenario.orders_max, scenario.trading)
     staff(world, scenario.trading, (market_people.operates if is_market else operates)(world, scenario.trading), market_people.flows(world) if is_market else [])
 
@@ -213,7 +215,7 @@ def _again(world: World) -> Iterator[tuple[str, str]]:
 
 def _is_at_rest(world: World) -> bool:
     waits = next(iter((world.home / "partner" / world.partner.from_partner).glob("[a-z0-9]*.edi")), None)
-    return world.site.is_idle() and waits is None and next(unfinished(world), None) is None
+    return world.site.is_idle() and waits is None and not calls.open_hints(world) and next(unfinished(world), None) is None
 
 
 def unfinished(world: World) -> Iterator[str]:

@@ -13,7 +13,7 @@ from deployments.simulation.kernel import Ended, Worker
 from deployments.simulation.wire import holder_of
 from deployments.simulation.world import QUIET, World
 from tasks import (
-    deliver, dispatches, drift, drift_stock, feeds, inbound, mappings, orders, refunds, refunds_seen, returns, rmas, stock, stock_send, stock_watch, stuck,
+    deliver, dispatches, drift, drift_stock, feeds, hints, inbound, mappings, orders, refunds, refunds_seen, returns, rmas, stock, stock_send, stock_watch, stuck,
 )
 
 EVERY = 280.0
@@ -127,6 +127,8 @@ def orders_out(world: World, house: House, me: Worker) -> None:
     """flows/orders_to_warehouse.py"""
     if world.kernel.dice("items").randrange(ITEMS_ONE_IN) == 0 or not world.look("SELECT 1 FROM item LIMIT 1"):
         mappings.refresh_items(house, WAREHOUSE)
+    if world.has("calls"):
+        hints.take_hints(house, house.world.storefront)
     orders.take_in_orders(house, house.world.storefront)
     orders.plan_owed(house, house.world.storefront)
     _deliver(house, house.warehouse(WAREHOUSE), dispatches.OF_REQUESTS, me)

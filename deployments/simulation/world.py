@@ -20,6 +20,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from connectors.bigcommerce.sandbox import BigCommerceSandbox
+from connectors.bigcommerce.sandbox_hooks import CLIENT_SECRET
 from connectors.bigcommerce.wire import read_date
 from connectors.gxo.profile import Profile as Partner
 from connectors.gxo.sandbox import GxoSandbox
@@ -43,7 +44,8 @@ from tasks import mappings
 from tasks.restore import take_up_again
 
 PROFILE = Path(__file__).resolve().parents[1] / "profiles" / "demo" / "profile.toml"
-TOKEN, HASH = "demo-token", "hash0"
+TOKEN, HASH, HOOK_SECRET = "demo-token", "hash0", "a-header-of-our-own"
+HOOKS = 'client_secret = "file:{home}/client.secret"\nwebhook_secret = "file:{home}/hook.secret"\n'
 QUIET, LEASE, SETTLE = 120.0, 60.0, 45.0
 SKUS = ("HEART", "LANTERN", "MUG", "TRAY")
 KITS = {"SET": {"MUG": 2, "LANTERN": 1}, "CRATE": {"TRAY": 6}}
@@ -104,10 +106,10 @@ def template(variant: Variant = VARIANTS[0], more: "More | None" = None) -> Temp
     """Made once a process: a ledger with its tables and mappings, as bytes."""
     home = Path(tempfile.mkdtemp(prefix="wharfinger-template-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
-    for name, secret in (("vault.key", new_master_key()), ("bigcommerce.token", TOKEN), *(more.secrets if more else ())):
+    for name, secret in (("vault.key", new_master_key()), ("bigcommerce.token", TOKEN), ("client.secret", CLIENT_SECRET), ("hook.secret", HOOK_SECRET), *(more.secrets if more else ())):
         (home / name).write_text(secret)
     text = PROFILE.read_text().replace("{bigcommerce}", "https://bigcommerce.invalid").replace("{home}", str(home))
-    for old, new in (("quiet_seconds = 3\n", f"quiet_seconds = {QUIET}\n"), ('store_hash = "demo"', f'store_hash = "{HASH}"\npage_size = {variant.page_size}\nstock_page_size = 5\nupdate_items_max = 3'),
+    for old, new in (("quiet_seconds = 3\n", f"quiet_seconds = {QUIET}\n"), ('store_hash = "demo"', f'store_hash = "{HASH}"\npage_size = {variant.page_size}\n{HOOKS}stock_page_size = 5\nupdate_items_max = 3'),
                      ("cycles_seconds = 10\n", ""), ("verify_seconds = 20\n", "verify_seconds = 300\n"),
                      ("refund_quiet_seconds = 6", f"refund_quiet_seconds = {QUIET}\nrefund_limit_minor = {REFUND_LIMIT}"),
                      ('system = "gxo"\n', 'system = "gxo"\nlost_skus_min = 1\n'),
@@ -116,7 +118,7 @@ def template(variant: Variant = VARIANTS[0], more: "More | None" = None) -> Temp
         if old not in text:
             raise AssertionError(f"the demo's profile has no {old!r} any more")
         text = text.replace(old, new)
-    (home / "profile.toml").write_text(text + (more.profile.replace("{home}", str(home)) if more else ""))
+    (home / "profile.toml").write_text(text.replace("{home}", str(home)) + (more.profile.replace("{home}", str(home)) if more else ""))
     profile = read_profile(home / "profile.toml")
     house = House(profile)
     for table, csv in (more.tables if more else dict)({**tables(), **_tables(variant)}).items():
@@ -211,6 +213,7 @@ class World:
     typed: dict[str, datetime] = field(default_factory=dict)  # SKU -> when somebody typed a figure in at the shop
     stock_witness: Any = None
     after_step: list[Any] = field(default_factory=list)  # asked after every step of the site
+    answered: set[str] = field(default_factory=set)  # hints that a shop was told are kept
     was_restored: bool = False
     is_closed: bool = False  # nobody decides anything any more
     excused: set[str] = field(default_factory=set)  # records of effects sent between a backup and its restore, of which the restored ledger cannot know
@@ -243,6 +246,7 @@ class World:
                                seed=self.kernel.seed, nastiness="strict" if self.nastiness == "strict" else "lenient", stock=self.stock,
                                pick_seconds=600 if self.has("minds") else dice.choice((60, 60, 600)), rest_seconds=self.kernel.dice("rests").choice((120, 420)), acknowledge_seconds=300 if is_laggy else 30,
                                kinds=PARCELS if self.has("parcels") else self.kinds, forgets_one_in=self.forgets_one_in if self.nastiness == "amnesiac" else 0,
+                               advise_seconds=0 if self.has("stock") else self.kernel.dice("advice").choice((0, 0, 400)),  # meanwhile minds change
                                faults=SandboxFaults(self.weather, effects, 45, (*WRITES, *FEEDS)))
         self.site.dock.leaves_out_empty = self.kernel.dice("site habits").random() < 0.5
         _publish_items(self.home / "partner", made.items)

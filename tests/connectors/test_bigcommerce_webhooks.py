@@ -282,7 +282,7 @@ def test_the_stand_in_tries_again_for_two_days_and_then_switches_off(rig: Rig) -
 def test_the_stand_in_loses_some_and_forgets_the_idle(rig: Rig) -> None:
     hooked(rig, webhook_scopes=(CREATED,)).keep_webhooks(HERE)
     got = inbox(rig)
-    rig.sandbox.faults.add(faults.CONNECT_REFUSED, on="HOOK *", times=1)
+    rig.sandbox.faults.add(faults.CONNECT_REFUSED, on="EVENT *", times=1)
     rig.place(2)
     rig.sandbox.step()
     assert [json.loads(body)["data"]["id"] for _, body in got] == [101], "it may not fire at all"

@@ -84,7 +84,7 @@ def test_an_order_is_in_the_book_moments_after_the_shop_called_and_the_pull_find
 
 def test_an_older_order_that_no_hint_named_is_not_skipped(rig: Called) -> None:
     """Had the hinted order moved the watermark, the order placed before it, whose webhook was lost, would never have been read."""
-    rig.shop.faults.add(faults.CONNECT_REFUSED, on="HOOK *", times=1)
+    rig.shop.faults.add(faults.CONNECT_REFUSED, on="EVENT *", times=1)
     rig.orders(("HEART", 1))
     rig.passes(86_400)
     rig.orders(("MUG", 1))
