@@ -15,7 +15,7 @@ from connectors.ports import Effect, Receipt
 from contracts.effects import DispatchConfirmation
 
 SHIPPED, COMPLETE, UNDER_WAY = 2, 10, (3, 9, 11)  # status ids; under way: Partially Shipped, Awaiting Shipment, Awaiting Fulfillment
-CANCELLED = (5, 6)  # Cancelled, Declined
+CANCELLED, KNOWN_CANCELLED = (4, 5, 6), ("cancelled", "refunded")  # Refunded, Cancelled, Declined: nothing more was to leave; and as our book says it
 COMPLETED = b'{"status_id":2}'
 SHORT = "The order was made smaller after it had left, or somebody shipped it by hand. Correct it there and resend, or settle it with the customer and choose done."
 
@@ -38,8 +38,8 @@ class Shipments:
         """
         order_id = number(effect.payload["order_id"], doing(self._name, effect))
         status = read(Order, self._client.order(order_id, False), "/orders/{id}").status_id
-        if status in CANCELLED and effect.known_status != "cancelled":
-            raise NotNow(doing(self._name, effect), f"the order's status is {status} (cancelled), which was not taken in yet", "It is sent after the next take-in.")
+        if status in CANCELLED and effect.known_status not in KNOWN_CANCELLED:
+            raise NotNow(doing(self._name, effect), f"the order's status is {status} (called off), which was not taken in yet", "It is sent after the next take-in.")
         short = self._short(effect, order_id) if effect.attempt > 1 else ""
         if short:
             there = self.find(effect)  # unless it is ours that took them, and came late

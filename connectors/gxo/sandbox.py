@@ -6,6 +6,7 @@ control number, nor a second order under the same reference (`nastiness='lenient
 
 import random
 from copy import deepcopy
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,9 @@ class GxoSandbox:
         self._received: list[dict[str, Any]] = []
         self._acknowledged: list[str] = []
         self.strays: list[str] = []  # references of dispatches that it advised and that were never asked for
+        self.corrected: list[str] = []  # those of them that it advised again with other contents
+        self.used_again: list[tuple[str, str]] = []  # (file, file that came later under its control number)
+        self._last_stray: tuple[Order, Parcel] | None = None
         self._statements: list[tuple[str, bytes]] = []
         self._next_control, self._next_shipment = 1, 1
 
@@ -98,11 +102,33 @@ class GxoSandbox:
 
     def ship_stray(self, reference: str, facility: str, sku: str, units: int) -> None:
         """Advise a dispatch of an order that is not ours: somebody keyed it in at the site, or it is another merchant's."""
-        order = Order(reference, "", facility, "RMLL", "TRACKED 48", 0, self._clock.now(), {"1": {"sku": sku, "quantity": units, "unit": "EA"}}, True)
+        order = self._stray(reference, facility, sku, units)
         shipment = f"SHP{self._next_shipment:07}"
         self._next_shipment += 1
-        self._write("945", "SW", [("945", advice_set(order, shipment, [self._parcel(order, order.carrier, shipment, 1, {"1": units})], self.dock.local_time(), True))])
+        self._last_stray = order, self._parcel(order, order.carrier, shipment, 1, {"1": units})
+        self._write("945", "SW", [("945", advice_set(order, shipment, [self._last_stray[1]], self.dock.local_time(), True))])
         self.strays.append(reference)
+
+    def correct_stray(self) -> None:
+        """Advise the last such dispatch again, the same package with one unit more: somebody counted anew."""
+        if self._last_stray:
+            order, parcel = self._last_stray
+            more = {key: units + 1 for key, units in parcel.content.items()}
+            self._write("945", "SW", [("945", advice_set(order, parcel.shipment, [replace(parcel, content=more)], self.dock.local_time(), True))])
+            self.corrected.append(order.reference)
+
+    def use_number_again(self, reference: str, facility: str, sku: str) -> None:
+        """Write one more document, of no order of ours, under a control number that an acknowledgement had: a partner whose numbers begin anew."""
+        used = next((str(one["file"]) for one in self._shelf.written if str(one["file"]).startswith("997_")), "")
+        if used:
+            order, number = self._stray(reference, facility, sku, 1), int(used[4:13])
+            sets = [("945", advice_set(order, "SLIP", [self._parcel(order, order.carrier, "SLIP", 1, {"1": 1})], self.dock.local_time(), True))]
+            name = f"945_{number:09}_again.edi"
+            self._shelf.put(name, write(envelope_of(self._profile, number, self._clock.now()), "SW", sets))
+            self.used_again.append((used, name))
+
+    def _stray(self, reference: str, facility: str, sku: str, units: int) -> Order:
+        return Order(reference, "", facility, "RMLL", "TRACKED 48", 0, self._clock.now(), {"1": {"sku": sku, "quantity": units, "unit": "EA"}}, True)
 
     @property
     def orders_now(self) -> dict[str, list[Order]]:

@@ -16,6 +16,7 @@ from connectors.amazon.wire_listings import DEFAULT_CHANNEL
 from connectors.kit.sandbox import Transport
 from connectors.ledger.effects import payload_hash
 from deployments.demo_world import EU_FACILITY, STOREFRONT, UK_FACILITY, WAREHOUSE
+from deployments.simulation import oracle_wire
 from deployments.simulation.kernel import Worker
 from deployments.simulation.market_wire import MarketFaults, MarketTransport
 from deployments.simulation.world import KITS, QUIET, SKUS, More, Template, World, template
@@ -63,7 +64,8 @@ def _of_the_market(tables: dict[str, str]) -> dict[str, str]:
         "carriers": tables["carriers"] + f"{WAREHOUSE},RMLL,*,{MARKET},Royal Mail,,\n{WAREHOUSE},DPDL,*,{MARKET},DPD,,\n"}
 
 
-AT_PUBLISHED_RATES, AT_GRANTED_RATES = More(PROFILE, SECRETS, _of_the_market), More(PROFILE + RATES_GRANTED, SECRETS, _of_the_market)
+SMALL_PAGES = PROFILE.replace("\npage_size = 5", "\npage_size = 2")  # so that a window has several: the published rates allow no more than one
+AT_PUBLISHED_RATES, AT_GRANTED_RATES = More(PROFILE, SECRETS, _of_the_market), More(SMALL_PAGES + RATES_GRANTED, SECRETS, _of_the_market)
 
 
 @dataclass
@@ -170,7 +172,7 @@ class MarketWorld(World):
         """O1: no request of an order that Amazon fulfils, and fulfilled from the first or as far as our book knows."""
         order_id, order = row["record"], self.orders.get(row["record"])
         if row["kind"] != "fulfilment_request" or order is None or order["fulfilled_by"] != "AMAZON":
-            return []
+            return list(oracle_wire.is_not_taken_there(self, row))
         since = self.changed_hands.get(order_id)
         is_known = since is None or self.known_orders().get(order_id, 0) >= int(since.timestamp())
         return [("what Amazon fulfils never leaves", f"order {order_id}")] if is_known else []

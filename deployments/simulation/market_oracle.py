@@ -8,7 +8,7 @@ from typing import Any
 from deployments import demo_checks
 from deployments.demo_checks import Evidence
 from deployments.demo_orders import Period
-from deployments.simulation import oracle, oracle_stock
+from deployments.simulation import oracle, oracle_split, oracle_stock
 from deployments.simulation.market import MARKET
 from deployments.simulation.market_people import is_asked
 from deployments.simulation.world import KITS, LOCATION
@@ -53,7 +53,7 @@ class MarketEvidence(Evidence):
         shown = {sku: {"on_hand": one["DEFAULT"].get("quantity", 0)} for sku, one in world.market.books()["stock"].items() if "DEFAULT" in one}
         shop = {"orders": {order_id: self._order(order_id, order) for order_id, order in ours.items() if order["status"] != "PENDING"}, "shipments": [], "refunds": [],
                 "stock": {int(LOCATION): shown}}
-        super().__init__(oracle._Ledgered(world), demo_checks.Books(shop, world.site.books()), Period([]), set())
+        super().__init__(oracle_split.Ledgered(world), demo_checks.Books(shop, world.site.books()), Period([]), set())
         self.cancelled = self.gone
 
     def _order(self, order_id: str, order: dict[str, Any]) -> dict[str, Any]:

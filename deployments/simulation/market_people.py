@@ -38,6 +38,8 @@ def populate(world: MarketWorld, orders_max: int, trading: timedelta) -> None:
             kernel.later(dice.uniform(200, seconds), lambda: people._site_life(world))
         if dice.random() < 0.3:
             kernel.later(dice.uniform(0, seconds), lambda: _take_over(world))
+        if kernel.dice("refused listings").random() < 0.5:
+            kernel.later(kernel.dice("refused listings").uniform(0, seconds * 0.8), lambda: _will_not_take(world))
 
 
 def close_the_books(world: MarketWorld) -> None:
@@ -195,3 +197,10 @@ def _take_over(world: MarketWorld) -> None:
     world.market.shelf.move_to_amazon(sku)
     world.taken_over[sku] = world.kernel.at
     world.kernel.tell(f"Amazon ships {sku} from now on")
+
+
+def _will_not_take(world: MarketWorld) -> None:
+    """Something is missing in a listing, and Amazon takes no figure of it: with a 200 that says so."""
+    sku = world.kernel.dice("refused listings").choice(SKUS)
+    world.market.shelf.refused[sku] = ("90220", "an attribute is required", ("brand",))
+    world.kernel.tell(f"Amazon takes no figure of {sku}")

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from deployments import demo_checks
-from deployments.demo_orders import Period
-from deployments.simulation import calls, oracle_money, oracle_orders, oracle_returns, oracle_stock
+from deployments.simulation import calls, oracle_money, oracle_orders, oracle_returns, oracle_split, oracle_stock
 from deployments.simulation.world import CANARIES, KITS
 
-CANCELLED = 5  # the shop's status
+CALLED_OFF = (4, 5)  # the shop's statuses: refunded, cancelled
 HELD_UP = ("F14", "F15", "F16", "F17", "F18", "F20", "F21")
 OTHERWISE = {"every_parcel_is_read_at_the_storefront_once", "units_asked_equal_units_ordered", "storefront_shipped_what_the_warehouse_shipped", "personal_data_is_only_in_the_vault",
              "control_numbers_are_used_once", "no_confirmed_effect_without_its_order"}
@@ -30,9 +29,10 @@ AS_THEY_HAPPEN = {
     "shipped never exceeds ordered": "4, after every turn", "every world comes to rest": "28", "no error is a bug of ours": "8: fail closed, and by name",
     "running everything again changes nothing": "33", "what the ledger says is what was heard": "17, 28, in the ledger: against what the wire answered to this claim",
     "nothing is sent on a claim that has ended": "18, on the wire", "what is there is not sent again": "5, on the wire",
-    "what is refused does not fit": "D3, in the ledger", "a request goes where the order goes": "3, on the wire",
+    "what is refused does not fit": "D3, in the ledger", "a request goes where the order goes": "3, on the wire", "a partner is asked for what it takes": "O11, on the wire",
     "who is asked to wait waits": "29, on the wire", "an effect says the same for ever": "17, in the ledger", "a file is whole before it has its name": "21, on the disk",
-    "what is resolved stays as it is": "26, in the ledger", "nothing is told before it has left": "4, on the wire", "an order is called shipped when all of it is": "D1, on the wire", "people are forgotten in time": "31, a month after the end",
+    "what is resolved stays as it is": "26, in the ledger", "what is lost is left alone for a while": "28, in the ledger: the quiet period after its lease", "nothing is told before it has left": "4, on the wire", "an order is called shipped when all of it is": "D1, on the wire",
+    "each address has its request": "1, 3, 10, at rest: orders of several addresses", "each address has its parcels": "4, at rest: what left of each is what is shown", "people are forgotten in time": "31, a month after the end",
 }
 
 
@@ -45,9 +45,9 @@ def at_every_step(world: Any) -> Found:
 def at_the_end(world: Any) -> Found:
     """Asked once, at rest."""
     books = demo_checks.Books(world.shop.books(), world.site.books())
-    lost = {number for number in world.crossed if books.storefront["orders"][number]["status_id"] != CANCELLED}  # overwritten on the way: the shop says shipped
-    evidence = demo_checks.Evidence(_Ledgered(world), books, Period([]), world.cancelled - lost)
-    found: Found = []
+    lost = {number for number in world.crossed if books.storefront["orders"][number]["status_id"] not in CALLED_OFF}  # overwritten on the way: the shop says shipped
+    evidence = oracle_split.WithoutSplit(world, books, world.cancelled - lost)
+    found: Found = list(oracle_split.each_address_has_its_request(world, books))
     for check in demo_checks.CHECKS:
         if check.__name__ not in OTHERWISE:
             result = demo_checks.Found()
@@ -70,13 +70,6 @@ def _is_excused(world: Any, name: str, what: str) -> bool:
     if world.was_restored and (name.startswith("our acknowledgements") and " 2 " in what or name.startswith("every file") and what.startswith(("again", "copy"))):
         return True
     return bool(world.excused & set(re.findall(r"\d{3,}", what)))
-
-
-class _Ledgered:
-    """A house as the judge wants it: the ledger only."""
-
-    def __init__(self, world: Any) -> None:
-        self.ledger = world.ledger
 
 
 def _shipped_within_ordered(orders: dict[int, dict[int, dict[str, Any]]]) -> Iterator[tuple[str, str]]:
@@ -195,7 +188,7 @@ def what_is_confirmed_is_there(world: Any, e: demo_checks.Evidence) -> Iterator[
             yield f"{row.effect_id} is confirmed, and not there"
         if row.state == "CONFIRMED" and row.number and row.number not in files:
             yield f"{row.effect_id} is confirmed, and its file never came"
-    known = {row.number for row in e.effects if row.number and row.state in ("CONFIRMED", "BLOCKED")}
+    known = {row.number for row in e.all_effects if row.number and row.state in ("CONFIRMED", "BLOCKED")}
     if not world.was_restored:
         yield from (f"file {control} came, and no effect says so" for control in sorted(files - known))
 

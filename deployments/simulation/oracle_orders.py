@@ -2,23 +2,29 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
 from contracts.exceptions import TYPES
 from deployments.demo_checks import Evidence
-from deployments.demo_world import UK_FACILITY
+from deployments.demo_world import METHODS, UK_FACILITY
 from deployments.simulation.world import CANARIES, KITS, TOKEN
-from tasks import retention
+from tasks import orders, retention
 from tasks.orders import GONE
 
 ASKED = ("fulfilment_request", "fulfilment_change")
 TOLD_OTHERWISE = {"over_shipped", "line_unmatched", "advice_changed", "edited_after_export", "carrier_unmapped", "rejected_by_storefront", "blocked_effect",
                   "return_unexpected", "cancel_refused"}
 DATED = ("edited_after_export",)  # one cause each time
-A_MONTH = timedelta(days=40)
+TWENTY_DAYS, TOUCHED_BY = timedelta(days=20), 77
+PARCEL = ("warehouse", "carrier", "service", "reference", "advice_id", "package_id")
+CUT_OFF = 15  # o'clock, UTC
+OPEN_WHILE = {"unacknowledged": lambda effect: effect.verified_at != effect.verified_at or effect.verified_at is None, "blocked_effect": lambda effect: effect.state == "BLOCKED"}
+OPEN_WHILE["tracking_not_taken"] = OPEN_WHILE["unacknowledged"]  # what it names is not proven yet
+PEOPLE = ("dora", "fiona", "carla", "operator")
+WITH_ADDRESS = ("fulfilment_request", "fulfilment_change")
 
 
 def every_shipment_names_its_effect(world: Any, e: Evidence) -> Iterator[str]:
@@ -102,7 +108,7 @@ def what_waits_for_a_mapping_is_on_a_desk(world: Any, e: Evidence) -> Iterator[s
     """6, 26: each parcel that is held for its carrier has an exception of its own."""
     open_causes = {row.cause for row in e.exceptions if row.state == "open" and row.type == "carrier_unmapped"}
     for row in e.house.ledger.table("held_dispatch").itertuples():
-        cause = "carrier_unmapped:" + ":".join(row.payload[name] for name in ("warehouse", "carrier", "service", "reference", "advice_id", "package_id"))
+        cause = "carrier_unmapped:" + ":".join(row.payload[name] for name in PARCEL)
         if cause not in open_causes:
             yield f"order {row.order_id}: {cause}"
 
@@ -121,17 +127,92 @@ def one_fact_is_told_once(world: Any, e: Evidence) -> Iterator[str]:
 
 
 def exceptions_are_whose_they_are(world: Any, e: Evidence) -> Iterator[str]:
-    """26: owner and severity by the closed list, and due after it was opened."""
+    """26: owner, severity and due time by the closed list: the next collection, in a day, or with the end of the month."""
     for row in e.exceptions:
         kind = TYPES[row.type]
-        if (row.owner, row.severity) != (kind.owner, kind.severity) or row.due_at < row.opened_at:
+        if (row.owner, row.severity) != (kind.owner, kind.severity) or row.due_at != _due(kind.due, row.opened_at):
             yield f"{row.type} of {row.record}: {row.owner}, {row.severity}, opened {row.opened_at}, due {row.due_at}"
+
+
+def _due(due: str, opened_at: datetime) -> datetime:
+    """No order of these worlds has a ship-by of its own."""
+    midnight = opened_at.replace(hour=0, minute=0, second=0, microsecond=0)
+    if due == "month-end":
+        return (midnight.replace(day=1) + timedelta(days=31)).replace(day=1)
+    collection = midnight + timedelta(hours=CUT_OFF)
+    return opened_at + timedelta(days=1) if due != "cut-off" else collection if opened_at < collection else collection + timedelta(days=1)
+
+
+def what_is_over_is_off_the_desk(world: Any, e: Evidence) -> Iterator[str]:
+    """26: what an open exception says is so still: its effect is not proven, or blocked; its parcel waits for a mapping."""
+    by_id = {row.effect_id: row for row in e.effects}
+    held = {tuple(row.payload[name] for name in PARCEL) for row in e.house.ledger.table("held_dispatch").itertuples()}
+    for row in (row for row in e.exceptions if row.state == "open"):
+        effect = by_id.get(str(row.evidence.get("effect")))
+        if row.type in OPEN_WHILE and effect is not None and not OPEN_WHILE[row.type](effect):
+            yield f"{row.type} of {row.record} is open, its effect is {effect.state}, proven at {effect.verified_at}"
+        if row.type == "carrier_unmapped" and tuple(row.evidence["confirmation"][name] for name in PARCEL) not in held:
+            yield f"{row.type} of {row.record} is open, and no parcel waits for it"
+
+
+def what_still_holds_is_not_closed(world: Any, e: Evidence) -> Iterator[str]:
+    """26: no flow closes an exception and opens the same again in one breath: it was never over."""
+    opened = {(row.type, row.connection, row.record, row.cause, row.opened_at) for row in e.exceptions}
+    yield from (f"{row.type} of {row.connection} {row.record} was closed by {row.resolved_by} and opened again at {row.resolved_at}" for row in e.exceptions
+                if row.state == "resolved" and row.resolved_by not in PEOPLE and row.opened_at < row.resolved_at and (row.type, row.connection, row.record, row.cause, row.resolved_at) in opened)
+
+
+def the_book_has_each_parcel_as_it_was_advised(world: Any, e: Evidence) -> Iterator[str]:
+    """20: parcel by parcel, the units that the site packed, once."""
+    booked: Counter[tuple[str, str]] = Counter()
+    for row in e.house.ledger.table("dispatch_line").itertuples():
+        booked[row.reference, row.package_id] += row.quantity
+    for reference, parcel in ((reference, parcel) for reference, copies in e.at_warehouse.items() for copy in copies for parcel in copy["parcels"]):
+        packed = sum(parcel["content"].values())
+        if booked[reference, parcel["package"]] != packed:
+            yield f"{reference}, {parcel['package']}: {packed} units lie in it, the book has {booked[reference, parcel['package']]}"
+
+
+def every_look_into_the_vault_is_written_down(world: Any, e: Evidence) -> Iterator[str]:
+    """30: who sent an address has looked it up, and each claim that did is a line of the access log; no line was altered or is missing."""
+    looks = Counter(row.subject for row in e.house.ledger.table("access_log").itertuples())
+    claims: Counter[str] = Counter()
+    for row in e.effects:
+        if row.kind in WITH_ADDRESS and row.state != "REJECTED":  # one that cannot be written is refused without a look
+            claims[f"{row.connection}/{row.record}"] += row.attempt
+    yield from (f"{subject} was sent {times} times and looked up {looks[subject]} times" for subject, times in claims.items() if times > looks[subject])
+    with e.house.ledger.transaction() as tx:
+        yield from (f"line {line} of the access log is not what it was" for line in e.house.ledger.vault.check_log(tx))
 
 
 def advice_of_strangers_is_told(world: Any, e: Evidence) -> Iterator[str]:
     """2, 20: a dispatch under a reference that we never sent is on a desk, once."""
     told = Counter(row.record for row in e.exceptions if row.type == "advice_before_export")
     yield from (f"{reference} is told {told[reference]} times" for reference in world.site.strays if told[reference] != 1)
+
+
+def what_the_partner_says_otherwise_is_told(world: Any, e: Evidence) -> Iterator[str]:
+    """20: a package that it advised before with other contents, and a control number that it used before with other bytes, are a person's to look at."""
+    changed = {row.record for row in e.exceptions if row.type == "advice_changed"}
+    yield from (f"{reference} was advised again with other contents, and nobody was told" for reference in world.site.corrected if reference not in changed)
+    reused = {str(row.evidence.get("file")) for row in e.exceptions if row.type == "control_number_reused"}
+    if not world.was_restored:
+        yield from (f"{name} has the number of {used}, and nobody was told" for used, name in world.site.used_again if not {used, name} & reused)
+
+
+def a_request_goes_by_the_method_of_the_order(world: Any, e: Evidence) -> Iterator[str]:
+    """3, O3: carrier and service at the warehouse are what the mapping makes of the method that the order has now; a change that came too late is on a desk."""
+    for number, order in e.orders.items():
+        method = METHODS.get(next(iter(order["addresses"].values()))["shipping_method"])
+        for copy in e.live(str(number)) if method and not _may_differ(world, e, str(number)) else ():
+            if (copy["carrier"], copy["service"]) != method:
+                yield f"order {number} goes by {copy['carrier']} {copy['service']}, its method is {method}"
+
+
+def _may_differ(world: Any, e: Evidence, order_id: str) -> bool:
+    """Is it told that the warehouse may have another version of the order than the shop, or could nobody know?"""
+    return order_id in e.cancelled or bool(e.open_types(order_id) & {"edited_after_export", "rejected_by_warehouse", "cancel_refused", "unacknowledged"}) or (
+        not world.partner.acknowledges and any(row.kind == "fulfilment_change" and row.record == order_id for row in e.effects))
 
 
 def nobody_and_nothing_secret_is_named(world: Any, e: Evidence) -> Iterator[str]:
@@ -143,22 +224,46 @@ def nobody_and_nothing_secret_is_named(world: Any, e: Evidence) -> Iterator[str]
 
 
 def people_are_forgotten_in_time(world: Any) -> Iterator[tuple[str, str]]:
-    """31: a month after all is over, nothing of the people in a finished order can be read any more. (Time goes on for this; nobody else is at work.)"""
-    now = world.kernel.at
-    world.kernel.at += A_MONTH
-    retention.retain(world.house())
+    """31: forty days after all is over, nothing of the people in a finished order can be read any more, though the shop's staff has touched it since;
+    and what is not over can be. (Time goes on for this; nobody else is at work.)"""
+    now, house = world.kernel.at, world.house()
+    had = {row["subject"] for row in world.look("SELECT DISTINCT subject FROM vault_item WHERE length(sealed) > 0")}
+    finished = _finished(world)
+    world.kernel.at += TWENTY_DAYS
+    if touched := next((order_id for order_id in sorted(finished) if order_id.isdigit() and int(order_id) not in world.cancelled), ""):
+        world.shop.edit_order(int(touched), customer_id=TOUCHED_BY)
+        world.kernel.at += timedelta(seconds=300)  # until its list shows it
+        orders.take_in_orders(house, world.storefront)
+        orders.plan_owed(house, world.storefront)
+    world.kernel.at += TWENTY_DAYS
+    retention.retain(house)
     world.kernel.at = now
-    open_records = {row["record"] for row in world.look("SELECT record FROM exception WHERE state = 'open'")}
-    for row in world.look("SELECT b.order_id FROM order_book b WHERE json_extract(b.\"order\", '$.status') IN ('shipped', 'completed', 'cancelled', 'refunded') "
-                          "AND NOT EXISTS (SELECT 1 FROM effect f WHERE f.record = b.order_id AND (f.state IN ('PLANNED', 'IN_FLIGHT', 'UNKNOWN', 'BLOCKED')))"):
-        order_id, references = row["order_id"], [one["reference"] for one in world.look("SELECT reference FROM request WHERE order_id = ?", row["order_id"])]
-        if open_records & {order_id, *references}:
-            continue
-        left = world.look("SELECT name FROM vault_item WHERE subject = ? AND length(sealed) > 0", f"{world.storefront}/{order_id}")
-        if left:
-            yield "people are forgotten in time", f"order {order_id}: {left[0]['name']} can be read still"
+    left = {row["subject"]: row["name"] for row in world.look("SELECT subject, name FROM vault_item WHERE length(sealed) > 0")}
+    for order_id in _finished(world) & finished:
+        if f"{world.storefront}/{order_id}" in left:
+            yield "people are forgotten in time", f"order {order_id}: {left[f'{world.storefront}/{order_id}']} can be read still"
+    for order_id in _open_orders(world):
+        if f"{world.storefront}/{order_id}" in had - left.keys():
+            yield "people are forgotten in time", f"order {order_id} is not over, and nothing of it can be read any more"
+
+
+def _finished(world: Any) -> set[str]:
+    """Orders of which nothing more is to come: by the shop's word, without an open effect or exception."""
+    ended = world.look("SELECT order_id FROM order_book WHERE json_extract(\"order\", '$.status') IN ('shipped', 'completed', 'cancelled', 'refunded')")
+    return {row["order_id"] for row in ended} - _open_orders(world)
+
+
+def _open_orders(world: Any) -> set[str]:
+    """Orders about which an effect or an exception is open, under their own number or a reference of theirs."""
+    records = {row["record"] for row in world.look("SELECT record FROM exception WHERE state = 'open' UNION SELECT record FROM effect "
+                                                   "WHERE state IN ('PLANNED', 'IN_FLIGHT', 'UNKNOWN', 'BLOCKED')")}
+    order_of = {row["reference"]: row["order_id"] for row in world.look("SELECT reference, order_id FROM request")}
+    known = {row["order_id"] for row in world.look("SELECT order_id FROM order_book")}
+    return {order_of.get(record, record) for record in records} & known
 
 
 CHECKS = (every_shipment_names_its_effect, a_shipment_has_what_its_parcel_has, nothing_is_asked_without_an_edit, a_request_says_what_the_order_says, the_book_says_what_the_warehouse_has,
           what_waits_for_a_mapping_is_on_a_desk, a_mapping_frees_what_waited_for_it, one_fact_is_told_once, exceptions_are_whose_they_are,
-          advice_of_strangers_is_told, nobody_and_nothing_secret_is_named)
+          what_is_over_is_off_the_desk, what_still_holds_is_not_closed, the_book_has_each_parcel_as_it_was_advised,
+          every_look_into_the_vault_is_written_down, what_the_partner_says_otherwise_is_told,
+          a_request_goes_by_the_method_of_the_order, advice_of_strangers_is_told, nobody_and_nothing_secret_is_named)

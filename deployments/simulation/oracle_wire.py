@@ -38,6 +38,13 @@ def leaves_too_early(world: Any, row: Mapping[str, Any], kits: Mapping[str, Mapp
         yield "nothing is told before it has left", f"{row['effect_id']}: {dict(more)} more than has left"
 
 
+def is_not_taken_there(world: Any, row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """O11: a partner is asked for changes and cancels only where it follows them; else a person rings it up."""
+    takes = {"fulfilment_change": world.partner.accepts_changes, "fulfilment_cancel": world.partner.accepts_cancels, "acknowledgement": world.partner.wants_acknowledgements}
+    if not takes.get(row["kind"], True):
+        yield "a partner is asked for what it takes", f"{row['effect_id']} goes to one that takes none"
+
+
 def goes_elsewhere(world: Any, effect_id: str, body: bytes) -> Iterator[tuple[str, str]]:
     """3: the street in a request is the one that the order had when it was planned, or a newer one."""
     as_of = world.planned_as_of.get(effect_id)

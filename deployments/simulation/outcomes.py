@@ -13,10 +13,12 @@ from deployments.simulation import oracle_wire
 
 NO = (401, 403, 429)
 NOTHING, NEVER_LEFT, REFUSED, YES, DOUBT = "nothing", "a definite no", "a refusal", "a success", "a doubt"
+NOT_ALL = "a success that takes no figure"  # a marketplace's 200 to a patch: of several SKUs the others stand
+INVALID = b'"INVALID"'
 AMBIGUOUS = b"available_quantity"  # the 400 that may mean: your first call worked
 ONE_CALL = ("dispatch_confirmation", "order_completion", "refund", "stock_update", "fulfilment_request", "fulfilment_change", "fulfilment_cancel", "acknowledgement",
             "return_notice", "receipt_notice")
-MAY_FOLLOW = {"PLANNED": (NOTHING, NEVER_LEFT, REFUSED), "REJECTED": (NOTHING, REFUSED), "CONFIRMED": (NOTHING, YES), "UNKNOWN": (NOTHING, YES, REFUSED, DOUBT)}
+MAY_FOLLOW = {"PLANNED": (NOTHING, NEVER_LEFT, REFUSED), "REJECTED": (NOTHING, REFUSED, NOT_ALL), "CONFIRMED": (NOTHING, YES, NOT_ALL), "UNKNOWN": (NOTHING, YES, NOT_ALL, REFUSED, DOUBT)}
 LEFT, RESET_MS = "x-rate-limit-requests-left", "x-rate-limit-time-reset-ms"
 Found = list[tuple[str, str]]
 
@@ -26,7 +28,7 @@ def meaning(came: Any) -> str:
     if came is None or came.status_code in NO:
         return NEVER_LEFT
     if 200 <= came.status_code < 300:
-        return YES if came.status_code == 204 or "json" in came.headers.get("content-type", "") else DOUBT
+        return NOT_ALL if INVALID in came.content else YES if came.status_code == 204 or "json" in came.headers.get("content-type", "") else DOUBT
     if 400 <= came.status_code < 500 and came.status_code != 408:
         return DOUBT if AMBIGUOUS in came.content else REFUSED
     return DOUBT

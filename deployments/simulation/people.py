@@ -19,6 +19,8 @@ PRICES = ("2.55", "0.99", "3.33", "10.00", "7.77", "1.01")
 FORGOTTEN_RULE = f"{STOREFRONT},{WAREHOUSE},U,50,keep apart,no\n"
 REMEDIES = {"return_unmatched": CHOOSE_ORDER, "rma_not_approved": APPROVE_RETURN, "refund_declined": REFUND_IT, "refund_over_cap": REFUND_IT, "rejected_by_storefront": RESEND,
             "return_unexpected": DONE, "document_malformed": DONE, "over_shipped": DONE, "line_unmatched": DONE}
+OTHER_METHOD = "DPD Next Day"
+SLIPS = 0.3  # of the worlds: a partner that corrects an advice, and one that begins its numbers anew
 FOR_GOOD = ("left to ship", "the order's status is")  # refused so: nobody here sets such an order back, it stays with whoever talks to the customer
 
 
@@ -31,11 +33,16 @@ def populate(world: World, orders_max: int, trading: timedelta) -> None:
         kernel.later(dice.uniform(0, seconds / 2), lambda lines=lines, head=head, method=method: _order(world, lines, head, method))
     for _ in range(6 if world.has("minds") else 2):
         kernel.later(dice.uniform(0, seconds), lambda: _change_mind(world))
+    if not world.has("stock") and not world.has("returns"):  # what is judged of those knows orders of one address
+        _orders_to_several(world, seconds)
     if world.has("minds"):
         _watch_the_packing(world, set())
     strays = kernel.dice("strays")
     if strays.random() < 0.25:  # somebody keyed an order in at the site itself
         kernel.later(strays.uniform(60, seconds), lambda: world.site.ship_stray(f"DESK{strays.randint(10, 99)}", UK_FACILITY, strays.choice(SKUS), strays.randint(1, 3)))
+        kernel.later(seconds, world.site.correct_stray)
+    if kernel.dice("slips").random() < SLIPS:
+        kernel.later(kernel.dice("slips").uniform(seconds / 2, seconds), lambda: world.site.use_number_again("SLIP1", UK_FACILITY, SKUS[0]))
     if world.has("returns"):
         for _ in range(dice.randint(2, 5)):
             kernel.later(dice.uniform(seconds * 0.35, seconds), lambda: _send_back(world))
@@ -73,9 +80,41 @@ def _order(world: World, lines: list[dict[str, Any]], head: dict[str, str], meth
     world.kernel.tell(f"a customer places order {number}")
 
 
+def _orders_to_several(world: World, seconds: float) -> None:
+    """Presents: one order, several addresses. Some are called off, and of some a line grows."""
+    dice = world.kernel.dice("several addresses")
+    for _ in range(dice.randint(1, 2)):
+        at, how = dice.uniform(0, seconds / 2), dice.random()
+        lines = [{"sku": sku, "name": sku, "quantity": dice.randint(1, 4), "price": dice.choice(PRICES), "product_id": 1, "address": place}
+                 for place, sku in enumerate(dice.sample(SKUS, dice.choice((2, 2, 3))))]
+        if dice.random() < 0.4:
+            lines.append({**lines[0], "quantity": dice.randint(1, 3), "address": 1})
+        world.kernel.later(at, lambda lines=lines, how=how, later=dice.uniform(60, seconds / 2): _order_to_several(world, lines, how, later))
+
+
+def _order_to_several(world: World, lines: list[dict[str, Any]], how: float, later: float) -> None:
+    places = [ADDRESS | {"street_1": f"{place + 20} Canary Row"} for place in range(1 + max(line["address"] for line in lines))]
+    number = world.shop.place_order(lines, places, status_id=11, currency="GBP")
+    world.split.add(number)
+    world.kernel.tell(f"a customer places order {number} for {len(places)} addresses")
+
+    def changes_his_mind() -> None:
+        order = world.shop.books()["orders"][number]
+        if order["status_id"] == 11 and how < 0.4:
+            world.cancels(number)
+        elif order["status_id"] == 11 and how < 0.6:
+            line_id, line = max(order["lines"].items())
+            world.shop.edit_order(number, quantities={line_id: line["quantity"] + 1})
+            world.edits[number] += 1
+            world.touched.add(number)
+            world.kernel.tell(f"the customer edits order {number}")
+
+    world.kernel.later(later, changes_his_mind)
+
+
 def _change_mind(world: World) -> None:
     dice, known = world.kernel.dice("customers"), world.shop.books()["orders"]
-    waiting = [number for number, order in known.items() if order["status_id"] == 11 and number not in world.cancelled]
+    waiting = [number for number, order in known.items() if order["status_id"] == 11 and number not in world.cancelled | world.split]
     if not waiting or dice.random() < 0.3:
         return
     asked = [number for number in waiting if any(copies[0]["storefront_order"] == str(number) for copies in world.site.books()["orders"].values())]
@@ -91,6 +130,8 @@ def _change_mind(world: World) -> None:
         world.shop.edit_order(number, quantities={line_id: line["quantity"] - 1})
     elif how < 0.7:
         world.shop.edit_order(number, add=[{"sku": dice.choice(SKUS), "quantity": dice.randint(1, 2), "price": dice.choice(PRICES), "product_id": 1}])
+    elif how < 0.92 and world.kernel.dice("other methods").random() < 0.35:
+        world.shop.edit_order(number, address={"shipping_method": OTHER_METHOD})
     elif how < 0.92:
         street = f"{dice.randint(2, 9)} Canary Row"
         world.shop.edit_order(number, address={"street_1": street})
@@ -111,7 +152,7 @@ def _watch_the_packing(world: World, seen: set[str]) -> None:
             continue
         seen.add(reference)
         number, roll = int(copies[0].storefront_order), dice.random()
-        if roll > 0.7 or number in world.cancelled or world.shop.books()["orders"][number]["status_id"] != 11:
+        if roll > 0.7 or number in world.cancelled | world.split or world.shop.books()["orders"][number]["status_id"] != 11:
             continue
         if roll < 0.35:
             world.cancels(number)

@@ -4,6 +4,7 @@ They are temporary and on the world's own connection, so they are rolled back wi
 commit, in the name of the process that commits.
 """
 
+from datetime import datetime
 from typing import Any
 
 from deployments.simulation.wire import holder_of
@@ -19,6 +20,8 @@ _LOG = "CREATE TEMP TABLE IF NOT EXISTS seen_by_the_witness (n INTEGER PRIMARY K
 _WATCHED = {  # name -> (when, what is written down)
     "effect_changes": ("UPDATE ON main.effect WHEN old.state <> new.state OR old.fence <> new.fence OR old.number <> new.number OR old.not_before <> new.not_before",
                        "'effect', new.effect_id, old.state, new.state, old.fence, new.fence, old.number, new.number, new.holder, new.kind, new.evidence"),
+    "effect_is_lost": ("UPDATE ON main.effect WHEN old.state = 'IN_FLIGHT' AND new.state = 'UNKNOWN' AND new.fence <> old.fence",
+                       "'effect lost', new.effect_id, old.lease_until, new.not_before, '', '', '', '', '', '', ''"),
     "effect_alters": ("UPDATE ON main.effect WHEN old.payload <> new.payload OR old.payload_hash <> new.payload_hash OR old.business_key <> new.business_key",
                       "'effect alters', new.effect_id, '', '', '', '', '', '', '', '', ''"),
     "effect_begins": ("INSERT ON main.effect", "'effect begins', new.effect_id, new.state, new.fence, new.number, '', '', '', '', '', ''"),
@@ -91,6 +94,12 @@ def _alters(world: Any, effect_id: str, *_: Any) -> list[tuple[str, str]]:
     return [("an effect says the same for ever", effect_id)]
 
 
+def _lost(world: Any, effect_id: str, lease_until: str, not_before: str, *_: Any) -> list[tuple[str, str]]:
+    """28: whoever was stopped may have sent it as late as his lease ended, and it may come as late as the quiet period after that."""
+    left_alone = (datetime.fromisoformat(not_before) - datetime.fromisoformat(lease_until)).total_seconds() if lease_until else world.quiet_seconds
+    return [("what is lost is left alone for a while", f"{effect_id}: looked for {left_alone:.0f} s after its lease")] if left_alone < world.quiet_seconds - 1 else []
+
+
 def _begins(world: Any, effect_id: str, state: str, fence: int, number: int, *_: Any) -> list[tuple[str, str]]:
     world.wire.begins(effect_id)
     return [("states move along their edges", f"{effect_id} begins as {state}")] if (state, fence, number) != ("PLANNED", 0, 0) else []
@@ -121,9 +130,17 @@ def _watermark(world: Any, feed: str, old: str, new: str, *_: Any) -> list[tuple
         late = [number for number, changed in world.wire.orders_heard.get(worker.name, {}).items() if changed <= reached and known.get(number, -1) < changed]
         now = world.changes_now() if late else {}  # one that has changed again since will be listed again
         found += [("watermarks never pass a record that is not taken in", f"order {number}") for number in late if now[number] <= reached]
+        found += _out_of_sight(world, known, reached)
     elif worker is not None:
         found += world.passes_a_watermark(feed, new)
     return found
+
+
+def _out_of_sight(world: Any, known: dict[Any, int], reached: int) -> list[tuple[str, str]]:
+    """27: whoever heard of it or not: what changed before the next list begins (the watermark, less the overlap) is in the book, or is never listed again."""
+    begins = reached - world.overlap_seconds
+    return [("watermarks never pass a record that is not taken in", f"order {number}, which no list will show again")
+            for number, changed in world.changes_now().items() if changed < begins and known.get(number, -1) < changed]
 
 
 def _feed(world: Any, facility: str, as_of_was: str, as_of: str, sequence_was: int, sequence: int, *_: Any) -> list[tuple[str, str]]:
@@ -139,5 +156,5 @@ def _number(world: Any, stream: str, old: int, new: int, *_: Any) -> list[tuple[
     return [("control numbers only rise", f"{stream}: {old} to {new}")]
 
 
-_CHECKS = {"effect": _effect, "effect alters": _alters, "effect begins": _begins, "gone": _gone, "exception": _exception, "watermark": _watermark, "stock feed": _feed, "stock told": _told,
+_CHECKS = {"effect": _effect, "effect lost": _lost, "effect alters": _alters, "effect begins": _begins, "gone": _gone, "exception": _exception, "watermark": _watermark, "stock feed": _feed, "stock told": _told,
            "number": _number}

@@ -56,6 +56,7 @@ CANARIES = (b"Canaryton", b"Canary Row", b"canary.ada", b"07700900001", b"Lovela
 NASTINESS = ("strict", "lenient", "laggy", "amnesiac", "reordering")
 PARCELS = {"complete": 15, "packages": 25, "unnumbered": 10, "partial": 30, "other carrier": 15, "repeated": 5}
 KINDS = {"complete": 55, "packages": 12, "unnumbered": 9, "partial": 10, "other carrier": 9, "repeated": 5}  # where parcels are not the theme
+REFUNDED, REFUNDED_SHARE = 4, 0.25  # of the orders that are called off: a status of the shop
 LIST_DELAY, LIST_DELAY_LAGGY = 20, 90  # seconds within which a change shows in the shop's list
 QUOTA, QUOTA_STRICT = 100_000, 8  # requests in thirty seconds
 WORTH = {"A": 100, "B": 50, "C": 0, "D": 100}  # percent that a grade is refunded; D only where the return was approved; of U nobody thought at first
@@ -200,6 +201,7 @@ class World:
     variant: Variant = VARIANTS[0]
     home: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="wharfinger-sim-", dir=_fast())))
     cancelled: set[int] = field(default_factory=set)
+    split: set[int] = field(default_factory=set)  # orders that go to several addresses
     touched: set[int] = field(default_factory=set)  # changed at the shop in a way that concerns no picker
     streets: dict[int, list[tuple[int, str]]] = field(default_factory=dict)  # order -> where it goes, since which second
     planned_as_of: dict[str, int] = field(default_factory=dict)  # effect -> the order's change that the book knew when it was planned
@@ -291,7 +293,10 @@ class World:
         """A customer cancels. What of a parcel is under way at this moment may come after it, and nobody can call it back."""
         if self.look("SELECT 1 FROM effect WHERE record = ? AND kind = 'dispatch_confirmation' AND state IN ('IN_FLIGHT', 'UNKNOWN')", str(number)):
             self.crossed.add(number)
-        self.shop.cancel_order(number)
+        if self.kernel.dice("called off").random() < REFUNDED_SHARE:
+            self.shop.edit_order(number, status_id=REFUNDED)  # the shop's staff gives the money back: nothing is to leave any more
+        else:
+            self.shop.cancel_order(number)
         self.cancelled.add(number)
         self.kernel.tell(f"the customer cancels order {number}")
 
@@ -362,13 +367,18 @@ class World:
         """The watermark of its orders."""
         return f"{self.storefront} orders"
 
+    @cached_property
+    def overlap_seconds(self) -> float:
+        """How far behind the watermark of its orders the next list begins."""
+        return self.template.profile.connections[self.storefront].overlap_seconds
+
     def changes_now(self) -> dict[Any, datetime | int]:
         """{order: its last change}, as the far side has it."""
-        return {number: order["modified"] for number, order in self.shop.books()["orders"].items()}
+        return {number: self.shop.changed_at(number) for number in self.shop.lines_now}
 
     def may_leave(self, row: dict[str, Any]) -> list[tuple[str, str]]:
         """What is wrong with this effect's leaving now."""
-        return list(oracle_wire.leaves_too_early(self, row, KITS))
+        return [*oracle_wire.is_not_taken_there(self, row), *oracle_wire.leaves_too_early(self, row, KITS)]
 
     def passes_a_watermark(self, feed: str, reached: str) -> list[tuple[str, str]]:
         """What is wrong with this watermark of another feed than the orders'."""
