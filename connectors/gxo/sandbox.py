@@ -28,7 +28,7 @@ KINDS = {"complete": 68, "packages": 10, "unnumbered": 8, "partial": 8, "other c
 
 
 class GxoSandbox:
-    """One site. `step()` does what is due; `books()` is its own record. pick/rest/acknowledge seconds are by its clock.
+    """One site. `step()` does what is due; `books()` is its own record. pick/rest/acknowledge/advise seconds are by its clock.
 
     forgets_one_in: of so many files that it accepts whole, one is never acknowledged. boxes_max: into how many boxes it packs what it packs apart; else two.
 
@@ -38,13 +38,13 @@ class GxoSandbox:
     def __init__(self, root: Path, clock: Clock, profile: Profile, skus: set[str], facilities: set[str], seed: int = 0, nastiness: str = "strict",
                  faults: Faults | None = None, pick_seconds: float = 60, rest_seconds: float = 60, acknowledge_seconds: float = 0,
                  other_carrier: str = "TUFF", kinds: dict[str, int] | None = None, stock: dict[str, dict[str, int]] | None = None,
-                 statement_seconds: float | None = None, receive_seconds: float | None = None, forgets_one_in: int = 0,
+                 statement_seconds: float | None = None, receive_seconds: float | None = None, forgets_one_in: int = 0, advise_seconds: float = 0,
                  boxes_max: int = 2) -> None:
         self.name, self.faults = f"gxo {profile.partner_id}", faults or Faults()
         self._clock, self._profile, self._skus, self._facilities = clock, profile, skus, facilities
         self._seed, self._is_lenient = seed, nastiness == "lenient"
         self._pick, self._rest, self._acknowledge = (timedelta(seconds=s) for s in (pick_seconds, rest_seconds, acknowledge_seconds))
-        self._other_carrier, self._kinds, self._forgets_one_in = other_carrier, kinds or KINDS, forgets_one_in
+        self._other_carrier, self._kinds, self._forgets_one_in, self._advise = other_carrier, kinds or KINDS, forgets_one_in, advise_seconds
         self._boxes_max = boxes_max
         self.is_picking = True  # between two shifts nothing is picked
         self._shelf = Shelf(root, profile, clock, self.faults)
@@ -238,10 +238,10 @@ class GxoSandbox:
                     again = again or kind == "repeated"
                     sets.append(self._close_unshipped(order) if order.state == "cancelling" else self._pack(order, kind))
                 if len(sets) == SETS_PER_FILE:
-                    self._write("945", "SW", sets, again)
+                    self._write("945", "SW", sets, again, self._advise)
                     sets, again = [], False
         if sets:
-            self._write("945", "SW", sets, again)
+            self._write("945", "SW", sets, again, self._advise)
 
     def _kind_of(self, reference: str) -> str:
         """How this order will be shipped: decided by seed and reference, whenever it is asked."""

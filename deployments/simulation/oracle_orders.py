@@ -12,6 +12,7 @@ from deployments.demo_checks import Evidence
 from deployments.demo_world import UK_FACILITY
 from deployments.simulation.world import CANARIES, KITS, TOKEN
 from tasks import retention
+from tasks.orders import GONE
 
 ASKED = ("fulfilment_request", "fulfilment_change")
 TOLD_OTHERWISE = {"over_shipped", "line_unmatched", "advice_changed", "edited_after_export", "carrier_unmapped", "rejected_by_storefront", "blocked_effect",
@@ -81,6 +82,22 @@ def a_request_says_what_the_order_says(world: Any, e: Evidence) -> Iterator[str]
                 yield f"{row.effect_id} says {told}, the order {wanted}"
 
 
+def the_book_says_what_the_warehouse_has(world: Any, e: Evidence) -> Iterator[str]:
+    """3, 14: a request's lines in our book are those that the warehouse has, whatever was taken back or refused: goods that nobody will ship are not kept for it."""
+    asked: dict[str, Counter] = {}
+    for line in e.house.ledger.table("request_line").itertuples():
+        asked.setdefault(line.reference, Counter())[line.warehouse_sku] += line.quantity
+    for reference, row in e.requests.items():
+        copies = [copy for copy in e.at_warehouse.get(reference, []) if copy["state"] not in ("cancelled", "refused")]
+        if row.state in GONE or len(copies) != 1 or not world.partner.acknowledges or "unacknowledged" in e.open_types(row.order_id):
+            continue  # of one that acknowledges nothing nobody knows what it followed
+        there = Counter()
+        for line in copies[0]["lines"].values():
+            there[line["sku"]] += line["quantity"]
+        if +there != +asked.get(reference, Counter()):
+            yield f"order {row.order_id}, {reference}: the warehouse has {dict(there)}, our book says {dict(asked.get(reference, {}))}"
+
+
 def what_waits_for_a_mapping_is_on_a_desk(world: Any, e: Evidence) -> Iterator[str]:
     """6, 26: each parcel that is held for its carrier has an exception of its own."""
     open_causes = {row.cause for row in e.exceptions if row.state == "open" and row.type == "carrier_unmapped"}
@@ -142,6 +159,6 @@ def people_are_forgotten_in_time(world: Any) -> Iterator[tuple[str, str]]:
             yield "people are forgotten in time", f"order {order_id}: {left[0]['name']} can be read still"
 
 
-CHECKS = (every_shipment_names_its_effect, a_shipment_has_what_its_parcel_has, nothing_is_asked_without_an_edit, a_request_says_what_the_order_says,
+CHECKS = (every_shipment_names_its_effect, a_shipment_has_what_its_parcel_has, nothing_is_asked_without_an_edit, a_request_says_what_the_order_says, the_book_says_what_the_warehouse_has,
           what_waits_for_a_mapping_is_on_a_desk, a_mapping_frees_what_waited_for_it, one_fact_is_told_once, exceptions_are_whose_they_are,
           advice_of_strangers_is_told, nobody_and_nothing_secret_is_named)

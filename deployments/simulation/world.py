@@ -249,6 +249,7 @@ class World:
                                rest_seconds=420 if self.has("parcels") else self.kernel.dice("rests").choice((120, 420)), acknowledge_seconds=300 if is_laggy else 30,
                                kinds=PARCELS if self.has("parcels") else self.kinds, boxes_max=self.variant.boxes,
                                forgets_one_in=self.forgets_one_in if self.nastiness == "amnesiac" else 0,
+                               advise_seconds=0 if self.has("stock") else self.kernel.dice("advice").choice((0, 0, 400)),  # meanwhile minds change
                                faults=SandboxFaults(self.weather, effects, 45, (*WRITES, *FEEDS)))
         self.site.dock.leaves_out_empty = self.kernel.dice("site habits").random() < 0.5
         _publish_items(self.home / "partner", made.items)

@@ -286,7 +286,13 @@ def a_call_is_made_inside_a_transaction(garden: Garden) -> None:
 
 
 # what a bug needs to be seen at all: worlds that are about something, or a fault that every world has
-ABOUT = planted_calls.ABOUT | planted_goods.ABOUT | planted_orders.ABOUT | {"an_edit_is_forgotten": "minds", "a_cancel_is_forgotten": "minds"}
+@bug
+def what_the_warehouse_refused_stays_in_our_book(garden: Garden) -> None:
+    """A change that was refused is kept as if it had been taken."""
+    garden.put(dispatches, "refused", lambda opened, tx, change: None)
+
+
+ABOUT = planted_calls.ABOUT | planted_goods.ABOUT | planted_orders.ABOUT | {"what_the_warehouse_refused_stays_in_our_book": "minds", "an_edit_is_forgotten": "minds", "a_cancel_is_forgotten": "minds"}
 WITH = planted_goods.WITH | planted_orders.WITH | {"an_edit_is_forgotten": IN_PEACE["minds"], "a_cancel_is_forgotten": IN_PEACE["minds"]}
 
 # found by the oracle within a few worlds: what `make test` looks for
