@@ -57,6 +57,7 @@ class GxoSandbox:
         self._received: list[dict[str, Any]] = []
         self._acknowledged: list[str] = []
         self.strays: list[str] = []  # references of dispatches that it advised and that were never asked for
+        self.remembers_after: timedelta | None = None  # when every other file whose acknowledgement it forgot gets it after all
         self.corrected: list[str] = []  # those of them that it advised again with other contents
         self.used_again: list[tuple[str, str]] = []  # (file, file that came later under its control number)
         self._last_stray: tuple[Order, Parcel] | None = None
@@ -204,8 +205,9 @@ class GxoSandbox:
                 answers.append((current[0][1], current[0][2], fault))
             else:
                 current.append(segment)
-        if self._profile.acknowledges and not self._forgets(control, answers):
-            self._owed.append((self._clock.now() + self._acknowledge, acknowledgement_sets(group[1], group[6], answers)))
+        after = self._acknowledge if not self._forgets(control, answers) else self.remembers_after if control % 2 else None
+        if self._profile.acknowledges and after is not None:
+            self._owed.append((self._clock.now() + after, acknowledgement_sets(group[1], group[6], answers)))
 
     def _forgets(self, control: int, answers: list[tuple[str, str, str]]) -> bool:
         """An acceptance is lost; a refusal is not, as nothing else would ever tell of it."""

@@ -79,6 +79,7 @@ class MarketWorld(World):
     born_theirs: set[str] = field(default_factory=set)
     changed_hands: dict[str, datetime] = field(default_factory=dict)
     refunded: set[str] = field(default_factory=set)
+    wants_cancelled: dict[str, int] = field(default_factory=dict)  # order -> the second in which its buyer asked for it
     faulty: dict[str, str] = field(default_factory=dict)  # settlement -> what is wrong with it at its source
     taken_over: dict[str, datetime] = field(default_factory=dict)  # SKU -> since when Amazon ships it
     seen_confirmations: int = 0
@@ -171,6 +172,9 @@ class MarketWorld(World):
     def may_leave(self, row: dict[str, Any]) -> list[tuple[str, str]]:
         """O1: no request of an order that Amazon fulfils, and fulfilled from the first or as far as our book knows."""
         order_id, order = row["record"], self.orders.get(row["record"])
+        wants_none = self.wants_cancelled.get(order_id)
+        if row["kind"] == "fulfilment_request" and wants_none is not None and self.planned_as_of.get(row["effect_id"], 0) > wants_none:
+            return [("what the buyer wants cancelled stays", f"order {order_id}")]
         if row["kind"] != "fulfilment_request" or order is None or order["fulfilled_by"] != "AMAZON":
             return list(oracle_wire.is_not_taken_there(self, row))
         since = self.changed_hands.get(order_id)

@@ -22,7 +22,7 @@ AT_ODDS = {"carrier_unmapped", "over_shipped", "line_unmatched", "advice_changed
 AS_THEY_HAPPEN = {
     "what Amazon fulfils never leaves": "O1, on the wire: no request of an order that Amazon fulfils, by its own book, and had from the first or that our book knows of",
     "a parcel keeps its package number": "D8, on the wire: one parcel, one number; one number, one parcel; positive, and in the ledger before",
-    "a carrier is sent as it is mapped": "D3, on the wire: never a guess", "shipped never exceeds ordered": "4, at the marketplace, after every turn",
+    "a carrier is sent as it is mapped": "D3, on the wire: never a guess", "what the buyer wants cancelled stays": "10, on the wire: nothing is planned of it after that", "shipped never exceeds ordered": "4, at the marketplace, after every turn",
     "stock is merged into the merchant's channel": "2, on the wire: op merge, channel DEFAULT; no AMAZON_* channel, never replace",
     "watermarks never pass a statement that is not taken in": "27, in the ledger",
 }

@@ -135,6 +135,7 @@ def _change_mind(world: MarketWorld) -> None:
         _cancel(world, order_id)
     elif how < 0.6 or world.has("stock"):  # what becomes of a shelf when an order changes hands is told nowhere
         world.market.orders.ask_to_cancel(order_id)
+        world.wants_cancelled[order_id] = int(world.kernel.at.timestamp())
         world.kernel.tell(f"the buyer asks to cancel order {order_id}")
         world.kernel.later(dice.uniform(60, 900), lambda: _cancel(world, order_id))
     elif how < 0.75 and order["fulfilled_by"] == "MERCHANT":

@@ -1,5 +1,6 @@
 """What must hold at rest of orders, their requests and their parcels, asked of the far sides' own books; and what is left of people a month later."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from urllib.parse import unquote
 from contracts.exceptions import TYPES
 from deployments.demo_checks import Evidence
 from deployments.demo_world import METHODS, UK_FACILITY
-from deployments.simulation.world import CANARIES, KITS, TOKEN
+from deployments.simulation.world import CANARIES, KITS, SKUS, TOKEN
 from tasks import orders, retention
 from tasks.orders import GONE
 
@@ -104,6 +105,22 @@ def the_book_says_what_the_warehouse_has(world: Any, e: Evidence) -> Iterator[st
             yield f"order {row.order_id}, {reference}: the warehouse has {dict(there)}, our book says {dict(asked.get(reference, {}))}"
 
 
+def the_book_says_what_the_shop_says(world: Any, e: Evidence) -> Iterator[str]:
+    """25, 27: at rest, line by line: article, units, how many have left, price and total to the penny; and the order's status and method."""
+    for row in world.look("SELECT order_id, \"order\", lines, ship_groups, modified_at FROM order_book WHERE connection = ?", world.storefront):
+        order = e.orders.get(int(row["order_id"]))
+        if order is None or world.second(row["modified_at"]) != order["modified"]:
+            continue  # asked elsewhere
+        books = {line["line_id"]: tuple(line[name] for name in ("sku", "quantity", "quantity_shipped", "unit_price_minor", "total_minor")) for line in json.loads(row["lines"])}
+        shops = {str(line_id): (line["sku"], line["quantity"], line["quantity_shipped"], int(line["price"] * 100), int(line["price"] * line["quantity"] * 100))
+                 for line_id, line in order["lines"].items()}
+        if books != shops or int(json.loads(row["order"])["status_code"]) != order["status_id"]:
+            yield f"order {row['order_id']}: the shop has {shops} as {order['status_id']}, the book {books} as {json.loads(row['order'])['status_code']}"
+        methods = {group["ship_method"] for group in json.loads(row["ship_groups"])}
+        if methods - {one["shipping_method"] for one in order["addresses"].values()}:
+            yield f"order {row['order_id']}: the book has it by {methods}"
+
+
 def what_waits_for_a_mapping_is_on_a_desk(world: Any, e: Evidence) -> Iterator[str]:
     """6, 26: each parcel that is held for its carrier has an exception of its own."""
     open_causes = {row.cause for row in e.exceptions if row.state == "open" and row.type == "carrier_unmapped"}
@@ -114,7 +131,9 @@ def what_waits_for_a_mapping_is_on_a_desk(world: Any, e: Evidence) -> Iterator[s
 
 
 def a_mapping_frees_what_waited_for_it(world: Any, e: Evidence) -> Iterator[str]:
-    """8: the operator added the carrier and the method that were forgotten; nothing waits for them any more."""
+    """8: the operator added the carrier and the method that were forgotten, the site the items: nothing waits for them any more."""
+    yield from (f"{row.type} of {row.record} waits for {row.evidence.get('sku')}, which the site has" for row in e.exceptions
+                if row.state == "open" and row.type == "sku_unknown" and row.evidence.get("sku") in (*SKUS, *KITS))
     if not world.look("SELECT 1 FROM mapping WHERE table_name = 'carriers' AND actor = 'operator' AND valid_to IS NULL"):
         return
     yield from (f"{row.type} of {row.record} is open still" for row in e.exceptions if row.state == "open" and row.type in ("carrier_unmapped", "ship_method_unmapped"))
@@ -262,7 +281,7 @@ def _open_orders(world: Any) -> set[str]:
     return {order_of.get(record, record) for record in records} & known
 
 
-CHECKS = (every_shipment_names_its_effect, a_shipment_has_what_its_parcel_has, nothing_is_asked_without_an_edit, a_request_says_what_the_order_says, the_book_says_what_the_warehouse_has,
+CHECKS = (every_shipment_names_its_effect, a_shipment_has_what_its_parcel_has, nothing_is_asked_without_an_edit, a_request_says_what_the_order_says, the_book_says_what_the_warehouse_has, the_book_says_what_the_shop_says,
           what_waits_for_a_mapping_is_on_a_desk, a_mapping_frees_what_waited_for_it, one_fact_is_told_once, exceptions_are_whose_they_are,
           what_is_over_is_off_the_desk, what_still_holds_is_not_closed, the_book_has_each_parcel_as_it_was_advised,
           every_look_into_the_vault_is_written_down, what_the_partner_says_otherwise_is_told,

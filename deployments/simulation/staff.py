@@ -125,8 +125,10 @@ def work(world: World, me: Worker, flow: Flow, every: float) -> None:
 
 def orders_out(world: World, house: House, me: Worker) -> None:
     """flows/orders_to_warehouse.py"""
-    if world.kernel.dice("items").randrange(ITEMS_ONE_IN) == 0 or not world.look("SELECT 1 FROM item LIMIT 1"):
+    if world.kernel.dice("items").randrange(ITEMS_ONE_IN) == 0 or world.items_read < world.items_published or not world.look("SELECT 1 FROM item LIMIT 1"):
+        published = world.items_published
         mappings.refresh_items(house, WAREHOUSE)
+        world.items_read = published
     if world.has("calls"):
         hints.take_hints(house, house.world.storefront)
     orders.take_in_orders(house, house.world.storefront)

@@ -22,6 +22,7 @@ _WATCHED = {  # name -> (when, what is written down)
                        "'effect', new.effect_id, old.state, new.state, old.fence, new.fence, old.number, new.number, new.holder, new.kind, new.evidence"),
     "effect_is_lost": ("UPDATE ON main.effect WHEN old.state = 'IN_FLIGHT' AND new.state = 'UNKNOWN' AND new.fence <> old.fence",
                        "'effect lost', new.effect_id, old.lease_until, new.not_before, '', '', '', '', '', '', ''"),
+    "request_moves": ("UPDATE ON main.request WHEN old.state <> new.state", "'request', new.reference, old.state, new.state, '', '', '', '', '', '', ''"),
     "effect_alters": ("UPDATE ON main.effect WHEN old.payload <> new.payload OR old.payload_hash <> new.payload_hash OR old.business_key <> new.business_key",
                       "'effect alters', new.effect_id, '', '', '', '', '', '', '', '', ''"),
     "effect_begins": ("INSERT ON main.effect", "'effect begins', new.effect_id, new.state, new.fence, new.number, '', '', '', '', '', ''"),
@@ -104,6 +105,17 @@ def _lost(world: Any, effect_id: str, lease_until: str, not_before: str, *_: Any
     return [("what is lost is left alone for a while", f"{effect_id}: looked for {left_alone:.0f} s after its lease")] if left_alone < world.quiet_seconds - 1 else []
 
 
+def _request(world: Any, reference: str, old: str, new: str, *_: Any) -> list[tuple[str, str]]:
+    """9, D1: a request is called shipped when the site has shipped all of it, and is never anything else after that. (A restored book asks once more.)"""
+    if world.was_restored:
+        return []
+    if old == "shipped":
+        return [("states move along their edges", f"{reference}: {old} to {new}")]
+    copies = [copy for copy in world.site.orders_now.get(reference, []) if copy.state not in ("cancelled", "refused")]
+    left = [line["sku"] for copy in copies for line in copy.lines.values() if line["shipped"] < line["quantity"]]
+    return [("an order is called shipped when all of it is", f"{reference}: {left} not")] if new == "shipped" and left else []
+
+
 def _begins(world: Any, effect_id: str, state: str, fence: int, number: int, *_: Any) -> list[tuple[str, str]]:
     world.wire.begins(effect_id)
     return [("states move along their edges", f"{effect_id} begins as {state}")] if (state, fence, number) != ("PLANNED", 0, 0) else []
@@ -167,5 +179,5 @@ def _number(world: Any, stream: str, old: int, new: int, *_: Any) -> list[tuple[
     return [("control numbers only rise", f"{stream}: {old} to {new}")]
 
 
-_CHECKS = {"effect": _effect, "effect lost": _lost, "effect alters": _alters, "effect begins": _begins, "gone": _gone, "exception": _exception, "watermark": _watermark,
-           "stock feed": _feed, "stock told": _told, "figure left": _left, "number": _number}
+_CHECKS = {"effect": _effect, "effect lost": _lost, "effect alters": _alters, "effect begins": _begins, "request": _request, "gone": _gone, "exception": _exception,
+           "watermark": _watermark, "stock feed": _feed, "stock told": _told, "figure left": _left, "number": _number}

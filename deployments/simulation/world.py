@@ -56,6 +56,7 @@ CANARIES = (b"Canaryton", b"Canary Row", b"canary.ada", b"07700900001", b"Lovela
 NASTINESS = ("strict", "lenient", "laggy", "amnesiac", "reordering")
 PARCELS = {"complete": 15, "packages": 25, "unnumbered": 10, "partial": 30, "other carrier": 15, "repeated": 5}
 KINDS = {"complete": 55, "packages": 12, "unnumbered": 9, "partial": 10, "other carrier": 9, "repeated": 5}  # where parcels are not the theme
+REMEMBERS_AFTER = 600.0  # seconds after it was overdue
 REFUNDED, REFUNDED_SHARE = 4, 0.25  # of the orders that are called off: a status of the shop
 LIST_DELAY, LIST_DELAY_LAGGY = 20, 90  # seconds within which a change shows in the shop's list
 QUOTA, QUOTA_STRICT = 100_000, 8  # requests in thirty seconds
@@ -202,6 +203,8 @@ class World:
     variant: Variant = VARIANTS[0]
     home: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="wharfinger-sim-", dir=_fast())))
     cancelled: set[int] = field(default_factory=set)
+    items_published: int = 0  # how often the site has written its file of items ...
+    items_read: int = 0  # ... and as of which time somebody has read it to its end
     split: set[int] = field(default_factory=set)  # orders that go to several addresses
     touched: set[int] = field(default_factory=set)  # changed at the shop in a way that concerns no picker
     streets: dict[int, list[tuple[int, str]]] = field(default_factory=dict)  # order -> where it goes, since which second
@@ -254,7 +257,8 @@ class World:
                                advise_seconds=0 if self.has("stock") else self.kernel.dice("advice").choice((0, 0, 400)),  # meanwhile minds change
                                faults=SandboxFaults(self.weather, effects, 45, (*WRITES, *FEEDS)))
         self.site.dock.leaves_out_empty = self.kernel.dice("site habits").random() < 0.5
-        _publish_items(self.home / "partner", made.items)
+        self.site.remembers_after = timedelta(seconds=self.partner.acknowledgement_seconds + REMEMBERS_AFTER)
+        self.publish_items()
         self._ids = 0
         self.ledger = Ledger("sqlite://", self.clock, made.profile.vault.key, LEASE, self._next_id, content=made.ledger)
         engine = self.ledger.database.engine
@@ -313,6 +317,12 @@ class World:
         """When a file was first looked at: the disk's own times would differ from run to run."""
         return self._seen.setdefault((folder, name), self.kernel.at)
 
+    def publish_items(self, without: str = "") -> None:
+        """The site's file of items anew; without: one that is not active yet."""
+        items = self.template.items
+        _publish_items(self.home / "partner", items.assign(is_active=items["is_active"] & (items["sku"] != without)))
+        self.items_published += 1
+
     def forget_what_was_told(self) -> None:
         """After a restore, what was sent is only known to the far sides."""
         self.wire.found += self.stock_witness.forgets()
@@ -326,7 +336,7 @@ class World:
 
     def restore(self, content: bytes) -> None:
         """An older backup of the ledger is put in its place, by the procedure of connectors/ledger/README.md."""
-        self.was_restored = True
+        self.was_restored, self.items_read = True, 0
         self.wire.outcomes.forget()
         watch.end(self._raw)
         self.ledger.database.load(content)

@@ -472,7 +472,7 @@ def everything_is_operations_work(garden: Garden) -> None:
 
 @fresh
 def what_is_due_is_due_in_another_zone(garden: Garden) -> None:
-    source(garden, exceptions.Exceptions.open, ("due_at(finding.type, now,", "due_at(finding.type, now + timedelta(hours=1),"))
+    source(garden, exceptions.Exceptions.open, ("due_at(finding.type, now,", "due_at(finding.type, now.replace(hour=(now.hour + 1) % 24),"))
 
 
 @fresh
