@@ -2,6 +2,7 @@
 operator, who adds what was forgotten and works through the desk as the form does.
 """
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -236,7 +237,7 @@ def operates(world: World, trading: timedelta) -> Callable[[House, Worker], None
     def operate(house: House, me: Worker) -> None:
         if world.is_closed:
             return
-        is_late = world.kernel.at >= BEGIN + trading * 0.8
+        is_late = world.kernel.at >= BEGIN + trading * (0.6 if world.has("returns") else 0.8)
         if is_late and not world.look("SELECT 1 FROM mapping WHERE actor = 'operator' AND table_name = 'carriers'"):
             mended = tables(mended=True)
             for table, csv in (("return_rules", RULES + FORGOTTEN_RULE), ("ship_methods", mended["ship_methods"]), ("carriers", mended["carriers"])):
@@ -254,7 +255,7 @@ def _announce(world: World, house: House, dice: Any) -> None:
     with house.ledger.transaction() as tx:
         known = [row for row in world.look("SELECT DISTINCT connection, order_id FROM request WHERE state IN ('shipped', 'partly_shipped') ORDER BY order_id")]
         entries = {row["order_id"]: house.ledger.books.order(tx, STOREFRONT, row["order_id"]) for row in known}
-    if not entries or dice.random() < 0.4:
+    if not entries or dice.random() < 0.15:
         return
     order_id = dice.choice(sorted(entries))
     line = dice.choice([line for line in entries[order_id].lines if line["sku"] != "POST"])
@@ -266,10 +267,11 @@ def _announce(world: World, house: House, dice: Any) -> None:
         world.kernel.tell(f"no return of order {order_id}: {no.got[:60]}")
 
 
-def _approver(world: World, order_id: str, dice: Any) -> str:
-    """Who says that a large refund is right: now and then the one who approved the return, and may not."""
-    deciders = [row["decided_by"] for row in world.look("SELECT decided_by FROM rma WHERE order_id = ? AND decided_by <> '' ORDER BY rma", order_id)]
-    return dice.choice(deciders) if deciders and dice.random() < 0.5 else "fiona"
+def _approvers(world: World, document: str) -> list[str]:
+    """Who says that a large refund is right: first whoever approved the return, and may not; then somebody else."""
+    rmas_of = {piece["rma"] for row in world.look("SELECT dues FROM return_line WHERE document_id = ?", document) for piece in json.loads(row["dues"])}
+    decided = world.look("SELECT rma, decided_by FROM rma WHERE decided_by <> '' ORDER BY rma")
+    return list(dict.fromkeys([*(row["decided_by"] for row in decided if row["rma"] in rmas_of), "fiona"]))
 
 
 def _clear(world: World, house: House, dice: Any) -> None:
@@ -285,8 +287,8 @@ def _clear(world: World, house: House, dice: Any) -> None:
         order = f"{STOREFRONT} {world.came_back.get(row.evidence.get('document'), '')}" if remedy == CHOOSE_ORDER else ""
         if remedy == APPROVE_RETURN and dice.random() < 0.3:
             remedy = REFUSE_RETURN
-        actor = _approver(world, row.record, dice) if row.type == "refund_over_cap" else "dora"
-        try:
-            desk.resolve(house, [row.exception_id], remedy, actor, "as the simulated person decides", order=order)
-        except BadConfiguration as no:
-            world.kernel.tell(f"{row.type} of {row.record} stays: {no.got[:60]}")
+        for actor in _approvers(world, str(row.evidence.get("document"))) if row.type == "refund_over_cap" else ["dora"]:
+            try:
+                desk.resolve(house, [row.exception_id], remedy, actor, "as the simulated person decides", order=order)
+            except BadConfiguration as no:
+                world.kernel.tell(f"{row.type} of {row.record} stays: {no.got[:60]}")

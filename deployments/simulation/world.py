@@ -61,7 +61,7 @@ REFUNDED, REFUNDED_SHARE = 4, 0.25  # of the orders that are called off: a statu
 LIST_DELAY, LIST_DELAY_LAGGY = 20, 90  # seconds within which a change shows in the shop's list
 QUOTA, QUOTA_STRICT = 100_000, 8  # requests in thirty seconds
 WORTH = {"A": 100, "B": 50, "C": 0, "D": 100}  # percent that a grade is refunded; D only where the return was approved; of U nobody thought at first
-REFUND_LIMIT = 1500  # pence of one order; more needs a person's word
+REFUND_LIMIT = 900  # pence of one order; more needs a person's word
 RULES = "connection,warehouse,grade,refund_percent,disposition,needs_rma\n" + "".join(
     f"{STOREFRONT},{WAREHOUSE},{grade},{WORTH[grade]},{kept},{'yes' if grade == 'D' else 'no'}\n" for grade, kept in zip("ABCD", ("restock", "keep apart", "scrap", "restock"), strict=True))
 
