@@ -204,9 +204,9 @@ class BigCommerceSandbox:
         """The SKU that an item of a stock adjustment means, however it names it."""
         return self._stock.sku_of(item)
 
-    def lose_next_stock_write(self) -> None:
+    def lose_next_stock_write(self, is_losing: bool = True) -> None:
         """The next adjustment of stock is taken in, and never carried out."""
-        self._stock.is_losing = True
+        self._stock.is_losing = is_losing
 
     def add_products(self, products: Iterable[dict[str, Any]]) -> None:
         """Products for the catalogue: sku, and maybe name, type, inventory_tracking, variants (a list of SKUs)."""

@@ -30,8 +30,8 @@ def trouble(world: World, seconds: float) -> None:
         types = world.has("drift") and not world.has(MARKETPLACE)
         trouble_at_the_shop, (first, last) = (_types_a_figure, (0.55, 0.95)) if types else (_loses_a_write, (0.4, 0.7))
         kernel.later(dice.uniform(seconds * first, seconds * last), lambda: trouble_at_the_shop(world))
-        if not types and kernel.dice("lost writes").random() < 0.6:  # late: what nobody tells again is not told otherwise either
-            kernel.later(kernel.dice("lost writes").uniform(seconds * 0.8, seconds), lambda: _loses_a_write(world))
+        if not types and not world.has(MARKETPLACE) and kernel.dice("lost writes").random() < 0.6:
+            kernel.later(kernel.dice("lost writes").uniform(seconds * 0.6, seconds * 0.85), lambda: _loses_a_late_write(world))
         if dice.random() < 0.4 and not world.has(MARKETPLACE):
             kernel.later(dice.uniform(seconds * 0.2, seconds * 0.6), lambda: _is_not_tracked_for_a_while(world))
 
@@ -92,9 +92,17 @@ def _loses_a_write(world: World) -> None:
     world.kernel.tell("the shop will lose the next figures")
 
 
+def _loses_a_late_write(world: World) -> None:
+    """Goods come in, and it is lost that they are there: nothing changes that figure any more before all is at rest."""
+    _loses_a_write(world)
+    world.site.receive(min(world.site.books()["stock"]), [(world.kernel.dice("lost writes").choice(SKUS), 4)])
+
+
 def close_stock(world: World) -> None:
     """The site states what it has, goods come, go and vanish between its last statements and after them, and the last customers order."""
     site, (first, *others) = world.site, sorted(world.site.books()["stock"])
+    if not world.has(MARKETPLACE):
+        world.shop.lose_next_stock_write(False)  # one that is lost from now on nobody could see in time
     site.state_stock(first, late_seconds=LATE_AT_LAST)  # true now, and it comes after all that follows: nothing mends it for a ledger that believes it
     _run(world, 70)
     _come_and_go(world, first)

@@ -3,6 +3,7 @@
 import pytest
 
 from connectors.kit.errors import BadConfiguration, Refused
+from connectors.kit.sandbox import TIMEOUT_AFTER
 from contracts.exceptions import REMEDIES, TYPES, Finding
 from deployments.demo_world import FORGOTTEN_METHOD, WAREHOUSE
 from tasks import board, desk, mappings, orders
@@ -147,6 +148,22 @@ def test_a_blocked_effect_goes_the_way_the_person_says_once(world, remedy, copie
     rig.day()
     rig.day()
     assert len(rig.at_warehouse(order)) == copies and rig.on_desk("blocked_effect") == []
+
+
+def test_a_parcel_that_a_person_saw_there_completes_its_order(world):
+    """Found by the simulator (a night, seed 13): nobody reads back what a person has seen, so that an order with postage was called partially shipped for ever."""
+    rig = world()
+    order = rig.orders(("HEART", 1), ("POST", 1))
+    rig.shop.faults.add(TIMEOUT_AFTER, on="POST *", times=1)
+    while not (doubtful := [row.effect_id for row in rig.ledger.table("effect").itertuples() if (row.kind, row.state) == ("dispatch_confirmation", "UNKNOWN")]):
+        rig.day()
+    rig.passes(QUIET)
+    with rig.ledger.transaction() as tx:
+        rig.ledger.effects.block(tx, rig.ledger.effects.claim_doubtful(tx, doubtful[0], "a worker"), "nobody can tell")
+        rig.ledger.exceptions.open(tx, [Finding("blocked_effect", STOREFRONT, str(order), f"blocked_effect:{doubtful[0]}", {"effect": doubtful[0], "target": STOREFRONT})])
+    _resolves(rig, _ids(rig, "blocked_effect"), "it is there")
+    rig.drains()
+    assert rig.shop.books()["orders"][order]["status_id"] == 2 and len(rig.shipments(order)) == 1
 
 
 def test_a_mapping_row_frees_exactly_what_waited_and_the_same_twice_is_no_error(world):

@@ -75,6 +75,21 @@ def test_a_lost_write_behind_one_that_never_left_is_told_again(world):
     assert rig.shown() == {"HEART": 12}
 
 
+def test_a_first_figure_that_was_lost_twice_is_told_a_third_time(world):
+    """Found by the simulator (seed 1023): the shop lost the same figure two times. As the first had been taken in, the nothing that it showed looked like an edit."""
+    rig = world(stock={UK_FACILITY: {"HEART": 9}})
+    rig.site.state_stock()
+    for _ in range(2):
+        rig.shop.lose_next_stock_write()
+        rig.passes(60)
+        rig.tells_of_stock(sweep=True)
+        rig.passes(3600)
+    assert rig.shown().get("HEART", 0) == 0 and [row.state for row in rig.ledger.table("effect").itertuples() if row.kind == "stock_update"] == ["CONFIRMED"] * 2
+    rig.tells_of_stock(sweep=True)
+    rig.passes(60)
+    assert rig.shown() == {"HEART": 9}
+
+
 def test_a_day_of_sales_and_dispatches_raises_no_alarm(stocked):
     rig = stocked()
     for n in range(6):
