@@ -1,6 +1,6 @@
 """Bugs as a stranger would plant them: each one piece of source that a careless pull request changed. Listed before the judge was read (docs/proof.md).
 
-Most are written as the diff would be: `source(garden, function, "as it is", "as it is then")`; a statement that is built once is put in its place.
+Most are written as the diff would be: `source(garden, function, ("as it is", "as it is then"))`; a statement that is built once is put in its place.
 """
 
 import inspect
@@ -24,6 +24,7 @@ from connectors.gxo import warehouse as gxo
 from connectors.kit import budget, exchange, http
 from connectors.ledger import books, desired, effects, exceptions, records, vault
 from connectors.ledger.tables import CONFIRMED, IN_FLIGHT, PLANNED, effect, exception
+from deployments.simulation.play import MARKETPLACE, Scenario, play
 from tasks import deliver, dispatches, inbound, mappings, orders, refund_gates, refunds, refunds_seen, restore, retention, settlements, stock, stock_feed, stock_send
 from tasks.rules import claims, dispatch, drift_stock, eligibility, fulfilment
 from tasks.rules import refunds as refund_rules
@@ -31,7 +32,7 @@ from tasks.rules import returned_units
 from tasks.rules import settlements as settlement_rules
 from tasks.rules import shipped_units
 from tasks.rules import stock as stock_rules
-from tests.simulation.garden import Garden, bug
+from tests.simulation.garden import Garden, bug, planted
 
 FRESH: list[str] = []
 MARKET: list[str] = []
@@ -46,6 +47,17 @@ def source(garden: Garden, function: Any, *pieces: tuple[str, str]) -> None:
     scratch = dict(function.__globals__)
     exec(compile(text, inspect.getfile(function), "exec"), scratch)
     garden.put(function, "__code__", scratch[function.__name__].__code__)
+
+
+def hunt(name: str, seeds: range) -> str:
+    """The first of these worlds that shows the bug, and the invariant; '' for none. Plain worlds: no theme is chosen, but that a marketplace's are all such."""
+    scenario = Scenario(about=MARKETPLACE) if name in MARKET else Scenario()
+    with planted(name):
+        for seed in seeds:
+            found = play(seed, scenario).violations
+            if found:
+                return f"seed {seed}: {found[0].invariant}: {found[0].what}"
+    return ""
 
 
 def fresh(plant: Any) -> Any:
@@ -160,6 +172,11 @@ def a_cancel_counts_as_known_before_it_is_acted_on(garden: Garden) -> None:
 @fresh
 def the_same_control_number_gets_new_bytes(garden: Garden) -> None:
     source(garden, deliver._ready, ("    if frozen is not None:\n", "    if frozen is not None and not stream:\n"))
+
+
+@fresh
+def what_was_found_again_is_not_in_the_timeline(garden: Garden) -> None:
+    source(garden, deliver._confirmed, ('f"{effect.kind} {how}"', 'f"{effect.kind} {how}" if how == "sent" else "read back"'))
 
 
 @fresh
