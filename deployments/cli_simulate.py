@@ -24,7 +24,7 @@ def simulate(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 100,
     first: Annotated[int, typer.Option(help="The first of them.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Processes at once; the result is the same.")] = 1,
-    weights: Annotated[str, typer.Option(envvar=WEIGHTS, help="Chances of faults at a call, for every world: F3=0.1,F14=0.02, or JSON; 0 switches one off. The others are drawn.")] = "",
+    weights: Annotated[str, typer.Option(envvar=WEIGHTS, help="Mode swarm: chances of faults at a call, for every world: F3=0.1,F14=0.02, or JSON; 0 switches one off. The others are drawn.")] = "",
     theme: Annotated[Literal["", "marketplace"], typer.Option(help="marketplace: only worlds whose storefront is an Amazon seller account; else one in ten is.")] = "",
     list_invariants: Annotated[bool, typer.Option("--invariants", help="Only list what is checked, and how.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")] = False,
@@ -41,6 +41,8 @@ def simulate(
         chosen = coverage.read_weights(weights)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+    if chosen and mode != "swarm":
+        told.print(f"weights are for mode swarm: in mode {mode} each world has one fault, and no other")
     report = MODES[mode](range(first, first + seeds), told.print, workers, chosen, theme)
     print(report.as_json()) if as_json else _show(report)
     for cell in report.thin():

@@ -15,10 +15,12 @@ from prefect import task
 from connectors.house import House
 from connectors.kit.errors import BadConfiguration, WharfingerError
 from connectors.ledger.ledger import Row, Tx
+from connectors.ports import DISPATCH_CONFIRMATION
 from contracts.exceptions import (
     ADD_MAPPING, APPROVE_RETURN, BELIEVE_IT, CHOOSE_ORDER, DONE, IT_IS_THERE, REFUND_IT, REFUSE_RETURN, REMEDIES, RESEND, SEND_AGAIN, TYPES,
 )
 from contracts.mappings import TABLES
+from tasks.dispatches import owe_completion
 from tasks.mappings import MappingChange, change_in
 from tasks.opened import RETRY, house
 from tasks.orders import PLANNING_TYPES
@@ -181,7 +183,16 @@ def _again(opened: House, tx: Tx, row: Row, word: Word) -> str:
 def _decide(opened: House, tx: Tx, row: Row, word: Word, is_there: bool) -> str:
     if not opened.ledger.effects.decide(tx, row.evidence["effect"], is_there, word.actor):
         return "It was decided meanwhile; nothing more is done."
+    if is_there:
+        _goes_on(opened, tx, row.evidence["effect"])
     return f"{row.evidence['target']} has it." if is_there else f"It goes to {row.evidence['target']} again with the next run."
+
+
+def _goes_on(opened: House, tx: Tx, effect_id: str) -> None:
+    """Nobody reads back what a person has seen there: what would follow from that follows now."""
+    effect = opened.ledger.effects.get(tx, effect_id)
+    if effect.kind == DISPATCH_CONFIRMATION:
+        owe_completion(opened, tx, effect.target, effect.record)
 
 
 def _resend(opened: House, tx: Tx, row: Row, word: Word) -> str:

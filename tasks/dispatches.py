@@ -215,8 +215,7 @@ def read_back(opened: House, storefront: str) -> Counter:
         with ledger.transaction() as tx:
             for row in rows:
                 counts[_prove(opened, tx, row, shown.get(row.remote_id))] += 1
-            if ORDER_COMPLETION in port.kinds:  # a marketplace closes its orders itself
-                counts["completed"] += _owe_completion(opened, tx, storefront, order_id)
+            counts["completed"] += owe_completion(opened, tx, storefront, order_id)
     return counts
 
 
@@ -229,6 +228,13 @@ def _to_read_back(opened: House, storefront: str) -> dict[str, list[Row]]:
     for row in sorted(unproven, key=lambda row: f"tracking_not_taken:{row.effect_id}" in on_desk):
         by_order.setdefault(row.record, []).append(row)
     return by_order
+
+
+def owe_completion(opened: House, tx: Tx, storefront: str, order_id: str) -> int:
+    """Tell the storefront that all of the order has left, where all of it has and it would not know by itself. 1 when that is owed now."""
+    if ORDER_COMPLETION not in opened.storefront(storefront).kinds:  # a marketplace closes its orders itself
+        return 0
+    return _owe_completion(opened, tx, storefront, order_id)
 
 
 def _owe_completion(opened: House, tx: Tx, storefront: str, order_id: str) -> int:

@@ -95,6 +95,7 @@ def _read(opened: House, tx: Tx, storefront: str) -> Reading:
         feeds |= {place: here[place[1]] for place in selling.places if place[0] == warehouse and place[1] in here}
         _read_warehouse(opened, tx, warehouse, world, now)
     world.floors = {place: (feed.as_of, feed.sequence) for place, feed in feeds.items()}
+    world.wholes = {place: (feed.whole_as_of, feed.whole_sequence) for place, feed in feeds.items() if feed.whole_as_of is not None}
     claimed = claims(((row.order, row.lines, row.ship_groups) for row in ledger.stock.claiming_orders(tx)), ledger.stock.asked_of_orders(tx), mappings, now)
     world.unasked = {place: dict(skus) for place, skus in claimed.at.items()}
     world.unrouted = {sku: units for (connection, sku), units in claimed.unrouted.items() if connection == storefront}

@@ -4,9 +4,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from connectors.kit.clock import Clock
-from connectors.kit.errors import BadDocument, NotNow, Refused
-from connectors.ports import Effect
+from connectors.kit.errors import BadDocument, Refused
 
 M = TypeVar("M", bound=BaseModel)
 ID = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-")
@@ -33,14 +31,3 @@ def order_id(text: str, doing: str) -> str:
     if not text or len(text) > 64 or not set(text) <= ID:
         raise Refused(doing, f"{text[:20]!r} is not an Amazon order id")
     return text
-
-
-def in_time(effect: Effect, clock: Clock, doing: str) -> None:
-    """The last look before a write: a process that slept, or waited for a token or its budget, must not send on a claim that has ended. Raises NotNow."""
-    if effect.lease_until is not None and clock.now() >= effect.lease_until:
-        raise NotNow(doing, "it took longer than the claim lasts; nothing more was sent", "Give `ledger.lease_seconds` more, or smaller updates.")
-
-
-def doing(name: str, effect: Effect) -> str:
-    """What an error says we were at."""
-    return f"{name}: {effect.kind.replace('_', ' ')} {effect.effect_id}"

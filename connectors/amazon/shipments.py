@@ -6,13 +6,14 @@ The number of a parcel in its order is our key: the same number again edits the 
 from typing import Any
 
 from connectors.amazon.carriers import code_of, fault
-from connectors.amazon.checked import doing, in_time, order_id, read, why
+from connectors.amazon.checked import order_id, read, why
 from connectors.amazon.client import Client
 from connectors.amazon.mapping import Unmappable
 from connectors.amazon.mapping_shipment import agrees, confirm_request, numbered, shown
 from connectors.amazon.orders import OrderDesk
 from connectors.amazon.wire import in_path
 from connectors.amazon.wire_orders import ConfirmRequest, Order
+from connectors.kit.claims import doing, in_time
 from connectors.kit.clock import Clock
 from connectors.kit.errors import InDoubt, Refused
 from connectors.ports import Effect, Receipt

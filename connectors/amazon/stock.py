@@ -12,11 +12,12 @@ import pandas as pd
 from pydantic import ValidationError
 
 from connectors.amazon.catalogue import Catalogue
-from connectors.amazon.checked import doing, in_time, read, why
+from connectors.amazon.checked import read, why
 from connectors.amazon.client import Client
 from connectors.amazon.feeds import Feeds
 from connectors.amazon.mapping_stock import Listing, by_sku, feed_document, shown_row, untouchable
 from connectors.amazon.wire_listings import ANY_PRODUCT, DEFAULT_CHANNEL, Patch, PatchRequest, Submission
+from connectors.kit.claims import doing, in_time
 from connectors.kit.clock import Clock
 from connectors.kit.errors import BadDocument, DefiniteNo, InDoubt, NotNow, Refused
 from connectors.ports import Effect, Receipt

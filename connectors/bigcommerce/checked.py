@@ -5,9 +5,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from connectors.bigcommerce.mapping import why
-from connectors.kit.clock import Clock
-from connectors.kit.errors import BadDocument, NotNow, Refused
-from connectors.ports import Effect
+from connectors.kit.errors import BadDocument, Refused
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -25,14 +23,3 @@ def number(text: str, doing: str) -> str:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise Refused(doing, f"{text[:20]!r} is not a BigCommerce id")
     return text
-
-
-def in_time(effect: Effect, clock: Clock, doing: str) -> None:
-    """Last look before a write: a process that slept since it looked first must not send on a claim that has ended. Raises NotNow: nothing was sent."""
-    if effect.lease_until is not None and clock.now() >= effect.lease_until:
-        raise NotNow(doing, "looking first took longer than the claim holds; nothing was sent", "Whoever has it now sends it.")
-
-
-def doing(name: str, effect: Effect) -> str:
-    """What an error says we were at."""
-    return f"{name}: {effect.kind.replace('_', ' ')} {effect.effect_id}"

@@ -15,10 +15,11 @@ import pandas as pd
 from pydantic import ValidationError
 
 from connectors.bigcommerce.catalogue import Catalogue, Found
-from connectors.bigcommerce.checked import doing, in_time, number, read
+from connectors.bigcommerce.checked import number, read
 from connectors.bigcommerce.client import Client, error_body
 from connectors.bigcommerce.mapping import REFERENCE, why
 from connectors.bigcommerce.wire_stock import REASON_MAX, AbsoluteAdjustment, Adjusted, Adjustment, Location, StockItem, texts
+from connectors.kit.claims import doing, in_time
 from connectors.kit.clock import Clock
 from connectors.kit.errors import InDoubt, Refused, WharfingerError
 from connectors.ports import Effect, Receipt

@@ -13,11 +13,12 @@ from urllib.parse import quote, unquote
 import pandas as pd
 from pydantic import ValidationError
 
-from connectors.bigcommerce.checked import doing, in_time, number, read
+from connectors.bigcommerce.checked import number, read
 from connectors.bigcommerce.client import Client
 from connectors.bigcommerce.mapping import PLAIN, REFERENCE, nearest_minor, why
 from connectors.bigcommerce.wire import Order
 from connectors.bigcommerce.wire_money import REFUND_REASON_MAX, PaymentOption, Refund, RefundItem, RefundQuote, Transaction, amount
+from connectors.kit.claims import doing, in_time
 from connectors.kit.clock import Clock
 from connectors.kit.errors import InDoubt, NotNow, Refused
 from connectors.ports import Effect, Receipt, Window

@@ -4,10 +4,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from connectors.bigcommerce.checked import doing, in_time, number, read
+from connectors.bigcommerce.checked import number, read
 from connectors.bigcommerce.client import Client
 from connectors.bigcommerce.mapping import Unmappable, matching, shipment_request, shown, why
 from connectors.bigcommerce.wire import Order, Product, Shipment, ShipmentRequest
+from connectors.kit.claims import doing, in_time
 from connectors.kit.clock import Clock
 from connectors.kit.errors import InDoubt, NotNow, Refused
 from connectors.ports import Effect, Receipt

@@ -31,7 +31,7 @@ KINDS = {"complete": 68, "packages": 10, "unnumbered": 8, "partial": 8, "other c
 class GxoSandbox:
     """One site. `step()` does what is due; `books()` is its own record. pick/rest/acknowledge/advise seconds are by its clock.
 
-    forgets_one_in: of so many files that it accepts whole, one is never acknowledged.
+    forgets_one_in: of so many files that it accepts whole, one is never acknowledged. boxes_max: into how many boxes it packs what it packs apart; else two.
 
     stock: {facility: {SKU: units}}; without it stock is unlimited and nothing is stated of it. Stock, receipts and announced goods are at the `dock`.
     """
@@ -39,12 +39,14 @@ class GxoSandbox:
     def __init__(self, root: Path, clock: Clock, profile: Profile, skus: set[str], facilities: set[str], seed: int = 0, nastiness: str = "strict",
                  faults: Faults | None = None, pick_seconds: float = 60, rest_seconds: float = 60, acknowledge_seconds: float = 0,
                  other_carrier: str = "TUFF", kinds: dict[str, int] | None = None, stock: dict[str, dict[str, int]] | None = None,
-                 statement_seconds: float | None = None, receive_seconds: float | None = None, forgets_one_in: int = 0, advise_seconds: float = 0) -> None:
+                 statement_seconds: float | None = None, receive_seconds: float | None = None, forgets_one_in: int = 0, advise_seconds: float = 0,
+                 boxes_max: int = 2) -> None:
         self.name, self.faults = f"gxo {profile.partner_id}", faults or Faults()
         self._clock, self._profile, self._skus, self._facilities = clock, profile, skus, facilities
         self._seed, self._is_lenient = seed, nastiness == "lenient"
         self._pick, self._rest, self._acknowledge = (timedelta(seconds=s) for s in (pick_seconds, rest_seconds, acknowledge_seconds))
         self._other_carrier, self._kinds, self._forgets_one_in, self._advise = other_carrier, kinds or KINDS, forgets_one_in, advise_seconds
+        self._boxes_max = boxes_max
         self.is_picking = True  # between two shifts nothing is picked
         self._shelf = Shelf(root, profile, clock, self.faults)
         self._book = StockBook(stock) if stock is not None else None
@@ -278,8 +280,7 @@ class GxoSandbox:
         is_first = order.state == "open"
         now = {key: (units + 1) // 2 for key, units in left.items()} if kind == "partial" and is_first and sum(left.values()) > 1 else left
         if kind == "packages" and sum(now.values()) > 1:
-            one = {key: (units + 1) // 2 for key, units in now.items()}
-            contents = [one, {key: now[key] - one[key] for key in now}]
+            contents = self._boxes(order.reference, now)
         else:
             contents = [now]
         carrier = self._other_carrier if kind == "other carrier" else order.carrier
@@ -291,6 +292,14 @@ class GxoSandbox:
         done = all(line["shipped"] == line["quantity"] for line in order.lines.values())
         order.state, order.pick_at = ("shipped", None) if done else ("partly shipped", self._clock.now() + self._rest)
         return "945", advice_set(order, shipment, parcels, self.dock.local_time(), numbered=kind != "unnumbered")
+
+    def _boxes(self, reference: str, now: dict[str, int]) -> list[dict[str, int]]:
+        """As even as can be."""
+        count, left, found = random.Random(f"{self._seed}:{reference}:boxes").choice((2, max(2, self._boxes_max))), dict(now), []
+        for boxes in range(count, 0, -1):
+            found.append({key: -(-units // boxes) for key, units in left.items()})
+            left = {key: units - found[-1][key] for key, units in left.items()}
+        return found
 
     def _parcel(self, order: Order, carrier: str, shipment: str, place: int, content: dict[str, int]) -> Parcel:
         serial = self._next_shipment * 100 + place

@@ -4,8 +4,10 @@ Random weather leaves thin cells thin: whoever draws ten thousand worlds still h
 turn by its seed, among those that its theme can hit; any run of consecutive seeds then strikes all of them about equally often.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from deployments.simulation.faults import AT_POINTS, CALLS, EVERY_FAULT
 
@@ -67,11 +69,29 @@ def thin(matrix: Mapping[str, Counter], worlds: int, weights: Mapping[str, float
 
 
 def read_weights(text: str) -> dict[str, float]:
-    """'F3=0.1,F14=0.02' or a JSON object. Raises ValueError that names what is wrong."""
-    import json
-    pairs = json.loads(text) if text.strip().startswith("{") else dict(part.split("=", 1) for part in text.replace(" ", "").split(",") if part)
-    found = {str(fault).strip().upper(): float(chance) for fault, chance in pairs.items()}
-    strange = sorted(set(found) - set(EVERY_FAULT))
-    if strange or any(not 0 <= chance <= 1 for chance in found.values()):
-        raise ValueError(f"{', '.join(strange) or text} is no fault of {', '.join(EVERY_FAULT)} with a chance from 0 to 1")
+    """'F3=0.1,F14=0.02' or a JSON object. Raises ValueError that names what is wrong, and what would be right."""
+    found: dict[str, float] = {}
+    for fault, chance in _pairs(text):
+        name = str(fault).strip().upper()
+        if name not in EVERY_FAULT:
+            why = ": GraphQL errors with status 200, and neither system speaks GraphQL" if name == "F9" else ""
+            raise ValueError(f"{fault} is no fault of these worlds{why}. There are {', '.join(sorted(EVERY_FAULT, key=lambda one: int(one[1:])))}")
+        try:
+            found[name] = float(chance)
+        except (TypeError, ValueError):
+            raise ValueError(f"{chance} is no number: the chance of {name} is one from 0 to 1") from None
+        if not 0 <= found[name] <= 1:
+            raise ValueError(f"{chance} is no chance: that of {name} is a number from 0 to 1")
     return found
+
+
+def _pairs(text: str) -> list[tuple[str, Any]]:
+    if text.strip().startswith("{"):
+        try:
+            return list(json.loads(text).items())
+        except json.JSONDecodeError as error:
+            raise ValueError(f"no JSON object: {error}") from None
+    parts = [part for part in text.replace(" ", "").split(",") if part]
+    if strange := next((part for part in parts if "=" not in part), None):
+        raise ValueError(f"{strange} says no chance: write F3=0.1,F14=0.02 or a JSON object of them")
+    return [(fault, chance) for fault, _, chance in (part.partition("=") for part in parts)]

@@ -5,7 +5,7 @@ struck: the coverage matrix. A part of the strikes is *aimed* (coverage.py), so 
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from connectors.kit.sandbox import (
@@ -57,6 +57,7 @@ class Weather:
     spared: frozenset[int] = frozenset()  # strikes that do not happen this time (shrinking)
     only: tuple[int, str] | None = None  # mode 'fault': this fault at this call and nothing else
     aimed: list[tuple[str, str, int]] = field(default_factory=list)
+    whim: Callable[[tuple[str, ...], str, str], str] | None = None  # asked before the dice, also when all is calm (nights.py)
     is_calm: bool = False
     struck: list[Strike] = field(default_factory=list)
     calls: Counter = field(default_factory=Counter)
@@ -69,6 +70,9 @@ class Weather:
         self.calls[effect] += 1
         self.asked.append(candidates)
         number = len(self.asked)
+        if self.whim is not None and number not in self.spared and (fault := self.whim(candidates, what, effect)):
+            self.note(number, fault, what, effect)
+            return fault
         if self.is_calm:
             return ""
         if self.only is not None:

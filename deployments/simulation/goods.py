@@ -27,8 +27,11 @@ def trouble(world: World, seconds: float) -> None:
         if dice.random() < 0.4:
             kernel.later(dice.uniform(seconds * 0.3, seconds), lambda: _quotes_too_much(world))
     if world.has("stock"):
-        trouble_at_the_shop = _types_a_figure if world.has("drift") and not world.has(MARKETPLACE) else _loses_a_write
-        kernel.later(dice.uniform(seconds * 0.4, seconds * 0.7), lambda: trouble_at_the_shop(world))
+        types = world.has("drift") and not world.has(MARKETPLACE)
+        trouble_at_the_shop, (first, last) = (_types_a_figure, (0.55, 0.95)) if types else (_loses_a_write, (0.4, 0.7))
+        kernel.later(dice.uniform(seconds * first, seconds * last), lambda: trouble_at_the_shop(world))
+        if not types and kernel.dice("lost writes").random() < 0.6:  # late: what nobody tells again is not told otherwise either
+            kernel.later(kernel.dice("lost writes").uniform(seconds * 0.8, seconds), lambda: _loses_a_write(world))
         if dice.random() < 0.4 and not world.has(MARKETPLACE):
             kernel.later(dice.uniform(seconds * 0.2, seconds * 0.6), lambda: _is_not_tracked_for_a_while(world))
 

@@ -165,6 +165,11 @@ class Kernel:
                 worker.crashes += 1
                 self._again(worker)
 
+    def sleeps(self, length: timedelta) -> None:
+        """Nothing happens for so long: whatever was to come comes so much later."""
+        self.at += length
+        self._heap = [(at + length, order, what) for at, order, what in self._heap]
+
     def stop(self) -> None:
         """Nobody goes on. Killed processes end without running another line of ours."""
         self.points_max, self.on_point, self._is_over = 1 << 60, [], False

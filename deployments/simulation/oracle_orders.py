@@ -34,7 +34,7 @@ def every_shipment_names_its_effect(world: Any, e: Evidence) -> Iterator[str]:
     for shipment in e.shipments:
         named = next((unquote(word[4:]) for word in shipment["comments"].split() if word.startswith("ref:")), "")
         row = by_effect.get(named)
-        if row is None or row.state == "CONFIRMED" and row.remote_id != str(shipment["id"]):
+        if row is None or row.state == "CONFIRMED" and row.remote_id != str(shipment["id"]) and not (row.remote_id == "" and row.error.startswith("decided by ")):
             yield f"shipment {shipment['id']} of order {shipment['order_id']} names {named!r}, which holds {row.remote_id if row is not None else 'nothing'}"
 
 

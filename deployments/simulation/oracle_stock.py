@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from math import exp
 from typing import Any
 
@@ -16,6 +16,8 @@ PLACES = 2
 CALLED_OFF = (4, 5, 6)  # refunded, cancelled
 OWN_STEPS = 390.0  # seconds: how often we look, what we do, how long the shop takes
 LOST_PERCENT = 40  # a statement that loses more of a place's SKUs or units than this may be refused
+SHOWN_BY_THEN = timedelta(seconds=310)  # what was told so long ago shows, or is lost
+ABOUT_THEN = timedelta(seconds=400)  # an order of so long before may explain a figure: the shop's clock may be off
 AT_MOST_APART = 12  # units that may have come or gone at a site between two looks at it: a receipt
 
 
@@ -77,9 +79,13 @@ class StockWitness:
         """(facility, SKU) that a whole statement left out by mistake: that says zero, and where little else is gone it is believed."""
         return {(one["facility"], sku) for one in self._world.site.dock.statements if one["is_whole"] for sku in one["left_out"]}
 
-    def forgets(self) -> None:
-        """A backup was restored: what was told since is not known any more."""
+    def forgets(self) -> Iterator[tuple[str, str]]:
+        """A backup was restored: what was told since is not known any more. So each figure that the shop was told otherwise since is owed to it again."""
         self._last = {}
+        told = {item["sku"]: item["quantity"] for write in self._world.shop.books().get("stock_writes", ()) for item in _by_sku(self._world, write)}
+        for row in self._world.look("SELECT sku, sent_quantity FROM stock_desired WHERE connection = ? AND NOT is_owed AND withheld = '' AND effect_id = ''", STOREFRONT):
+            if told.get(row["sku"], row["sent_quantity"]) != row["sent_quantity"]:
+                yield "what was told since a backup is owed again", f"{row['sku']}: {told[row['sku']]} was told last, the backup says {row['sent_quantity']}"
 
     def _bought(self) -> Counter[str]:
         """Every unit that anybody ever ordered: what may still have to leave."""
@@ -251,19 +257,53 @@ def _is_too_much_gone(before: dict[str, int], now: dict[str, int]) -> bool:
     return 100 * gone > LOST_PERCENT * sum(units > 0 for units in before.values()) or 100 * sum(now.values()) < (100 - LOST_PERCENT) * sum(before.values())
 
 
+def _by_sku(world: Any, write: dict[str, Any]) -> list[dict[str, Any]]:
+    """The items of a write with their SKUs, however they are addressed."""
+    return [item | {"sku": item.get("sku", world.shop.sku_of(item))} for item in write["items"]]
+
+
+def lost_writes_are_told_again(world: Any) -> Iterator[tuple[str, str]]:
+    """2, at the first rest: figures that the shop took in and never carried out are told again, or other ones are, once somebody had the time to see it.
+
+    Not where customers moved the shop's figure about then: what they bought explains what it shows. Nor while a person has the word.
+    """
+    if not world.has("stock") or world.was_restored or world.swept_at is None:
+        return
+    books, rows = world.shop.books(), {row["sku"]: row for row in world.look("SELECT * FROM stock_desired WHERE connection = ?", STOREFRONT)}
+    on_desk = {row["record"].split(" ")[-1] for row in world.look("SELECT record FROM exception WHERE state = 'open' AND type IN ('stock_drift', 'rejected_by_storefront')")}
+    writes = books["stock_writes"]
+    for place, write in enumerate(writes):
+        for item in _by_sku(world, write) if write["applied_at"] is None else ():
+            sku, row = item["sku"], rows.get(item["sku"])
+            is_over = any(sku == one["sku"] for later in writes[place + 1:] for one in _by_sku(world, later))
+            if is_over or row is None or row["withheld"] or row["effect_id"] or sku in on_desk or row["sent_at"] is None:
+                continue
+            told_at = datetime.fromisoformat(row["sent_at"]).replace(tzinfo=UTC)
+            is_moved = any(one["sku"] == sku and str(one["by"]).startswith("order") and one["at"] >= told_at - ABOUT_THEN for one in books["stock_changes"])
+            shown = books["stock"][int(LOCATION)].get(sku, {"on_hand": 0})["on_hand"]
+            if not is_moved and shown != item["quantity"] and world.swept_at > told_at + SHOWN_BY_THEN:
+                yield "a lost write is told again", f"{sku}: {item['quantity']} was told at {write['at']:%H:%M:%S} and lost, {shown} is shown still, seen at {world.swept_at:%H:%M:%S}"
+
+
 def a_typed_figure_is_told(world: Any, e: Evidence) -> Iterator[str]:
-    """D: what a person typed in at the shop is not overwritten by the figure that he overwrote, unless somebody was told of it before."""
-    told = {row.record.split(" ")[-1] for row in e.exceptions if row.type == "stock_drift"}
+    """D: what a person typed in at the shop is not overwritten by the figure that he overwrote, whoever was told of it; by another one it is."""
     effects = {row.effect_id: row for row in e.effects if row.kind == "stock_update"}
     for sku, at in world.typed.items() if not (world.was_restored or world.cancelled or world.excused) else ():
         writes = [(write["at"], item["quantity"], _carrier(effects, write)) for write in e.books.storefront["stock_writes"] for item in write["items"]
                   if item.get("sku", world.shop.sku_of(item)) == sku]
         before, after = [one for one in writes if one[0] <= at], [one for one in writes if one[0] > at]
-        if sku in told or not before or not after or before[-1][2] is None or before[-1][2] is after[0][2]:
+        if not before or not after or before[-1][2] is None or after[0][2] is None or before[-1][2] is after[0][2]:
             continue
-        is_sure = before[-1][2].state == "CONFIRMED" and before[-1][2].confirmed_at.to_pydatetime() < at
-        if is_sure and after[0][1] == before[-1][1]:
-            yield f"{sku}: somebody typed a figure in at {at:%H:%M:%S}, {after[0][1]} was told again at {after[0][0]:%H:%M:%S}, and nobody was told"
+        last, again = before[-1][2], after[0][2]
+        is_sure = last.state == "CONFIRMED" and last.confirmed_at.to_pydatetime() < at
+        if is_sure and after[0][1] == before[-1][1] and not _moved_between(effects, sku, last, again):
+            yield f"{sku}: somebody typed a figure in at {at:%H:%M:%S}, {after[0][1]} was told again at {after[0][0]:%H:%M:%S}"
+
+
+def _moved_between(effects: dict[str, Any], sku: str, last: Any, again: Any) -> bool:
+    """Was another figure of it on its way between these two, though it never came to the shop?"""
+    return any(row.effect_id != again.effect_id and last.planned_at < row.planned_at <= again.planned_at and any(item["sku"] == sku for item in row.payload["items"])
+               for row in effects.values())
 
 
 def what_is_confirmed_was_shown(world: Any, e: Evidence) -> Iterator[str]:

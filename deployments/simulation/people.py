@@ -10,7 +10,7 @@ from connectors.house import House
 from connectors.kit.errors import BadConfiguration
 from contracts.exceptions import APPROVE_RETURN, CHOOSE_ORDER, DONE, REFUND_IT, REFUSE_RETURN, RESEND
 from deployments.demo_world import EU_FACILITY, FORGOTTEN_METHOD, STOREFRONT, UK_FACILITY, WAREHOUSE, tables
-from deployments.simulation import goods
+from deployments.simulation import goods, nights
 from deployments.simulation.kernel import BEGIN, Worker
 from deployments.simulation.world import ADDRESS, KITS, RULES, SKUS, World
 from tasks import desk, mappings, rmas
@@ -225,7 +225,7 @@ def _site_life(world: World) -> None:
         world.site.state_stock(facility, late_seconds=late)
         world.site.receive(facility, [(sku, dice.randint(2, 6))])
         world.site.state_stock(facility)
-    elif world.site.dock.statements:
+    elif world.site.statement_files():  # one that fell silent (F30) was made, and never published
         world.site.repeat_statement()
 
 
@@ -275,7 +275,7 @@ def _approver(world: World, order_id: str, dice: Any) -> str:
 def _clear(world: World, house: House, dice: Any) -> None:
     """One by one: each remedy is what the form would do. What is refused stays on the desk."""
     for row in house.ledger.exceptions.listed():
-        remedy = REMEDIES.get(row.type)
+        remedy = nights.looked_up(world, row.evidence["effect"]) if row.type == "blocked_effect" else REMEDIES.get(row.type)
         if remedy is None or dice.random() < 0.25 and not world.weather.is_calm:
             continue
         if row.type == "refund_declined" and "effect" not in row.evidence:

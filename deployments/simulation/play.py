@@ -2,13 +2,15 @@
 
 import logging
 import re
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from deployments.simulation import calls, coverage, goods, market_coverage, market_oracle, market_people, oracle, oracle_orders
+from deployments.simulation import calls, coverage, goods, market_coverage, market_oracle, market_people, nights, oracle, oracle_orders, oracle_stock
 from deployments.simulation.faults import Strike, Weather, drawn
 from deployments.simulation.kernel import BEGIN, Kernel, Livelock
 from deployments.simulation.market import MarketWorld
@@ -76,7 +78,7 @@ def themes_of(kernel: Kernel, about: str = "") -> tuple[str, ...]:
         return (MARKETPLACE, *(theme for theme, chance in (("stock", 0.5), ("published rates", 0.35), ("minds", 0.3), ("parcels", 0.4), ("drift", 0.2)) if dice.random() < chance))
     dice, turn = kernel.dice("themes"), kernel.seed % 4
     found = ["orders", *(("stock",) if turn in (1, 3) else ()), *(("returns",) if turn in (2, 3) else ())]
-    return (*found, *(theme for theme, chance in (("minds", 0.3), ("parcels", 0.4), ("drift", 0.2), ("calls", 0.3)) if dice.random() < chance))
+    return (*found, *(theme for theme, chance in (("minds", 0.3), ("parcels", 0.4), ("drift", 0.2), ("calls", 0.3), (nights.NIGHT, 0.03)) if dice.random() < chance))
 
 
 def play(seed: int, scenario: Scenario = Scenario()) -> Outcome:
@@ -126,6 +128,8 @@ def _begin(world: World, scenario: Scenario) -> None:
     if world.has("calls"):
         calls.listen(world)
     (market_people.populate if is_market else populate)(world, scenario.orders_max, scenario.trading)
+    if scenario.has_weather:
+        nights.may_fall(world, scenario.trading)
     staff(world, scenario.trading, (market_people.operates if is_market else operates)(world, scenario.trading), market_people.flows(world) if is_market else [])
 
 
@@ -138,15 +142,20 @@ def _lived(world: World, scenario: Scenario) -> list[tuple[str, str]]:
     """The whole life of a world, and what was wrong at its end."""
     try:
         world.kernel.run(BEGIN + scenario.trading)
+        world.kernel.run(BEGIN + scenario.trading + world.slept)
         _heal(world)
         _drain(world)
+        found = [] if world.has(MARKETPLACE) else [*oracle_stock.lost_writes_are_told_again(world)]
         _close_the_books(world)
-        found = [*_judge(world).at_the_end(world), *_again(world)]
+        found += [*_judge(world).at_the_end(world), *_again(world)]
         return found if world.has(MARKETPLACE) else [*found, *oracle_orders.people_are_forgotten_in_time(world)]
     except Livelock as error:
         return [("every world comes to rest", str(error))]
     except Bug as error:
         return [("no error is a bug of ours", str(error))]
+    except Exception as error:  # of the simulator's own people, stand-ins or judges: one world of ten thousand ends so, not the run
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return [("no error is a bug of ours", f"the simulator: {type(error).__name__}: {str(error)[:200]} ({Path(where.filename).name}, line {where.lineno})")]
 
 
 def _account(world: World, outcome: Outcome) -> None:
@@ -220,9 +229,10 @@ def _is_at_rest(world: World) -> bool:
 
 def unfinished(world: World) -> Iterator[str]:
     """Effects that have not come to their end or are not proven yet, and figures that are owed."""
+    on_desk = " ".join(row["cause"] for row in world.look("SELECT cause FROM exception WHERE type = 'blocked_effect' AND state = 'open'")) if not world.is_closed else ""
     chased = {row["record"] for row in world.look("SELECT record FROM exception WHERE type = 'unacknowledged' AND state = 'open'")}
     for row in world.look("SELECT effect_id, state, kind, record, verified_at FROM effect"):
-        if row["state"] in ("PLANNED", "IN_FLIGHT", "UNKNOWN"):
+        if row["state"] in ("PLANNED", "IN_FLIGHT", "UNKNOWN") or row["state"] == "BLOCKED" and row["effect_id"] in on_desk:
             yield f"{row['effect_id']} {row['state']}"
         elif row["state"] == "CONFIRMED" and row["verified_at"] is None and row["kind"] in (*REQUESTS, "dispatch_confirmation", "refund") \
                 and not (row["kind"] in REQUESTS and row["record"] in chased):

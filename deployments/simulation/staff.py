@@ -149,6 +149,7 @@ def dispatches_back(house: House, me: Worker) -> None:
 
 def stock_sync(house: House, me: Worker, sweep: bool) -> None:
     """flows/inventory_delta_sync.py"""
+    began_at = house.world.kernel.at
     inbound.take_in(house, WAREHOUSE)
     _deliver(house, house.warehouse(WAREHOUSE), dispatches.ANSWERS, me)
     if sweep or house.world.kernel.dice("items").randrange(2):  # the flow does it each time, and it is always the same
@@ -156,7 +157,9 @@ def stock_sync(house: House, me: Worker, sweep: bool) -> None:
     stock.decide(house, house.world.storefront, sweep)
     if sweep:
         stock_watch.look_at_shown(house, house.world.storefront)
-    stock_send.send_stock(house, house.world.storefront, holder_of(me))
+    told = stock_send.send_stock(house, house.world.storefront, holder_of(me))
+    if sweep and told.away is None:
+        house.world.swept_at = began_at
     stock_watch.watch_stock(house, WAREHOUSE)
 
 

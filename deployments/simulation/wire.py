@@ -3,6 +3,7 @@
 The witness knows what no process of the house knows: what was sent before, by whom, and what the ledger held at that very moment.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from deployments.simulation.faults import Effects
 from deployments.simulation.kernel import Worker
 from deployments.simulation.outcomes import DOUBT, NEVER_LEFT, NOTHING, REFUSED, YES, Outcomes, meaning
 
+ROUNDS_MAX, FOR_HOURS = 5, timedelta(hours=4, minutes=20)  # clocks are off by ten minutes at most
 HARMLESS_AGAIN = ("order_completion",)  # a status that is set twice is set once
 LOOKS = {kind: f"look before {kind}" for kind in ("dispatch_confirmation", "refund")}  # reads that a claim makes before its change
 READ_BACK = {"dispatch_confirmation": "read shipments", "refund": "read refunds", "stock_update": "read inventory"}
@@ -48,6 +50,7 @@ class Wire:
     _doubts: dict[str, datetime] = field(default_factory=dict)
     _reads: dict[tuple[str, str], datetime] = field(default_factory=dict)  # (kind of read, about what) -> when it was last answered
     _published: dict[str, bytes] = field(default_factory=dict)
+    _rounds: Counter[str] = field(default_factory=Counter)  # effect -> how often it left, and nobody has heard that it was not done
     outcomes: Outcomes = field(default_factory=Outcomes)
     mutations: int = 0
 
@@ -80,6 +83,7 @@ class Wire:
                                      row["target"], row["ordering_key"], row["effect_id"]):
             self.found.append(("one change at a time for each key", f"{row['effect_id']} while {other['effect_id']} is {other['state']}"))
         self._after_a_doubt(kind, row)
+        self._after_many_rounds(row)
         if kind == "stock_update":
             self.found += self.world.stock_witness.leaves(row)
         now = self.world.kernel.at
@@ -105,6 +109,15 @@ class Wire:
             seen = f"{(read - since).total_seconds():.0f} s after" if read else "never"
             self.found.append(("a doubt is read back before it is sent again", f"{row['effect_id']}: sent again; looked at {seen} the first"))
 
+    def _after_many_rounds(self, row: dict[str, Any]) -> None:
+        """28: what was in doubt and not there five times and for hours is a person's; whatever he says of it."""
+        effect_id, last = row["effect_id"], self._doubts.get(row["effect_id"])
+        planned = datetime.fromisoformat(row["planned_at"]).replace(tzinfo=UTC)
+        if last is not None and self._rounds[effect_id] >= ROUNDS_MAX and last - planned >= FOR_HOURS and not self.world.look(
+                "SELECT 1 FROM exception WHERE type = 'blocked_effect' AND cause LIKE ?", f"%{effect_id}%"):
+            self.found.append(("what goes round is told to a person", f"{effect_id}: sent {self._rounds[effect_id] + 1} times since {planned:%H:%M}"))
+        self._rounds[effect_id] += 1
+
     def heard(self, sent: Sent | None, what: str) -> None:
         """What the answer means (outcomes.py). A definite no is no doubt."""
         if sent is not None:
@@ -112,6 +125,7 @@ class Wire:
             self.outcomes.hears(sent.effect_id, sent.fence, what, self.world.kernel.at)
             if what in (NEVER_LEFT, REFUSED, NOTHING):
                 self._doubts.pop(sent.effect_id, None)
+                self._rounds[sent.effect_id] -= 1
 
     def looked_since(self, kind: str, effect_id: str, at: datetime) -> bool:
         """Was the far side asked what became of this effect, after that moment?"""

@@ -73,13 +73,14 @@ class Variant:
     kept_back: tuple[tuple[str, str, str], ...]
     partner: str = ""  # TOML, into the partner's profile
     page_size: int = 5
+    boxes: int = 2  # into how many a site packs what it packs apart, where it does: more than a page holds
     shares: tuple[int, int] = (100, 100)  # percent of the British and of the European facility's stock that the shop may sell
 
 
 VARIANTS = (
     Variant((("*", "fixed", "2"), ("LANTERN", "velocity", "50"))),
-    Variant((("*", "percent", "10"), ("HEART", "fixed", "5")), "accepts_changes = false\naccepts_cancels = false\n", page_size=3),
-    Variant((("MUG", "percent", "25"),), "acknowledges = false\n", shares=(100, 60), page_size=2),
+    Variant((("*", "percent", "10"), ("HEART", "fixed", "5")), "accepts_changes = false\naccepts_cancels = false\n", page_size=3, boxes=4),
+    Variant((("MUG", "percent", "25"),), "acknowledges = false\n", shares=(100, 60), page_size=2, boxes=3),
 )
 
 
@@ -215,8 +216,10 @@ class World:
     discounts: dict[int, str] = field(default_factory=dict)  # by order
     typed: dict[str, datetime] = field(default_factory=dict)  # SKU -> when somebody typed a figure in at the shop
     stock_witness: Any = None
+    swept_at: datetime | None = None  # when the last sweep of all that the shop shows began that was carried through
     after_step: list[Any] = field(default_factory=list)  # asked after every step of the site
     answered: set[str] = field(default_factory=set)  # hints that a shop was told are kept
+    slept: timedelta = timedelta(0)  # in a night (nights.py)
     was_restored: bool = False
     is_closed: bool = False  # nobody decides anything any more
     excused: set[str] = field(default_factory=set)  # records of effects sent between a backup and its restore, of which the restored ledger cannot know
@@ -247,8 +250,10 @@ class World:
         self.partner = Partner(**made.partner)
         self.site = GxoSandbox(self.home / "partner", self.clock, self.partner, set(made.items["sku"]), {UK_FACILITY, EU_FACILITY},
                                seed=self.kernel.seed, nastiness="strict" if self.nastiness == "strict" else "lenient", stock=self.stock,
-                               pick_seconds=600 if self.has("minds") else dice.choice((60, 60, 600)), rest_seconds=self.kernel.dice("rests").choice((120, 420)), acknowledge_seconds=300 if is_laggy else 30,
-                               kinds=PARCELS if self.has("parcels") else self.kinds, forgets_one_in=self.forgets_one_in if self.nastiness == "amnesiac" else 0,
+                               pick_seconds=600 if self.has("minds") else dice.choice((60, 60, 600)),
+                               rest_seconds=420 if self.has("parcels") else self.kernel.dice("rests").choice((120, 420)), acknowledge_seconds=300 if is_laggy else 30,
+                               kinds=PARCELS if self.has("parcels") else self.kinds, boxes_max=self.variant.boxes,
+                               forgets_one_in=self.forgets_one_in if self.nastiness == "amnesiac" else 0,
                                advise_seconds=0 if self.has("stock") else self.kernel.dice("advice").choice((0, 0, 400)),  # meanwhile minds change
                                faults=SandboxFaults(self.weather, effects, 45, (*WRITES, *FEEDS)))
         self.site.dock.leaves_out_empty = self.kernel.dice("site habits").random() < 0.5
@@ -320,7 +325,7 @@ class World:
 
     def forget_what_was_told(self) -> None:
         """After a restore, what was sent is only known to the far sides."""
-        self.stock_witness.forgets()
+        self.wire.found += self.stock_witness.forgets()
         self.wire.forgets(self.forgotten)
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ A warehouse's statement is only as new as it says. What happened after it is add
 is taken off (orders it had not seen, orders nobody has asked of it yet). Nothing is published that no statement backs.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -63,6 +63,7 @@ class World:
     absurd: dict[Place, dict[str, Version]] = field(default_factory=dict)
     item_units: dict[tuple[str, str], str] = field(default_factory=dict)
     floors: dict[Place, Version] = field(default_factory=dict)  # the feed's version: for a SKU that no statement names yet
+    wholes: dict[Place, Version] = field(default_factory=dict)  # the newest whole statement: what it does not name was not there
 
     def corrected(self) -> set[tuple[Place, str]]:
         """Every SKU of which more is known than its statement."""
@@ -77,8 +78,8 @@ class World:
         if row is None and (not changes or place not in self.floors):
             return None
         if row is None:  # goods that came in before any statement named them
-            row = {"unit": changes[0].unit, "available": 0, "on_hand": 0, "on_hold": 0, "as_of": self.floors[place][0], "sequence": -1}
-            version: Version = (min(self.floors[place][0], *(change.version[0] for change in changes)), -1)
+            row = {"unit": changes[0].unit, "available": 0, "on_hand": 0, "on_hold": 0}
+            version = self._before(place, changes)
         else:
             version = (row["as_of"], row["sequence"])
         later = [change for change in changes if change.version > version]
@@ -91,6 +92,12 @@ class World:
         unasked = self.unasked.get(place, {}).get(sku, 0)
         return Available(max(0, stated + changed - asked - unasked), max(0, row["on_hand"] + changed), max([version, *(c.version for c in later)]),
                          stated, changed, asked, unasked)
+
+    def _before(self, place: Place, changes: Sequence[Change]) -> Version:
+        """As of when nothing was there of a SKU that no statement names: as the merge dates what a whole statement leaves out, else before all changes."""
+        if whole := self.wholes.get(place):
+            return whole[0], whole[1] - 1
+        return min(self.floors[place][0], *(change.version[0] for change in changes)), -1
 
     def _is_odd(self, warehouse: str, sku: str, unit: str) -> bool:
         """Is the statement in another unit than the item is kept in?"""

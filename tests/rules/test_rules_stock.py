@@ -84,6 +84,16 @@ def test_goods_that_no_statement_names_yet_are_sold_from_their_receipt_and_never
     assert shown(world({"A": row(3)}, changes={HERE: {"A": [Change((AT + timedelta(minutes=1), 0), -9, "EA")]}})).quantity == 0
 
 
+def test_a_whole_statement_counts_what_it_leaves_out_also_when_none_ever_named_it():
+    """A site that leaves out what it has none of: what came back left again the same day, and was for sale ever after."""
+    came = {HERE: {"NEW": [Change((AT - timedelta(minutes=9), 7), 2, "EA"), Change((AT + timedelta(minutes=1), 0), 5, "EA")]}}
+    found = shown(world({"A": row(1)}, changes=came, wholes={HERE: (AT, 1)}), "NEW")
+    assert found.quantity == 5 and found.parts["at"][0]["changed"] == 5
+    before = {HERE: {"NEW": came[HERE]["NEW"][:1]}}
+    assert shown(world({"A": row(1)}, changes=before, wholes={HERE: (AT, 1)}), "NEW").quantity == 0
+    assert shown(world({"A": row(1)}, changes=before), "NEW").quantity == 2
+
+
 def test_an_absurd_figure_withholds_and_a_newer_sound_one_does_not():
     assert shown(world({"A": row(10)}, absurd={HERE: {"A": (AT + timedelta(minutes=1), 1)}})).withheld == ABSURD
     assert shown(world({"A": row(10)}, absurd={HERE: {"A": (AT - timedelta(minutes=1), 1)}})).withheld == ""

@@ -435,11 +435,12 @@ def pages_are_turned(garden: Garden) -> None:
 ABOUT = {"nobody_waits_when_asked_to": "stock", "the_second_page_is_never_read": "parcels", "the_read_back_matches_by_lines_alone": "parcels",
          "the_first_line_of_an_article_takes_all": "parcels", "an_order_is_called_shipped_with_its_first_parcel": "parcels",
          "the_read_back_takes_any_parcel_of_the_order": "parcels",
-         "what_goes_round_goes_round_for_ever": "minds", "what_is_blocked_is_told_to_nobody": "minds", "more_than_is_left_is_a_refusal": "minds",
+         "more_than_is_left_is_a_refusal": "minds",
          "more_than_is_left_is_a_success": "minds", "a_cancel_that_comes_too_late_is_swallowed": "minds", "a_cancel_is_overwritten_by_a_parcel": "minds",
          "a_refusal_in_a_997_is_taken_for_a_yes": "minds", "the_old_address_is_kept": "minds", "every_plan_asks_again": "minds"}
 WITH = {"a_stale_list_is_believed": Scenario(weights=(("F3", 0.06), ("F7", 0.06), ("F13", 0.06))),
         "a_kit_has_left_with_its_first_part": Scenario(themes=("orders", "parcels")), "a_new_address_is_no_edit": IN_PEACE["minds"]} | {
+    **dict.fromkeys(("what_goes_round_goes_round_for_ever", "what_is_blocked_is_told_to_nobody"), Scenario(themes=("orders", "night"))),
     "a_file_that_still_grows_is_taken": Scenario(weights=(("F22", 0.2),)),
     "nobody_chases_acknowledgements": Scenario(nastiness="amnesiac"), "nobody_waits_when_asked_to": Scenario(nastiness="strict"),
     "the_read_back_matches_by_lines_alone": Scenario(themes=("orders", "parcels"), trading=timedelta(minutes=72), weights=(("F2", 0.1), ("F6", 0.1)))}

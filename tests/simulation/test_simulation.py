@@ -10,12 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from deployments.cli import app
-from deployments.simulation import coverage
+from deployments.simulation import coverage, oracle
 from deployments.simulation.faults import EVERY_FAULT
 from deployments.simulation.kernel import Kernel
 from deployments.simulation.modes import SMALL, each_call, swarm
 from deployments.simulation.oracle import invariants
 from deployments.simulation.play import Scenario, play, themes_of
+from tests.simulation.garden import Garden
 from tests.simulation.planted import ABOUT, BUGS, SOON, hunt
 
 SEEDS = range(1, 5)
@@ -32,11 +33,13 @@ INCIDENTS = {
     77119: "no fault: five came back of a line that holds four since an edit that came after they had left",
     61023: "no fault: a statement left out a row, little enough to be believed, so that a figure was lower than any that the site ever had",
     70069: "no fault: a cancelled order that waits for goods at a partner who follows no cancels is on the desk, and that is enough",
+    200035: "goods that came back left again before any statement named them: no whole statement closed their receipts, and they were for sale ever after",
     5: "after a restore the shop's figures were not told again: what it was told, and sold, since the backup nobody knew any more",
 }
 
 # the same for worlds of unusual weather: (seed, weights, what the world is about)
 UNUSUAL = {
+    (200005, "F27=0,F28=0,F29=0,F30=1", ""): "no fault: a site that had stated nothing yet was to send its last statement twice",
     (77045, "F20=1", ""): "no fault: of a kit's parts one lay at one facility and one at the other, so that nothing whole could be sold",
     (72055, "F13=0.5", ""): "no fault: more left than the order still holds, of a partner that acknowledges nothing; a person was told, and had closed it",
 }
@@ -74,6 +77,19 @@ def test_a_process_killed_at_a_point_of_a_small_world_changes_nothing_in_the_end
     assert outcome.crashes == 1 and outcome.violations == []
 
 
+def test_a_fault_of_the_simulator_itself_is_told_with_its_seed_and_ends_one_world():
+    def fails(*_):
+        raise IndexError("nothing there")
+
+    garden = Garden()
+    garden.put(oracle, "at_the_end", fails)
+    try:
+        report = swarm([4], lambda said: None)
+    finally:
+        garden.clear()
+    assert [(v.seed, v.invariant) for v in report.violations] == [(4, "no error is a bug of ours")] and "simulator: IndexError: nothing there" in report.violations[0].what
+
+
 def test_a_call_is_only_struck_by_what_its_way_knows():
     struck = play(2, next(each_call(2)))
     assert len(struck.struck) == 1 and struck.violations == []
@@ -106,8 +122,17 @@ def test_thin_cells_are_named_and_a_fault_that_is_switched_off_is_not_missed():
 
 def test_weights_are_read_as_pairs_or_json_and_a_wrong_one_is_named():
     assert coverage.read_weights("F3=0.1, F14=0") == coverage.read_weights('{"F3": 0.1, "F14": 0}') == {"F3": 0.1, "F14": 0.0}
-    with pytest.raises(ValueError, match="F99"):
-        coverage.read_weights("F99=1")
+
+
+@pytest.mark.parametrize(("wrong", "named"), {
+    "F99=1": "F99 is no fault", "F9=0.1": "neither system speaks GraphQL", "F3=1.5": "1.5 is no chance: that of F3", "F3=-0.1": "-0.1 is no chance", "F3=nan": "nan is no chance",
+    "F3=often": "often is no number", "F3": "F3 says no chance", "F14:0.1,F3=1": "F14:0.1 says no chance", '{"F3": null}': "None is no number", '{"F3": [0.1]}': "no number",
+    '{"F3": 0.1': "no JSON object", "=0.1": "is no fault"}.items())
+def test_a_wrong_weight_is_named_and_nothing_is_played(wrong, named):
+    with pytest.raises(ValueError, match=named):
+        coverage.read_weights(wrong)
+    came = CliRunner().invoke(app, ["simulate", "--seeds", "1", "--weights", wrong])
+    assert came.exit_code == 2 and came.stdout == ""
 
 
 def test_the_command_prints_what_a_program_reads():
