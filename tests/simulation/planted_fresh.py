@@ -15,13 +15,12 @@ from connectors.amazon import mapping as amazon_mapping
 from connectors.amazon import mapping_shipment as amazon_parcels
 from connectors.amazon import shipments as amazon_shipments
 from connectors.amazon import stock as amazon_stock
-from connectors.bigcommerce import checked as bc_checked
 from connectors.bigcommerce import client as bc_client
 from connectors.bigcommerce import mapping as bc_mapping
-from connectors.bigcommerce import refunds as bc_refunds
 from connectors.bigcommerce import shipments as bc_shipments
 from connectors.gxo import warehouse as gxo
 from connectors.kit import budget, exchange, http
+from connectors.kit import claims as claims_kit
 from connectors.ledger import books, desired, effects, exceptions, records, vault
 from connectors.ledger.tables import CONFIRMED, IN_FLIGHT, PLANNED, effect, exception
 from deployments.simulation.play import MARKETPLACE, Scenario, play
@@ -156,12 +155,7 @@ def a_read_back_that_is_told_to_wait_found_nothing(garden: Garden) -> None:
 
 @fresh
 def the_last_look_before_a_call_looks_at_nothing(garden: Garden) -> None:
-    def in_time(effect: Any, clock: Any, doing: str) -> None:
-        return None
-
-    for module in (bc_shipments, bc_refunds):
-        garden.put(module, "in_time", in_time)
-    assert bc_checked.in_time is not in_time
+    source(garden, claims_kit.in_time, ("clock.now() >= effect.lease_until", "clock is None"))
 
 
 @fresh
