@@ -234,6 +234,11 @@ def a_refunded_order_is_not_called_off(garden: Garden) -> None:
 
 
 @fresh
+def a_parcel_overwrites_a_refunded_order(garden: Garden) -> None:
+    garden.put(bc_shipments, "CANCELLED", (5, 6))
+
+
+@fresh
 def a_line_that_has_left_is_still_open(garden: Garden) -> None:
     source(garden, fulfilment._plan_order, ('still_open = [line for line in goods if line["quantity"] > line["quantity_shipped"]]',
            'still_open = [line for line in goods if line["quantity"] >= line["quantity_shipped"]]'))
