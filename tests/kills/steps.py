@@ -78,10 +78,12 @@ def _deliver(house: House, port: Any, kinds: tuple[str, ...]) -> None:
 
 
 def unfinished(house: House) -> str:
-    """Effects that have not come to their end, or are not proven yet: JSON."""
+    """Effects that have not come to their end, or are not proven yet, and returns that wait for the refund before theirs: JSON."""
     proven = ("fulfilment_request", "dispatch_confirmation", "refund")
     rows = house.ledger.table("effect").itertuples()
-    return json.dumps([f"{row.effect_id} {row.state}" for row in rows if row.state in ("PLANNED", "IN_FLIGHT", "UNKNOWN")
+    told = {row.evidence.get("document") or row.evidence.get("document_id") for row in house.ledger.exceptions.listed(only_open=False)}
+    waiting = [f"{row.document_id} {row.state}" for row in house.ledger.table("return_line").itertuples() if row.state == "due" and row.document_id not in told]
+    return json.dumps(waiting + [f"{row.effect_id} {row.state}" for row in rows if row.state in ("PLANNED", "IN_FLIGHT", "UNKNOWN")
                        or row.state == "CONFIRMED" and pd.isna(row.verified_at) and row.kind in proven])
 
 
