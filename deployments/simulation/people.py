@@ -137,6 +137,7 @@ def _change_mind(world: World) -> None:
         world.shop.edit_order(number, add=[{"sku": dice.choice(SKUS), "quantity": dice.randint(1, 2), "price": dice.choice(PRICES), "product_id": 1}])
     elif how < 0.92 and world.kernel.dice("other methods").random() < 0.5:
         world.shop.edit_order(number, address={"shipping_method": OTHER_METHOD})
+        world.methods_changed.setdefault(number, world.shop.changed_at(number))
     elif how < 0.92:
         street = f"{dice.randint(2, 9)} Canary Row"
         world.shop.edit_order(number, address={"street_1": street})

@@ -24,6 +24,8 @@ _WATCHED = {  # name -> (when, what is written down)
                        "'effect', new.effect_id, old.state, new.state, old.fence, new.fence, old.number, new.number, new.holder, new.kind, new.evidence"),
     "effect_is_lost": ("UPDATE ON main.effect WHEN old.state = 'IN_FLIGHT' AND new.state = 'UNKNOWN' AND new.fence <> old.fence",
                        "'effect lost', new.effect_id, old.lease_until, new.not_before, '', '', '', '', '', '', ''"),
+    "order_is_open": ("UPDATE ON main.order_book WHEN json_extract(new.\"order\", '$.status') = 'awaiting_fulfilment'",
+                      "'order open', new.order_id, new.modified_at, '', '', '', '', '', '', '', ''"),
     "request_moves": ("UPDATE ON main.request WHEN old.state <> new.state", "'request', new.reference, old.state, new.state, '', '', '', '', '', '', ''"),
     "effect_alters": ("UPDATE ON main.effect WHEN old.payload <> new.payload OR old.payload_hash <> new.payload_hash OR old.business_key <> new.business_key",
                       "'effect alters', new.effect_id, '', '', '', '', '', '', '', '', ''"),
@@ -109,6 +111,12 @@ def _lost(world: Any, effect_id: str, lease_until: str, not_before: str, *_: Any
     return [("what is lost is left alone for a while", f"{effect_id}: looked for {left_alone:.0f} s after its lease")] if left_alone < world.quiet_seconds - 1 else []
 
 
+def _open(world: Any, order_id: str, modified_at: str, *_: Any) -> list[tuple[str, str]]:
+    """Noted: as of which change the book has had this order while it was open."""
+    world.known_open[order_id] = world.second(modified_at)
+    return []
+
+
 def _request(world: Any, reference: str, old: str, new: str, *_: Any) -> list[tuple[str, str]]:
     """9, D1: a request is called shipped when the site has shipped all of it, and is never anything else after that. (A restored book asks once more.)"""
     if world.was_restored:
@@ -183,5 +191,5 @@ def _number(world: Any, stream: str, old: int, new: int, *_: Any) -> list[tuple[
     return [("control numbers only rise", f"{stream}: {old} to {new}")]
 
 
-_CHECKS = {"effect": _effect, "effect lost": _lost, "effect alters": _alters, "effect begins": _begins, "request": _request, "gone": _gone, "exception": _exception,
+_CHECKS = {"effect": _effect, "effect lost": _lost, "effect alters": _alters, "effect begins": _begins, "request": _request, "order open": _open, "gone": _gone, "exception": _exception,
            "watermark": _watermark, "stock feed": _feed, "stock told": _told, "figure left": _left, "number": _number}

@@ -205,6 +205,8 @@ class World:
     cancelled: set[int] = field(default_factory=set)
     items_published: int = 0  # how often the site has written its file of items ...
     items_read: int = 0  # ... and as of which time somebody has read it to its end
+    known_open: dict[str, int] = field(default_factory=dict)  # order -> its last change that the book had while it was open (watch.py)
+    methods_changed: dict[int, int] = field(default_factory=dict)  # order -> the second in which its shipping method was changed
     split: set[int] = field(default_factory=set)  # orders that go to several addresses
     touched: set[int] = field(default_factory=set)  # changed at the shop in a way that concerns no picker
     streets: dict[int, list[tuple[int, str]]] = field(default_factory=dict)  # order -> where it goes, since which second
