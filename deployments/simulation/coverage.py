@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deployments.simulation.faults import AT_POINTS, CALLS, EVERY_FAULT
+from deployments.simulation.faults import AT_POINTS, CALLS, EVERY_FAULT, SELDOM
 
 CALL = ("F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8", "F10")
 READ = ("F1", "F2", "F5", "F6", "F8", "F10")
@@ -30,6 +30,7 @@ RETURNS: dict[str, tuple[str, ...]] = {
 THEMES = {"orders": ORDERS, "stock": STOCK, "returns": RETURNS, "calls": CALLS}
 CELLS = {effect: faults for theme in THEMES.values() for effect, faults in theme.items()}
 AIMED_AT = 8  # cells of each of its themes that one world aims at
+SELDOM_AIMED_AT = 2  # ... and faults at the first calls of each effect that comes seldom: what has to be tried again is called again
 NTH_MAX = 3  # ... at the first, second or third call of that effect
 WORLDS_MIN = 400  # a swarm must be so large before thin cells count
 LEAST_OF_WORLDS = 100  # ... and then every cell must have been struck once in so many worlds
@@ -50,6 +51,15 @@ def aims(seed: int, themes: list[str], without: Mapping[str, float]) -> Iterator
         for place in range(min(AIMED_AT, len(cells))):
             fault, effect = cells[(turn * AIMED_AT + place) % len(cells)]
             yield fault, effect, 1 + (turn + place) % NTH_MAX
+        for effect in filter(THEMES[theme].__contains__, SELDOM):
+            faults = [fault for fault in THEMES[theme][effect] if without.get(fault) != 0]
+            for nth in range(min(SELDOM_AIMED_AT, len(faults))):
+                yield faults[(_place(seed, theme) * SELDOM_AIMED_AT + nth) % len(faults)], effect, nth + 1
+
+
+def _place(seed: int, theme: str) -> int:
+    """Which of the worlds of this theme it is, marketplaces not left out: returns are in two of four."""
+    return seed if theme == "orders" else seed // 4 * 2 + seed % 2
 
 
 def _turn(seed: int, theme: str) -> int:

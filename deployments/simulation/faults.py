@@ -31,6 +31,7 @@ GROWING_SECONDS = 100  # how long a file of the partner's may grow under its nam
 NEVER_TWICE = ("dispatch_confirmation", "refund")  # the vendor has no key: documented, see docs/proof.md
 FOLLOWED_BY_STALE = 0.5  # how often the reads after a doubt are stale, where this world knows stale reads
 READ_BACKS = ("read shipments", "read refunds", "read inventory", "read market order", "read market listings")
+SELDOM = ("refund", "look before refund", "read quote", "return_notice", "order_completion")  # what is aimed at these strikes when it comes, also after all has healed
 OFTEN = 0.3  # a fault at a point strikes seldom: there are so many of them
 AT_A_POINT = 1_000_000  # strikes at points are numbered from here on
 
@@ -73,9 +74,11 @@ class Weather:
         if self.whim is not None and number not in self.spared and (fault := self.whim(candidates, what, effect)):
             self.note(number, fault, what, effect)
             return fault
-        if self.is_calm:
+        if self.is_calm and effect not in SELDOM:
             return ""
-        if self.only is not None:
+        if self.is_calm:
+            fault = self._aimed_at(candidates, effect, self.calls[effect])
+        elif self.only is not None:
             fault = self.only[1] if number == self.only[0] and self.only[1] in candidates else ""
         else:
             drawn_one = self._draw(candidates, is_mutating)
@@ -89,13 +92,13 @@ class Weather:
 
     def at_point(self, effect: str) -> str:
         """Whether a process is killed, stopped or told to end at a point that is about this effect ('': about none)."""
-        if self.is_calm or self.only is not None:
+        if self.is_calm and effect not in SELDOM or self.only is not None:
             return ""
         self._at_points[effect] += 1
         dice, fault = self.kernel.dice("processes"), ""
         for one in AT_POINTS:
             roll = dice.random()
-            if not fault and roll < self.chances.get(one, 0.0) * OFTEN * (MUTATING if effect else 1):
+            if not fault and not self.is_calm and roll < self.chances.get(one, 0.0) * OFTEN * (MUTATING if effect else 1):
                 fault = one
         fault = self._aimed_at(AT_POINTS, effect, self._at_points[effect]) or fault
         number = AT_A_POINT + self.kernel.points

@@ -66,7 +66,7 @@ class Report:
         if self.mode != "swarm":
             return []
         markets = self.themes[MARKETPLACE]
-        of_shops = coverage.thin(self.matrix, self.worlds - markets, self.weights) if self.worlds > markets else []
+        of_shops = coverage.thin(self.matrix, self.worlds, self.weights) if self.worlds > markets else []
         return of_shops + market_coverage.thin(self.matrix, markets, self.weights)
 
 

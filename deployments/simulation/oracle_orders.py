@@ -279,9 +279,9 @@ def people_are_forgotten_in_time(world: Any) -> Iterator[tuple[str, str]]:
 
 
 def _finished(world: Any) -> set[str]:
-    """Orders of which nothing more is to come: by the shop's word, without an open effect or exception."""
+    """Orders of which nothing more is to come: by the shop's word, without an open effect or exception, and none that a restored ledger never asked for."""
     ended = world.look("SELECT order_id FROM order_book WHERE json_extract(\"order\", '$.status') IN ('shipped', 'completed', 'cancelled', 'refunded')")
-    return {row["order_id"] for row in ended} - _open_orders(world)
+    return {row["order_id"] for row in ended} - _open_orders(world) - world.excused
 
 
 def _open_orders(world: Any) -> set[str]:

@@ -202,6 +202,7 @@ def _drain(world: World, is_last: bool = False) -> None:
 def _close_the_books(world: World) -> None:
     """The operator goes home; the site states what it has, some goods come and go after that, and everybody looks once more."""
     world.is_closed = True
+    world.weather.aimed.clear()
     if world.has(MARKETPLACE):
         market_people.close_the_books(world)
     if world.has("stock"):

@@ -13,9 +13,9 @@ from deployments.cli import app
 from deployments.simulation import coverage, oracle
 from deployments.simulation.faults import EVERY_FAULT
 from deployments.simulation.kernel import Kernel
-from deployments.simulation.modes import SMALL, each_call, swarm
+from deployments.simulation.modes import SMALL, Report, each_call, swarm
 from deployments.simulation.oracle import invariants
-from deployments.simulation.play import Scenario, play, themes_of
+from deployments.simulation.play import MARKETPLACE, Scenario, play, themes_of
 from tests.simulation.garden import Garden
 from tests.simulation.planted import ABOUT, BUGS, SOON, hunt
 
@@ -118,6 +118,11 @@ def test_thin_cells_are_named_and_a_fault_that_is_switched_off_is_not_missed():
     full = {fault: Counter(dict.fromkeys(coverage.CELLS, 1000)) for fault in EVERY_FAULT}
     full["F3"]["refund"] = 1
     assert coverage.thin(full, 1000, {}) == ["F3 on refund: 1"] and coverage.thin(full, 1000, {"F3": 0.0}) == [] and coverage.thin({}, 10, {}) == []
+
+
+def test_four_hundred_worlds_are_enough_though_one_in_ten_has_a_marketplace():
+    report = Report("swarm", worlds=400, themes=Counter({"orders": 360, MARKETPLACE: 40}))
+    assert "F3 on refund: 0" in report.thin() and Report("swarm", worlds=399, themes=report.themes).thin() == []
 
 
 def test_weights_are_read_as_pairs_or_json_and_a_wrong_one_is_named():
