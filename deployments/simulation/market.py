@@ -173,7 +173,7 @@ class MarketWorld(World):
         """O1: no request of an order that Amazon fulfils, and fulfilled from the first or as far as our book knows."""
         order_id, order = row["record"], self.orders.get(row["record"])
         wants_none = self.wants_cancelled.get(order_id)
-        if row["kind"] == "fulfilment_request" and wants_none is not None and self.planned_as_of.get(row["effect_id"], 0) > wants_none:
+        if row["kind"] == "fulfilment_request" and wants_none is not None and self.planned_as_of.get(row["effect_id"], 0) >= wants_none:
             return [("what the buyer wants cancelled stays", f"order {order_id}")]
         if row["kind"] != "fulfilment_request" or order is None or order["fulfilled_by"] != "AMAZON":
             return list(oracle_wire.is_not_taken_there(self, row))

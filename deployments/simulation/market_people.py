@@ -107,6 +107,9 @@ def _order(world: MarketWorld, lines: list[dict[str, Any]]) -> None:
     world.kernel.tell(f"a buyer places order {order_id}, which {by} fulfils")
     if is_pending:
         world.kernel.later(dice.uniform(60, 600), lambda: _is_paid(world, order_id))
+    hasty = world.kernel.dice("second thoughts")
+    if hasty.random() < 0.25 and by == "MERCHANT" and not is_pending:
+        world.kernel.later(hasty.uniform(20, 120), lambda: _thinks_better(world, order_id))
     if by == "AMAZON":
         world.born_theirs.add(order_id)
         world.kernel.later(dice.uniform(300, 1500), lambda: _amazon_ships(world, order_id))
@@ -134,10 +137,7 @@ def _change_mind(world: MarketWorld) -> None:
     if how < 0.35:
         _cancel(world, order_id)
     elif how < 0.6 or world.has("stock"):  # what becomes of a shelf when an order changes hands is told nowhere
-        world.market.orders.ask_to_cancel(order_id)
-        world.wants_cancelled[order_id] = int(world.kernel.at.timestamp())
-        world.kernel.tell(f"the buyer asks to cancel order {order_id}")
-        world.kernel.later(dice.uniform(60, 900), lambda: _cancel(world, order_id))
+        _thinks_better(world, order_id)
     elif how < 0.75 and order["fulfilled_by"] == "MERCHANT":
         item_id = dice.choice(sorted(order["items"]))
         world.market.orders.cancel_item(order_id, item_id, dice.randint(1, order["items"][item_id]["quantity"]))
@@ -147,6 +147,15 @@ def _change_mind(world: MarketWorld) -> None:
         world.changed_hands[order_id] = world.kernel.at
         world.market.orders.edit(order_id, fulfilled_by=by)
         world.kernel.tell(f"order {order_id} is now fulfilled by {by}")
+
+
+def _thinks_better(world: MarketWorld, order_id: str) -> None:
+    """Its buyer asks for a cancel; a while later Amazon carries it out, unless it has left."""
+    if world.orders[order_id]["status"] == "UNSHIPPED" and order_id not in world.changed_hands:
+        world.market.orders.ask_to_cancel(order_id)
+        world.wants_cancelled[order_id] = int(world.kernel.at.timestamp())
+        world.kernel.tell(f"the buyer asks to cancel order {order_id}")
+        world.kernel.later(world.kernel.dice("buyers").uniform(60, 900), lambda: _cancel(world, order_id))
 
 
 def is_asked(order: dict[str, Any]) -> bool:

@@ -192,6 +192,15 @@ def the_book_has_each_parcel_as_it_was_advised(world: Any, e: Evidence) -> Itera
             yield f"{reference}, {parcel['package']}: {packed} units lie in it, the book has {booked[reference, parcel['package']]}"
 
 
+def the_timeline_tells_what_was_done(world: Any, e: Evidence) -> Iterator[str]:
+    """M6: of each change that reached a far side, the order's own history says so."""
+    told = {(row.connection, row.order_id, row.what) for row in e.house.ledger.table("timeline").itertuples()}
+    for row in e.effects:
+        is_of_an_order = row.record.isdigit() and row.payload.get("order_id") == row.record
+        if row.state == "CONFIRMED" and is_of_an_order and not row.error and not {(row.connection, row.record, f"{row.kind} {how}") for how in ("sent", "found")} & told:
+            yield f"{row.effect_id} is {row.state}, and the timeline of {row.record} has nothing of it"
+
+
 def every_look_into_the_vault_is_written_down(world: Any, e: Evidence) -> Iterator[str]:
     """30: who sent an address has looked it up, and each claim that did is a line of the access log; no line was altered or is missing."""
     looks = Counter(row.subject for row in e.house.ledger.table("access_log").itertuples())
@@ -283,6 +292,6 @@ def _open_orders(world: Any) -> set[str]:
 
 CHECKS = (every_shipment_names_its_effect, a_shipment_has_what_its_parcel_has, nothing_is_asked_without_an_edit, a_request_says_what_the_order_says, the_book_says_what_the_warehouse_has, the_book_says_what_the_shop_says,
           what_waits_for_a_mapping_is_on_a_desk, a_mapping_frees_what_waited_for_it, one_fact_is_told_once, exceptions_are_whose_they_are,
-          what_is_over_is_off_the_desk, what_still_holds_is_not_closed, the_book_has_each_parcel_as_it_was_advised,
+          what_is_over_is_off_the_desk, what_still_holds_is_not_closed, the_book_has_each_parcel_as_it_was_advised, the_timeline_tells_what_was_done,
           every_look_into_the_vault_is_written_down, what_the_partner_says_otherwise_is_told,
           a_request_goes_by_the_method_of_the_order, advice_of_strangers_is_told, nobody_and_nothing_secret_is_named)

@@ -55,7 +55,8 @@ def each_address_has_its_request(world: Any, books: demo_checks.Books) -> Iterat
             if copies:
                 yield name, f"order {number} is held as {sorted(told & demo_checks.HELD_TYPES)}, and {len(copies)} parts of it are at the warehouse"
             continue
-        if told & TOLD_OTHERWISE or order_id in world.excused:
+        in_silence = not world.partner.acknowledges and any(row.state == "partly_shipped" for row in e.requests.values() if row.order_id == order_id)  # see oracle.py
+        if told & TOLD_OTHERWISE or order_id in world.excused or in_silence:
             continue
         yield from ((name, f"order {number}: {what}") for what in _by_address(world, e, order, copies))
         yield from (("each address has its parcels", f"order {number}: {what}") for what in _shown(e, number, order, copies))

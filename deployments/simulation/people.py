@@ -21,7 +21,7 @@ FORGOTTEN_RULE = f"{STOREFRONT},{WAREHOUSE},U,50,keep apart,no\n"
 REMEDIES = {"return_unmatched": CHOOSE_ORDER, "rma_not_approved": APPROVE_RETURN, "refund_declined": REFUND_IT, "refund_over_cap": REFUND_IT, "rejected_by_storefront": RESEND,
             "return_unexpected": DONE, "document_malformed": DONE, "over_shipped": DONE, "line_unmatched": DONE}
 OTHER_METHOD = "DPD Next Day"
-NEW_ITEMS = 0.3  # of the worlds
+NEW_ITEMS = 0.5  # of the worlds
 SLIPS = 0.3  # of the worlds: a partner that corrects an advice, and one that begins its numbers anew
 FOR_GOOD = ("left to ship", "the order's status is")  # refused so: nobody here sets such an order back, it stays with whoever talks to the customer
 
@@ -37,9 +37,9 @@ def populate(world: World, orders_max: int, trading: timedelta) -> None:
         kernel.later(dice.uniform(0, seconds), lambda: _change_mind(world))
     if not world.has("stock") and not world.has("returns"):  # what is judged of those knows orders of one address
         _orders_to_several(world, seconds)
-        if (news := kernel.dice("new items")).random() < NEW_ITEMS:  # sold before the site has it on its list
-            world.publish_items(without=news.choice(SKUS))
-            kernel.later(news.uniform(seconds * 0.3, seconds * 0.9), world.publish_items)
+    if not world.has("stock") and (news := kernel.dice("new items")).random() < NEW_ITEMS:  # sold before the site has it on its list
+        world.publish_items(without=news.choice(SKUS))
+        kernel.later(news.uniform(seconds * 0.3, seconds * 0.9), world.publish_items)
     if world.has("minds"):
         _watch_the_packing(world, set())
     strays = kernel.dice("strays")
@@ -135,7 +135,7 @@ def _change_mind(world: World) -> None:
         world.shop.edit_order(number, quantities={line_id: line["quantity"] - 1})
     elif how < 0.7:
         world.shop.edit_order(number, add=[{"sku": dice.choice(SKUS), "quantity": dice.randint(1, 2), "price": dice.choice(PRICES), "product_id": 1}])
-    elif how < 0.92 and world.kernel.dice("other methods").random() < 0.35:
+    elif how < 0.92 and world.kernel.dice("other methods").random() < 0.5:
         world.shop.edit_order(number, address={"shipping_method": OTHER_METHOD})
     elif how < 0.92:
         street = f"{dice.randint(2, 9)} Canary Row"

@@ -15,6 +15,8 @@ EDGES = {
     ("BLOCKED", "WITHDRAWN"),
 }
 OPEN_ENDED = ("IN_FLIGHT", "UNKNOWN")
+_EARLIER = ("SELECT o.effect_id FROM effect f JOIN effect o ON o.ordering_key = f.ordering_key AND o.target = f.target AND o.sequence < f.sequence "
+            "AND o.state = 'PLANNED' WHERE f.effect_id = ?")
 TOLD_BY = '"told by"'  # the evidence of whoever was told by the far side itself, and needs no claim
 _LOG = "CREATE TEMP TABLE IF NOT EXISTS seen_by_the_witness (n INTEGER PRIMARY KEY, what TEXT, id TEXT, a, b, c, d, e, f, g, h, i)"
 _WATCHED = {  # name -> (when, what is written down)
@@ -85,6 +87,8 @@ def _effect(world: Any, effect_id: str, old: str, new: str, fence_was: int, fenc
     me = holder_of(worker)
     if new == "IN_FLIGHT" and old == "PLANNED" and fence <= fence_was:
         found.append(("every claim has a fence of its own", f"{effect_id}: still {fence}"))
+    if (old, new) == ("PLANNED", "IN_FLIGHT"):
+        found += [("what is planned first is sent first", f"{effect_id} before {row['effect_id']}") for row in world.look(_EARLIER, effect_id)]
     if fence > fence_was and holder == me and (old, new) in (("PLANNED", "IN_FLIGHT"), ("UNKNOWN", "UNKNOWN")):
         outcomes.claims_now(me, effect_id, fence, kind if old == "PLANNED" else "")
     elif fence == fence_was and old in OPEN_ENDED and TOLD_BY not in evidence:

@@ -232,6 +232,17 @@ def test_a_cancelled_order_is_not_moved_back_to_shipped(rig: Rig) -> None:
     assert outcome(rig)[0] == 5 and rig.connect().find(completion()) is None  # no doubt that would be looked into for hours: it is refused with the next try
 
 
+@pytest.mark.parametrize(("status", "known"), [(5, "cancelled"), (6, "cancelled"), (4, "refunded")])
+def test_a_parcel_waits_until_our_book_knows_that_its_order_was_called_off(rig: Rig, status: int, known: str) -> None:
+    """It would make a shipped order of it, and nobody would ever learn that the customer has his money back."""
+    rig.sandbox.edit_order(100, status_id=status)
+    port, parcel = rig.connect(), dispatch(100, 1, {1: 1}, "T1")
+    with pytest.raises(NotNow, match="called off"):
+        port.send(parcel)
+    assert outcome(rig)[0] == status
+    assert port.send(replace(parcel, known_status=known))
+
+
 def test_a_status_change_without_an_answer_is_in_doubt(rig: Rig) -> None:
     port = rig.connect()
     rig.sandbox.faults.add(faults.TIMEOUT_AFTER, "PUT *", times=1)
