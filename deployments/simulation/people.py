@@ -164,7 +164,8 @@ def _watch_the_packing(world: World, seen: set[str]) -> None:
             world.cancels(number)
         else:
             line_id, line = min(orders[number].items())
-            world.shop.edit_order(number, quantities={line_id: line["quantity"] + 1})
+            fewer = roll > 0.55 and line["quantity"] > 1  # than has left: the shop will not have the parcel
+            world.shop.edit_order(number, quantities={line_id: line["quantity"] + (-1 if fewer else 1)})
             world.edits[number] += 1
             world.kernel.tell(f"the customer edits order {number}")
     if not world.is_closed:

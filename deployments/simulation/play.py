@@ -78,7 +78,7 @@ def themes_of(kernel: Kernel, about: str = "") -> tuple[str, ...]:
         return (MARKETPLACE, *(theme for theme, chance in (("stock", 0.5), ("published rates", 0.35), ("minds", 0.3), ("parcels", 0.4), ("drift", 0.2)) if dice.random() < chance))
     dice, turn = kernel.dice("themes"), kernel.seed % 4
     found = ["orders", *(("stock",) if turn in (1, 3) else ()), *(("returns",) if turn in (2, 3) else ())]
-    return (*found, *(theme for theme, chance in (("minds", 0.3), ("parcels", 0.4), ("drift", 0.2), ("calls", 0.3), (nights.NIGHT, 0.03)) if dice.random() < chance))
+    return (*found, *(theme for theme, chance in (("minds", 0.3), ("parcels", 0.4), ("drift", 0.2), ("calls", 0.3), (nights.NIGHT, 0.06)) if dice.random() < chance))
 
 
 def play(seed: int, scenario: Scenario = Scenario()) -> Outcome:
