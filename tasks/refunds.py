@@ -133,24 +133,20 @@ def _set_against_others(opened: House, tx: Tx, order: Order, ready: list[Ready],
         counted[piece["line_id"]] += piece["quantity"] if piece["closed"] == BEFORE else 0
     _, done = without_refunded([_as_piece(one) for one in ready], money.by_others, counted)
     units = {(piece.line_id, piece.first): piece.quantity for piece in done}
+    left = []
     for one in ready:
         refunded = units.get((one.piece["line_id"], one.piece["first"]), 0)
-        if refunded:
-            before, rest = split(one.piece, refunded)
-            one.line.dues[one.place] = before | {"closed": BEFORE}
-            one.line.dues[len(one.line.dues):] = [rest] if rest["quantity"] else []
-            keep_dues(opened, tx, one.line, one.line.dues)
-            opened.ledger.timeline.note(tx, *order, "refunded before", ACTOR, f"{refunded} of line {before['line_id']} had been refunded in the storefront")
-    return [again for one in ready for again in _still_open(one)]
-
-
-def _still_open(one: Ready) -> list[Ready]:
-    """The same piece, or what is left of it at the end of its line."""
-    if is_open(one.piece):
-        return [one]
-    first = one.piece["first"] + one.piece["quantity"]
-    return [Ready(one.line, place, one.percent) for place, piece in enumerate(one.line.dues)
-            if place > one.place and is_open(piece) and (piece["line_id"], piece["first"]) == (one.piece["line_id"], first)]
+        if not refunded:
+            left.append(one)
+            continue
+        before, rest = split(one.piece, refunded)
+        one.line.dues[one.place] = before | {"closed": BEFORE}
+        if rest["quantity"]:  # at the end of its line, so that every other piece keeps its place
+            one.line.dues.append(rest)
+            left.append(Ready(one.line, len(one.line.dues) - 1, one.percent))
+        keep_dues(opened, tx, one.line, one.line.dues)
+        opened.ledger.timeline.note(tx, *order, "refunded before", ACTOR, f"{refunded} of line {before['line_id']} had been refunded in the storefront")
+    return left
 
 
 def _close(opened: House, tx: Tx, ready: list[Ready], why: str) -> None:

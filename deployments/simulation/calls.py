@@ -14,6 +14,8 @@ def listen(world: World) -> None:
     house, before, world.weather.is_calm = world.house(), world.weather.is_calm, True
     house.storefront(world.storefront).keep_webhooks(f"https://hooks.invalid/hooks/{world.storefront}")
     world.weather.is_calm = before
+    world.weather.asked.clear()  # the first call of this world is one of its own people's
+    world.weather.calls.clear()
     world.after_step.append(lambda: _delivers(world, house))
 
 
