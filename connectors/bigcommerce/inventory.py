@@ -6,7 +6,7 @@ a second request: what is not shown after the quiet period is sent again.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -50,7 +50,6 @@ class Inventory:
         self._page_size, self._items_max = page_size, items_max
         self._addressed: dict[str, Address] = {}  # SKUs that the SKU itself does not address
         self._named: dict[tuple[str, int], str] = {}  # (variant_id | product_id, its value) -> SKU, as far as we have seen them
-        self._tracking: dict[int, str] = {}
 
     def prepare(self, effect: Effect) -> bytes:
         """The JSON body, every item by its SKU. Raises Refused when it breaks one of the vendor's limits, naming it."""
@@ -95,10 +94,10 @@ class Inventory:
 
     def shown(self, location: str, skus: list[str] | None) -> Iterator[pd.DataFrame]:
         """Frames of contract ShownStock, a page each. `skus` None: all that the location has."""
-        place = number(location, f"{self._name}: reading stock")
+        place, tracking = number(location, f"{self._name}: reading stock"), {}  # how stock is tracked may change between two looks
         for page in self._items(place, skus):
             seen_at = self._clock.now()
-            tracking = self._tracking_of(page.values())
+            tracking |= self._tracking_of(page.values(), tracking)
             yield ShownStock.frame({
                 "connection": self._name, "location": location, "sku": sku, "on_hand": item.total_inventory_onhand, "available": item.available_to_sell,
                 "safety_stock": item.settings.safety_stock, "is_tracked": tracking.get(item.identity.product_id or 0, "product") != "none",
@@ -208,10 +207,9 @@ class Inventory:
         if ids := sorted({found.variant_id for found in awkward.values() if found.variant_id}):
             yield {"variant_id:in": ",".join(map(str, ids))}
 
-    def _tracking_of(self, items: Iterable[StockItem]) -> dict[int, str]:
-        ids = {item.identity.product_id for item in items if item.identity.product_id} - self._tracking.keys()
-        self._tracking |= {product.id: product.inventory_tracking for product in self._catalogue.products(sorted(ids)).values()}
-        return self._tracking
+    def _tracking_of(self, items: Iterable[StockItem], known: Mapping[int, str]) -> dict[int, str]:
+        ids = {item.identity.product_id for item in items if item.identity.product_id} - known.keys()
+        return {product.id: product.inventory_tracking for product in self._catalogue.products(sorted(ids)).values()}
 
 
 def _remote_id(update: StockUpdate) -> str:

@@ -186,6 +186,9 @@ def test_what_is_shown_comes_page_by_page_with_tracking_and_what_is_kept_back(ri
     assert [sku for sku, row in rows.items() if not row["is_tracked"]] == ["GIFT"]
     some = [row for page in port.shown_stock("2", ["P0", "A,B", "NOBODY", "MUG"]) for row in page["sku"]]
     assert sorted(some) == ["A,B", "MUG", "P0"] and rows["P0"]["on_hand"] == 2
+    rig.sandbox.track("P0", "none")
+    (row,) = [row for page in port.shown_stock("2", ["P0"]) for row in page.to_dict("records")]
+    assert not row["is_tracked"], "somebody changed it between two looks (found by the simulator, 500115)"
 
 
 def test_many_skus_are_asked_for_in_addresses_of_bearable_length(rig: Rig) -> None:

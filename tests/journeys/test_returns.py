@@ -177,6 +177,18 @@ def test_somebody_refunded_it_before_it_came_back(world):
     assert [refund["minor"] for refund in rig.refunds(order)] == [255, 510, 255], "what somebody refunded counts once"
 
 
+def test_a_piece_behind_one_that_was_refunded_already_counts_once(world):
+    """Found by the simulator (seed 500002): one was announced and two came, so that the line fell into two pieces. The first had been refunded in the
+    storefront; the second was taken for what is left of it as well, and two were paid for one."""
+    rig, order = _shipped(world, ("HEART", 4))
+    (number,) = returns.ask_return(rig.house, STOREFRONT, str(order), "sku,quantity\nHEART,1", "unwanted", "ann", approve=True)
+    rig.shop.refund_by_hand(order, {next(iter(rig.shop.books()["orders"][order]["lines"])): 1})
+    rig.passes(60)
+    rig.customer_returns(order, ("HEART", 2, "A"), rma=number)
+    rig.settles_returns()
+    assert [refund["minor"] for refund in rig.refunds(order)] == [255, 255] and rig.desk() == []
+
+
 def test_a_storefront_that_takes_no_refunds_from_us_is_refunded_there_by_a_person_and_never_by_us(world):
     rig, order = _shipped(world, ("HEART", 4))
     port = rig.house.storefront(STOREFRONT)

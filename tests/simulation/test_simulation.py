@@ -34,6 +34,8 @@ INCIDENTS = {
     61023: "no fault: a statement left out a row, little enough to be believed, so that a figure was lower than any that the site ever had",
     70069: "no fault: a cancelled order that waits for goods at a partner who follows no cancels is on the desk, and that is enough",
     200035: "goods that came back left again before any statement named them: no whole statement closed their receipts, and they were for sale ever after",
+    500002: "one piece of a return had been refunded already, and the next one was paid twice",
+    500115: "a process that lives long never saw that the shop tracked an article again, and a lost figure stayed lost",
     5: "after a restore the shop's figures were not told again: what it was told, and sold, since the backup nobody knew any more",
 }
 
