@@ -34,7 +34,7 @@ DOORS: tuple[Door, ...] = (
     Door("report of returns", marketplace.returns, marketplace.reports, "tsv", ("connectors.amazon.returns_report:read_returns",), rows_hold, cost=2),
     # the shop's calls
     Door("webhook headers and body", house.hook, house.hooks, "words", ("connectors.bigcommerce.*:*hint", "connectors.ports:Storefront.hint"), house.hook_is_genuine),
-    Door("webhooks door", house.knock, house.hooks, "words", judge=house.knock_is_answered, cost=20),
+    Door("webhooks door", house.knock, house.hooks, "words", ("deployments.webhooks:take",), judge=house.knock_is_answered, cost=20),
     Door("json", house.json_of, house.json_samples, "json", ("connectors.kit.http:parse",), refuses=(ValueError,)),
     # what people give
     *(Door(f"mapping table {table}", house.mapping(table), house.mapping_samples(table), "csv", ("tasks.rules.mapping_tables:read_csv",), table_is_sound, cost=2)
