@@ -16,7 +16,7 @@ def put_back(opened: House, tx: Tx, request: Row, newest: Any) -> Row:
     lines claim goods that nobody will ship, and the request is never shipped whole. The request as it stands then; nothing before it: as it was.
     """
     effects, books = opened.ledger.effects, opened.ledger.books
-    told = {one.evidence.get("effect") for one in opened.ledger.exceptions.of_record(tx, request.connection, request.order_id) if one.type in REFUSALS}
+    told = _refused(opened, tx, request.connection, request.order_id)
     before = next((one for one in reversed(effects.of_record(tx, request.connection, request.order_id)) if one.sequence < newest.sequence
                    and one.kind in (FULFILMENT_REQUEST, FULFILMENT_CHANGE) and (one.target, one.payload["reference"]) == (request.warehouse, request.reference)
                    and one.state not in NEVER_CAME and one.effect_id not in told), None)
@@ -34,3 +34,14 @@ def refused(opened: House, tx: Tx, change: Any) -> None:
     request = opened.ledger.books.requests(tx, change.target, [change.payload["reference"]])[change.payload["reference"]]
     if request.effect_id == change.effect_id:
         put_back(opened, tx, request, change)
+
+
+def refused_changes(opened: House, tx: Tx, connection: str, order_id: str) -> list[dict[str, Any]]:
+    """What the changes of this order said that its warehouses refused: a person was told of each."""
+    told = _refused(opened, tx, connection, order_id)
+    return [row.payload for row in opened.ledger.effects.of_record(tx, connection, order_id) if row.kind == FULFILMENT_CHANGE and row.effect_id in told] if told else []
+
+
+def _refused(opened: House, tx: Tx, connection: str, order_id: str) -> set[str]:
+    named = {one.evidence.get("effect") for one in opened.ledger.exceptions.of_record(tx, connection, order_id) if one.type in REFUSALS}
+    return named - {None}

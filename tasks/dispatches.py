@@ -22,6 +22,7 @@ from tasks.entered import Entered
 from tasks.opened import RETRY, house
 from tasks.orders import order_row
 from tasks.rules.dispatch import place, rows_again, with_carrier
+from tasks.rules.fulfilment import is_no_goods
 from tasks.rules.lookup import Mappings
 from tasks.rules.waits import waits_on_mapping
 
@@ -245,8 +246,12 @@ def _owe_completion(opened: House, tx: Tx, storefront: str, order_id: str) -> in
             for row in opened.ledger.effects.of_record(tx, storefront, order_id) if row.kind == DISPATCH_CONFIRMATION}.values()
     if entry is None or not requests or any(request.state != "shipped" for request in requests) or any(row.verified_at is None for row in told):
         return 0
-    asked = {line["line_id"] for request in requests for line in request.payload["lines"]}
-    if not any(line["is_shippable"] and line["quantity"] and line["line_id"] not in asked for line in entry.lines):
+    shown: Counter[str] = Counter()
+    for line in (line for row in told if row.state == "CONFIRMED" for line in row.payload["lines"]):
+        shown[line["line_id"]] += line["quantity"]
+    missing = [line for line in entry.lines if line["is_shippable"] and max(shown[line["line_id"]], line["quantity_shipped"]) < line["quantity"]]
+    mappings = Mappings.of({table: opened.ledger.mappings.current(tx, table) for table in ("non_stock", "kits")})
+    if not missing or not all(is_no_goods(line, mappings) for line in missing):  # it knows by itself, or goods are missing: of an edit that came too late, say
         return 0
     payload = OrderCompletion(connection=storefront, order_id=order_id).model_dump()
     return int(opened.ledger.effects.plan(tx, Planned(ORDER_COMPLETION, storefront, order_id, f"{storefront}/{order_id}", storefront, order_id, payload)))

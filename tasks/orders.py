@@ -1,6 +1,7 @@
 """Take orders in from a storefront, and plan what is owed to the warehouses for them."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from connectors.ports import FULFILMENT_CANCEL, FULFILMENT_CHANGE, FULFILMENT_RE
 from contracts.base import WHY, rows_of
 from contracts.exceptions import Finding
 from contracts.orders import OrderLines, Orders, ShipGroups
-from tasks.asked import SHIPPING, put_back
+from tasks.asked import SHIPPING, put_back, refused_changes
 from tasks.opened import CHUNK, RETRY, house
 from tasks.rules.eligibility import sort_orders
 from tasks.rules.fulfilment import content_hash, difference, plan_orders
@@ -171,7 +172,7 @@ def _plan_order(opened: House, tx: Tx, entry: Row[Any], verdict: Any, requests: 
         state = "held" if findings and not live else "nothing_to_ship" if nothing else "asked"
         asked_hash = entry.asked_hash if findings else asked_hash
     else:
-        findings = _late_edits(entry, live, requests, findings) if verdict.verdict in NO_LONGER_OPEN else []
+        findings = _late_edits(opened, tx, entry, live, requests, findings) if verdict.verdict in NO_LONGER_OPEN else []
     opened.ledger.books.planned(tx, entry.connection, entry.order_id, state, asked_hash)
     opened.ledger.exceptions.settle(tx, entry.connection, entry.order_id, PLANNING_TYPES, [(f.type, f.cause) for f in findings], ACTOR,
                                     f"It no longer holds: the order is now {state}.")
@@ -181,23 +182,26 @@ def _plan_order(opened: House, tx: Tx, entry: Row[Any], verdict: Any, requests: 
     planning.findings += findings
 
 
-def _late_edits(entry: Row[Any], live: dict[str, Row[Any]], requests: list[dict[str, Any]], findings: list[Finding]) -> list[Finding]:
-    """Goods added to, or taken from, an order that the storefront calls shipped, wholly or in part: the plan only sees what is still open of it."""
-    asked = _asked_lines(live)
+def _late_edits(opened: House, tx: Tx, entry: Row[Any], live: dict[str, Row[Any]], requests: list[dict[str, Any]], findings: list[Finding]) -> list[Finding]:
+    """Goods added to, or taken from, an order that the storefront calls shipped, wholly or in part: the plan only sees what is still open of it.
+    Not what a refused change said already: that is told."""
+    asked = _asked_lines(row.payload for row in live.values())
     now = {line["line_id"]: (line["sku"], line["quantity"]) for line in entry.lines}
     more = {line["line_id"] for request in requests for line in request["lines"]} | {one for found in findings for one in found.evidence.get("line_ids", [])}
     what = [f"line {line_id}: asked {asked[line_id][1] if line_id in asked else 0}, ordered {now[line_id][1] if line_id in now else 0}"
             for line_id in sorted(asked.keys() | more) if now.get(line_id) != asked.get(line_id)]
-    return [_edited(entry, row, what) for row in live.values()] if what and live else []
+    said = [_asked_lines([payload]) for payload in refused_changes(opened, tx, entry.connection, entry.order_id)]
+    is_told = any(all(now.get(line_id) == lines.get(line_id) for line_id in asked.keys() | more) for lines in said)
+    return [_edited(entry, row, what) for row in live.values()] if what and live and not is_told else []
 
 
-def _asked_lines(live: dict[str, Row[Any]]) -> dict[str, tuple[str, int]]:
-    return {line["line_id"]: (line["component_of"] or line["sku"], line["quantity"] // line["factor"]) for row in live.values() for line in row.payload["lines"]}
+def _asked_lines(payloads: Iterable[dict[str, Any]]) -> dict[str, tuple[str, int]]:
+    return {line["line_id"]: (line["component_of"] or line["sku"], line["quantity"] // line["factor"]) for payload in payloads for line in payload["lines"]}
 
 
 def _is_edited(entry: Row[Any], live: dict[str, Row[Any]], findings: list[Finding]) -> bool:
     """Did the order itself change since we asked, or only what the rules think of it (an item that went inactive)? Then nothing is to be done."""
-    asked = _asked_lines(live)
+    asked = _asked_lines(row.payload for row in live.values())
     now = {line["line_id"]: (line["sku"], line["quantity"]) for line in entry.lines if line["line_id"] in asked}
     found_on = {line_id for finding in findings for line_id in finding.evidence.get("line_ids", [])}
     same_address = content_hash([row.payload for row in live.values()], entry.fingerprint) == entry.asked_hash

@@ -5,7 +5,7 @@ An order goes whole or not at all: one finding of any kind holds all of it, and 
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,22 +118,21 @@ def _goods(lines: list[Line], world: _World, plan: Plan) -> list[Line]:
     goods = []
     for line in lines:
         where = (line["connection"], line["order_id"], line["line_id"])
-        if world.mappings.is_non_stock(line["connection"], line["sku"]):
+        if is_no_goods(line, world.mappings):
             plan.non_stock.append(where)
         elif not line["is_shippable"]:
             plan.not_shippable.append(where)
         elif line["quantity"] == 0:
             plan.zero_quantity.append(where)
-        elif _is_kit_of_nothing(line, world.mappings):
-            plan.non_stock.append(where)
         else:
             goods.append(line)
     return goods
 
 
-def _is_kit_of_nothing(line: Line, mappings: Mappings) -> bool:
-    components = mappings.kit(line["connection"], line["sku"])
-    return bool(components) and all(mappings.is_non_stock(line["connection"], sku) for sku, _ in components)
+def is_no_goods(line: Mapping[str, Any], mappings: Mappings) -> bool:
+    """Nothing that a warehouse could ship: postage, a charge, or a kit of nothing else. mappings: non_stock and kits."""
+    parts = [sku for sku, _ in mappings.kit(line["connection"], line["sku"])]
+    return mappings.is_non_stock(line["connection"], line["sku"]) or bool(parts) and all(mappings.is_non_stock(line["connection"], sku) for sku in parts)
 
 
 def _place(order: dict, line: Line, world: _World, checks: Checks) -> Place | None:

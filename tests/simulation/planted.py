@@ -292,7 +292,13 @@ def what_the_warehouse_refused_stays_in_our_book(garden: Garden) -> None:
     garden.put(dispatches, "refused", lambda opened, tx, change: None)
 
 
-ABOUT = planted_calls.ABOUT | planted_goods.ABOUT | planted_orders.ABOUT | {"what_the_warehouse_refused_stays_in_our_book": "minds", "an_edit_is_forgotten": "minds", "a_cancel_is_forgotten": "minds"}
+@bug
+def what_is_missing_is_called_postage(garden: Garden) -> None:
+    """An order is called shipped though goods of it are missing: those of an edit that came too late."""
+    garden.put(dispatches, "is_no_goods", lambda line, mappings: True)
+
+
+ABOUT = planted_calls.ABOUT | planted_goods.ABOUT | planted_orders.ABOUT | {"what_the_warehouse_refused_stays_in_our_book": "minds", "what_is_missing_is_called_postage": "minds", "an_edit_is_forgotten": "minds", "a_cancel_is_forgotten": "minds"}
 WITH = planted_goods.WITH | planted_orders.WITH | {"an_edit_is_forgotten": IN_PEACE["minds"], "a_cancel_is_forgotten": IN_PEACE["minds"]}
 
 # found by the oracle within a few worlds: what `make test` looks for
