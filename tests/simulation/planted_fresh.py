@@ -225,7 +225,7 @@ def a_request_that_left_in_part_is_still_changed(garden: Garden) -> None:
 
 @fresh
 def an_edit_of_a_shipped_order_is_nobodys(garden: Garden) -> None:
-    source(garden, orders._late_edits, ("if what and live else []", "if what and not live else []"))
+    source(garden, orders._late_edits, ("if what and live and not is_told else []", "if what and not live else []"))
 
 
 @fresh
