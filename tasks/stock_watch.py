@@ -10,7 +10,7 @@ from connectors.house import House
 from connectors.kit.errors import BadConfiguration
 from contracts.base import rows_of
 from contracts.exceptions import Finding
-from tasks.drift_stock import compare_shown, seen_of
+from tasks.drift_stock import compare_shown, keep_sweep, seen_of
 from tasks.feeds import watch_feeds
 from tasks.inbound import read_again
 from tasks.opened import RETRY, house
@@ -59,6 +59,7 @@ def look_at_shown(opened: House, storefront: str) -> Counter:
             frames.append(page)
             counts["seen"] += len(rows)
     found = compare_shown(opened, port, locations, seen_of(frames))
+    keep_sweep(opened, storefront, frames, locations)  # what stood before a figure was told says later whether that was lost
     lost = [(one.evidence["location"], one.evidence["sku"]) for one in found if one.cause in REPAIRS["lost_writes"]]
     with opened.ledger.transaction() as tx:
         counts["told again"] = opened.ledger.desired.owe_again(tx, storefront, lost)

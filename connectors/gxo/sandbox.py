@@ -320,4 +320,4 @@ class GxoSandbox:
         if set_id == "846":
             self._statements.append((name, body))
         if again:
-            self._shelf.put(f"{set_id}_{control:09}_again.edi", body)
+            self._shelf.put(f"{set_id}_{control:09}_again.edi", body, late_seconds + 1 if late_seconds else 0)

@@ -15,7 +15,7 @@ from deployments.simulation.world import CANARIES, KITS
 
 CALLED_OFF = (4, 5)  # the shop's statuses: refunded, cancelled
 HELD_UP = ("F14", "F15", "F16", "F17", "F18", "F20", "F21")
-OTHERWISE = {"every_parcel_is_read_at_the_storefront_once", "units_asked_equal_units_ordered", "storefront_shipped_what_the_warehouse_shipped", "personal_data_is_only_in_the_vault",
+OTHERWISE = {"every_parcel_is_read_at_the_storefront_once", "units_asked_equal_units_ordered", "storefront_shipped_what_the_warehouse_shipped", "shipped_orders_are_shown_as_shipped", "personal_data_is_only_in_the_vault",
              "control_numbers_are_used_once", "no_confirmed_effect_without_its_order"}
 Found = list[tuple[str, str]]
 AS_THEY_HAPPEN = {
@@ -166,6 +166,13 @@ def every_parcel_is_shown_once(world: Any, e: demo_checks.Evidence) -> Iterator[
             yield what
 
 
+def an_order_is_shown_as_shipped(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
+    """D1: as the demo's judge says it; but not while a person has a parcel of it that the storefront refused."""
+    result = demo_checks.Found()
+    demo_checks.shipped_orders_are_shown_as_shipped(e, result)
+    yield from (what for what in result.violated if "rejected_by_storefront" not in e.open_types(re.findall(r"order (\d+)", what)[0]))
+
+
 def _fits_no_line(e: demo_checks.Evidence, order_id: str) -> set[str]:
     """Tracking numbers of parcels of which not one unit is of a line, as a person was told, package by package."""
     told: Counter = Counter()
@@ -275,7 +282,7 @@ def an_edit_is_followed_before_it_ships(world: Any, e: demo_checks.Evidence) -> 
             yield f"order {number} was edited, the book knew it at {told[seen]['at']}, and it shipped at {told[ships]['at']} as it was"
 
 
-CHECKS = (an_edit_is_followed_before_it_ships, every_parcel_is_shown_once, units_asked_are_units_ordered, units_shown_are_units_shipped, one_warehouse_order_each, control_numbers_reach_the_warehouse_once,
+CHECKS = (an_edit_is_followed_before_it_ships, every_parcel_is_shown_once, an_order_is_shown_as_shipped, units_asked_are_units_ordered, units_shown_are_units_shipped, one_warehouse_order_each, control_numbers_reach_the_warehouse_once,
           what_is_confirmed_is_there, cut_off_files_are_set_aside, hostile_names_are_told, the_book_knows_every_order, exceptions_are_told_once,
           held_means_an_exception, personal_data_is_nowhere_in_the_clear, calls.calls_are_kept_and_looked_at, *oracle_orders.CHECKS, *oracle_stock.CHECKS, *oracle_money.CHECKS,
           *oracle_returns.CHECKS)

@@ -192,3 +192,20 @@ def test_the_worst_run_of_all_stays_under_five_minutes_and_within_the_quota(worl
     assert told["by_cause"] == {"not_sent": backlog} and requests <= 2 * backlog + 2
     windows = -(-(requests / backlog * drift.READS_MAX + 50) // (QUOTA - 5))
     assert windows * WINDOW_SECONDS <= SWEEP_SECONDS_MAX, f"{windows} windows of the quota"
+
+
+def test_two_different_figures_that_were_lost_in_a_row_are_told_again(world):
+    """Found by the simulator (310003, 710027, 710041): without what an earlier look had seen, nothing shown was taken for somebody's own figure."""
+    rig = world(stock={"DAVENTRY": {"MUG": 9}})
+    for more in (0, 3):
+        if more:
+            rig.site.adjust("DAVENTRY", {"MUG": more})
+        rig.site.state_stock()
+        rig.passes(60)
+        rig.shop.lose_next_stock_write()
+        rig.tells_of_stock(sweep=True)
+        rig.passes(900)
+    assert rig.shown().get("MUG", 0) == 0
+    rig.tells_of_stock(sweep=True)
+    rig.passes(900)
+    assert rig.shown()["MUG"] == 12
