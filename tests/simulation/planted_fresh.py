@@ -129,7 +129,7 @@ def a_definite_no_waits_hours_for_seconds(garden: Garden) -> None:
 
 @fresh
 def what_was_sent_once_may_be_taken_back(garden: Garden) -> None:
-    source(garden, effects.Effects.withdraw, (" or (row.attempt > 0 and row.number)", ""))
+    source(garden, effects.Effects.withdraw, (" or (row.number and row.evidence.get(WAS_IN_DOUBT))", ""))
 
 
 @fresh
