@@ -133,6 +133,11 @@ def what_was_sent_once_may_be_taken_back(garden: Garden) -> None:
 
 
 @fresh
+def what_could_not_be_written_cannot_be_taken_back(garden: Garden) -> None:
+    source(garden, effects.Effects.withdraw, ("row.evidence.get(WAS_IN_DOUBT)", "row.attempt > 0"))  # as it was until a world of a marketplace met it
+
+
+@fresh
 def a_control_number_is_not_written_down(garden: Garden) -> None:
     source(garden, effects.Effects.number, ("    self._change(tx, claimed, *IN_DOUBT, number=number)\n", ""))
 
