@@ -4,7 +4,7 @@ A page holds a thousand SKUs, so ten thousand are ten requests a location, and s
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import pandas as pd
@@ -153,8 +153,10 @@ def _trade(opened: House, port: Storefront) -> dict[str, list[tuple[datetime, da
     with opened.ledger.transaction() as tx:
         mappings = Mappings.of({"non_stock": opened.ledger.mappings.current(tx, "non_stock")})
         reached = opened.ledger.watermarks.read(tx, f"{port.name} orders")
-        orders = {row.order["order_id"]: (row.order, row.lines) for row in opened.ledger.drifts.book_since(tx, port.name, opened.clock.now() - SALES_BACK)}
+        book = list(opened.ledger.drifts.book_since(tx, port.name, opened.clock.now() - SALES_BACK))
         there_and_back = opened.ledger.drifts.shipped_after_all(tx, port.name, opened.clock.now() - SALES_BACK)
+    orders = {row.order["order_id"]: (row.order, row.lines) for row in book}
+    known = {(row.order["order_id"], _moment(row.order["modified_at"])): row.changed_at for row in book}
     since = (reached or opened.clock.now() - SALES_BACK) - overlap
     for page in port.orders(Window(since, opened.clock.now() + overlap)):
         lines: dict[str, list[dict[str, Any]]] = {}
@@ -162,21 +164,24 @@ def _trade(opened: House, port: Storefront) -> dict[str, list[tuple[datetime, da
             lines.setdefault(line["order_id"], []).append(line)
         orders |= {order["order_id"]: (order, lines.get(order["order_id"], [])) for order in rows_of(page.orders)}
     found: dict[str, list[tuple[datetime, datetime, bool, int]]] = {}
-    for sku, move in _moves(orders.values(), port.name, mappings, overlap, there_and_back):
+    for sku, move in _moves(orders.values(), known, port.name, mappings, overlap, there_and_back):
         found.setdefault(sku, []).append(move)
     return found
 
 
-def _moves(orders: Iterable[tuple[dict[str, Any], list[dict[str, Any]]]], storefront: str, mappings: Mappings,
+def _moves(orders: Iterable[tuple[dict[str, Any], list[dict[str, Any]]]], known: dict[tuple[str, datetime], datetime], storefront: str, mappings: Mappings,
            overlap: timedelta, there_and_back: set[str]) -> Iterator[tuple[str, tuple[datetime, datetime, bool, int]]]:
     """The storefront's clock may be off from ours by the overlap: an order counts as placed that much later, so that it explains rather than alarms.
+    But no later than our book had it as it is: a figure that was told after that counts it, and stood instead of what the storefront had made of its own.
 
+    known: (order, its change) -> since when our book has it so, by our clock.
     there_and_back: called off, and shipped after all: put back on sale, and maybe taken off again.
     """
     for order, lines in orders:
         if order.get("fulfilled_by") == "marketplace":  # out of its own stock
             continue
-        placed_at, changed_at = (_moment(order[name]) + overlap for name in ("placed_at", "modified_at"))
+        latest = known.get((order["order_id"], _moment(order["modified_at"])), datetime.max.replace(tzinfo=UTC))
+        placed_at, changed_at = (min(_moment(order[name]) + overlap, latest) for name in ("placed_at", "modified_at"))
         for line in lines:
             if line["is_shippable"] and line["quantity"] and not mappings.is_non_stock(storefront, line["sku"]):
                 is_back = order["order_id"] in there_and_back

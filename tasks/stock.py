@@ -220,7 +220,7 @@ def _keep(opened: House, storefront: str, rows: list[dict[str, Any]]) -> None:
 def _conclude(opened: House, tx: Tx, storefront: str, reading: Reading) -> None:
     """The mark last, and whatever cannot be sent onto a desk."""
     desired, findings = opened.ledger.desired, list(reading.findings)
-    if reading.mark is not None:  # told again although our own figure is the same: a cancel, say, has put goods back on sale there that have left
+    if reading.mark is not None:  # told again although our own figure is the same: a sale, say, has taken one off there, and as many came in
         moved = sorted(opened.ledger.stock.moved_there(tx, storefront, reading.mark.decided_at))
         desired.owe_again(tx, storefront, [key for key, row in desired.rows(tx, storefront, moved, reading.selling.locations).items() if row.sent_quantity is not None] if moved else [])
     desired.set_mark(tx, storefront, reading.positions, reading.rules_hash)

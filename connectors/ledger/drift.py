@@ -180,8 +180,8 @@ class Drifts:
         return sorted(datetime.fromisoformat(order["placed_at"]) for order in rows)
 
     def book_since(self, tx: Connection, connection: str, since: datetime) -> Iterator[Row[Any]]:
-        """What was ordered since then: order, lines, ship groups, one row an order."""
-        return iter(tx.execute(sa.select(order_book.c.order, order_book.c.lines, order_book.c.ship_groups).where(
+        """What was ordered since then: order, lines, ship groups, and since when the book has it so; one row an order."""
+        return iter(tx.execute(sa.select(order_book.c.order, order_book.c.lines, order_book.c.ship_groups, order_book.c.changed_at).where(
             order_book.c.connection == connection, order_book.c.modified_at >= since).order_by(order_book.c.order_id)))
 
     def shipped_after_all(self, tx: Connection, connection: str, since: datetime) -> set[str]:

@@ -15,6 +15,7 @@ from contracts.stock import AskedLine
 
 GONE = ("withdrawn", "cancelled", "rejected")
 OVER = ("done", "cancelled", "not_ours", "nothing_to_ship")  # orders that claim no stock any more
+OFF, OPEN = ("cancelled", "refunded"), ("awaiting_payment", "on_hold", "awaiting_fulfilment", "awaiting_pickup")  # an order's status at its storefront
 CANCEL_REFUSED = "cancel_refused"
 CHUNK = 500
 
@@ -127,11 +128,13 @@ class Stock:
             tx.execute(sa.insert(sku_sales), [row | {"connection": connection, "counted_at": self._clock.now()} for row in rows])
 
     def moved_there(self, tx: Connection, connection: str, since: datetime) -> set[str]:
-        """SKUs of orders that were called off since then, or shipped although they had been: the storefront has moved its own figures for them."""
+        """SKUs of orders that came or changed since then and are still open, were called off, or shipped although they had been: the storefront has moved its
+        own figures for them, and where goods came in meanwhile ours may be the same as before."""
         refused = sa.exists().where(exception.c.connection == order_book.c.connection, exception.c.record == order_book.c.order_id, exception.c.type == CANCEL_REFUSED)
         found = tx.execute(sa.select(order_book.c.order, order_book.c.lines, refused.label("refused")).where(
             order_book.c.connection == connection, order_book.c.changed_at > since))
-        return {line["sku"].strip() for order, lines, is_refused in found if is_refused or order["status"] in ("cancelled", "refunded") for line in lines}
+        return {line["sku"].strip() for order, lines, is_refused in found
+                if is_refused or order["status"] in OFF or order["status"] in OPEN and order.get("fulfilled_by") != "marketplace" for line in lines}
 
     def sold(self, tx: Connection, connection: str, since: datetime) -> list[tuple[datetime, str, int]]:
         """(placed at, SKU, units) of every shippable line ordered since then, not called off, and not out of a marketplace's own stock."""
@@ -140,7 +143,7 @@ class Stock:
         rows = []
         for order, lines in found:
             placed_at = datetime.fromisoformat(order["placed_at"])
-            if placed_at >= since and order["status"] not in ("cancelled", "refunded") and order.get("fulfilled_by") != "marketplace":
+            if placed_at >= since and order["status"] not in OFF and order.get("fulfilled_by") != "marketplace":
                 rows += [(placed_at, line["sku"].strip(), line["quantity"]) for line in lines if line["is_shippable"] and line["sku"].strip()]
         return rows
 

@@ -130,10 +130,10 @@ def _why(shown: Seen, wanted: Wanted, history: History, since_before: Moved, sin
         for (figure, sent_at, _), moved in zip(wanted.told_before, since_earlier, strict=False):
             if now - sent_at <= ZOMBIE and moved.explains(figure, has):
                 return "lost_write", f"it shows what we sent at {sent_at:%Y-%m-%d %H:%M} UTC, and what customers bought or called off since: the last update was lost"
-        if before is not None and since_before.explains(before.on_hand, has):
-            return "lost_write", f"it still shows what it did at {before.seen_at:%Y-%m-%d %H:%M} UTC, before we told it"
         if before is None and has == 0 and not any(was_taken and figure != told for figure, _, was_taken in wanted.told_before):
             return "lost_write", "it has never shown anything, however often it was told"
+    if history.as_told_at is None and before is not None and since_before.explains(before.on_hand, has):  # also where that is what we told it
+        return "lost_write", f"it still shows what it did at {before.seen_at:%Y-%m-%d %H:%M} UTC, before we told it, but for what customers bought or called off"
     factor = next((one for one in wanted.factors if one > 1 and has and told and (has == told * one or has == told // one)), 0)
     if factor:
         return "unit", f"{max(has, told)} is {factor} times {min(has, told)}"
