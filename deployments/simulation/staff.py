@@ -157,6 +157,7 @@ def stock_sync(house: House, me: Worker, sweep: bool) -> None:
     stock.decide(house, house.world.storefront, sweep)
     if sweep:
         stock_watch.look_at_shown(house, house.world.storefront)
+    house.world.sends_since[holder_of(me)] = house.world.kernel.at
     told = stock_send.send_stock(house, house.world.storefront, holder_of(me))
     if sweep and told.away is None:
         house.world.swept_at = began_at

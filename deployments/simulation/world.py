@@ -213,6 +213,9 @@ class World:
     planned_as_of: dict[str, int] = field(default_factory=dict)  # effect -> the order's change that the book knew when it was planned
     crossed: set[int] = field(default_factory=set)  # those of them that crossed a confirmation on its way
     edits: Counter[int] = field(default_factory=Counter)  # by order
+    asked_again: Counter[int] = field(default_factory=Counter)  # by order: by a person, after the warehouse had refused it
+    doubted: dict[str, datetime] = field(default_factory=dict)  # effect -> since when nobody knows (watch.py)
+    sends_since: dict[str, datetime] = field(default_factory=dict)  # process -> when it began to tell figures
     came_back: dict[str, int] = field(default_factory=dict)  # number of the receipt -> the order that it really is of
     kept_in_mind: dict[tuple[str, str], list[tuple[datetime, pd.DataFrame]]] = field(default_factory=dict)
     discounts: dict[int, str] = field(default_factory=dict)  # by order
