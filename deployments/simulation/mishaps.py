@@ -7,7 +7,7 @@ Each has dice of its own, so that a world without it is the world that it was.
 from deployments.simulation.world import ADDRESS, SKUS, World
 
 UNLISTED, UNWRITABLE, TWINS, TWICE = 0.15, 0.12, 0.2, 0.3  # of the worlds
-NODS, BACK_ORDERS, ONE_NUMBER = 0.3, 0.5, 0.2
+NODS, BACK_ORDERS, ONE_NUMBER, MISDATES = 0.3, 0.5, 0.2, 0.4
 REGION = "The United Counties of the Far North and East"  # more than the thirty characters of N4-06
 
 
@@ -16,6 +16,8 @@ def befall(world: World, seconds: float) -> None:
     dice = world.kernel.dice("habits of sites")
     world.site.nods = dice.random() < NODS
     world.site.tells_back_orders = dice.random() < BACK_ORDERS
+    world.site.dock.misdates_next = dice.random() < MISDATES
+    world.site.has_one_number_each = dice.random() >= ONE_NUMBER
     if world.partner.acknowledges and (lists := world.kernel.dice("unlisted")).random() < UNLISTED:
         _is_not_listed(world, lists.choice(SKUS), lists.uniform(0, seconds * 0.3), lists.uniform(300, 900))
     if (words := world.kernel.dice("long words")).random() < UNWRITABLE:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from deployments.simulation import calls, coverage, goods, market_coverage, market_oracle, market_people, nights, oracle, oracle_orders, oracle_stock
+from deployments.simulation import calls, coverage, doubts, goods, market_coverage, market_oracle, market_people, nights, oracle, oracle_orders, oracle_stock
 from deployments.simulation.faults import Strike, Weather, drawn
 from deployments.simulation.kernel import BEGIN, Kernel, Livelock
 from deployments.simulation.market import MarketWorld
@@ -78,7 +78,7 @@ def themes_of(kernel: Kernel, about: str = "") -> tuple[str, ...]:
         return (MARKETPLACE, *(theme for theme, chance in (("stock", 0.5), ("published rates", 0.35), ("minds", 0.3), ("parcels", 0.4), ("drift", 0.2)) if dice.random() < chance))
     dice, turn = kernel.dice("themes"), kernel.seed % 4
     found = ["orders", *(("stock",) if turn in (1, 3) else ()), *(("returns",) if turn in (2, 3) else ())]
-    return (*found, *(theme for theme, chance in (("minds", 0.3), ("parcels", 0.4), ("drift", 0.2), ("calls", 0.3), (nights.NIGHT, 0.06)) if dice.random() < chance))
+    return (*found, *(theme for theme, chance in (("minds", 0.3), ("parcels", 0.4), ("drift", 0.2), ("calls", 0.3), (nights.NIGHT, 0.1)) if dice.random() < chance))
 
 
 def play(seed: int, scenario: Scenario = Scenario()) -> Outcome:
@@ -130,6 +130,7 @@ def _begin(world: World, scenario: Scenario) -> None:
     (market_people.populate if is_market else populate)(world, scenario.orders_max, scenario.trading)
     if scenario.has_weather:
         nights.may_fall(world, scenario.trading)
+        doubts.may_come(world, scenario.trading)
     staff(world, scenario.trading, (market_people.operates if is_market else operates)(world, scenario.trading), market_people.flows(world) if is_market else [])
 
 

@@ -20,6 +20,7 @@ EVERY = 280.0
 CHUNK = 5
 ITEMS_ONE_IN = 4  # a flow of orders reads the item master each time; here only one in four, for it is always the same
 ON_THE_WIRE = ("dispatch_confirmation", "order_completion", "stock_update", "refund", "market confirmation", "market patch", "market feed")
+WORST = 0.6  # of the backups: made when the storefront is owed something at that very moment
 BACKUP_BEFORE = 900.0  # how much older than the ledger the backup is that comes back
 
 Flow = Callable[[House, Worker], None]
@@ -48,7 +49,8 @@ def staff(world: World, trading: timedelta, operate: Flow, more: list[tuple[str,
             kernel.later(dice.uniform(0, trading.total_seconds()), lambda worker=worker: _clock_jumps(world, worker))
     kernel.on_point.append(lambda worker, effect: befall(world, worker, effect))
     if world.weather.once(RESTORED):
-        kernel.later(dice.uniform(0.5, 0.9) * trading.total_seconds() - BACKUP_BEFORE, lambda: _back_up(world))
+        is_worst = kernel.dice("backups").random() < WORST
+        kernel.later(dice.uniform(0.5, 0.9) * trading.total_seconds() - BACKUP_BEFORE, lambda: _back_up_when_owed(world) if is_worst else _back_up(world))
     _repeat(world, 20.0, lambda: [act() for act in (world.site.step, *world.after_step)])
 
 
@@ -72,6 +74,19 @@ def befall(world: World, worker: Worker, effect: str) -> None:
     elif fault == PAUSED:
         dice = world.kernel.dice("pauses")
         worker.paused = dice.uniform(10, QUIET - 45) if effect in ON_THE_WIRE else dice.uniform(70, 400)
+
+
+def _back_up_when_owed(world: World) -> None:
+    """The worst moment: a confirmation or a refund is planned, and has not left. (None comes in time: no backup, and nothing to restore.)"""
+    is_made: list[bool] = []
+
+    def look() -> None:
+        if not (is_made or world.weather.is_calm or world.ledger.database.in_transaction) and world.look(
+                "SELECT 1 FROM effect WHERE state = 'PLANNED' AND target = ? AND kind IN ('dispatch_confirmation', 'refund')", world.storefront):
+            is_made.append(True)
+            _back_up(world)
+
+    world.kernel.after_turn.append(look)
 
 
 def _back_up(world: World) -> None:
