@@ -11,7 +11,7 @@ from connectors.kit.sandbox import CONNECT_REFUSED, STALE_READ, TIMEOUT_AFTER, T
 from deployments.simulation.kernel import BEGIN
 from deployments.simulation.world import ADDRESS, SKUS
 
-HAPPENS = 0.25  # of the worlds
+HAPPENS = 0.3  # of the worlds
 STALE, AWAY, SECOND = "stale", "away", "second"  # what is read is old; nobody can read; the second of two like boxes never came
 HOW = {STALE: (TIMEOUT_AFTER, STALE_READ), AWAY: (TIMEOUT_AFTER, CONNECT_REFUSED), SECOND: (TIMEOUT_BEFORE, "")}
 LASTS = timedelta(seconds=400)
@@ -40,7 +40,7 @@ class Doubt:
         if not self.about and effect in self.changes and lost in candidates and self._is_fit(_order(what)):
             self.about, self.looks_at, self.until = _order(what), self.changes[effect], now + LASTS
             return lost
-        if self.about and effect == self.looks_at and _order(what) == self.about and now < self.until and unseen in candidates and self.looks < LOOKS_MAX:
+        if self.about and effect == self.looks_at and _order(what) == self.about and now < self.until and unseen in candidates and (self.how == AWAY or self.looks < LOOKS_MAX):
             self.looks += 1
             return unseen
         return ""
@@ -64,6 +64,8 @@ def may_come(world: Any, trading: timedelta) -> None:
         changes = {"refund": SHOPS["refund"]}
     elif is_shop and how != AWAY:
         changes = {"dispatch_confirmation": SHOPS["dispatch_confirmation"]}
+    if how == SECOND:
+        world.site.has_one_number_each = False  # like boxes, and nothing but our reference tells them apart
     world.weather.whims.append(Doubt(world, how, changes, BEGIN + timedelta(seconds=60)))
     if is_shop and "dispatch_confirmation" in changes:
         sku = dice.choice(SKUS)

@@ -6,7 +6,7 @@ Each has dice of its own, so that a world without it is the world that it was.
 
 from deployments.simulation.world import ADDRESS, SKUS, World
 
-UNLISTED, UNWRITABLE, TWINS, TWICE = 0.15, 0.12, 0.2, 0.3  # of the worlds
+UNLISTED, UNWRITABLE, TWINS, TWICE = 0.15, 0.12, 0.3, 0.4  # of the worlds
 NODS, BACK_ORDERS, ONE_NUMBER, MISDATES = 0.3, 0.5, 0.2, 0.4
 REGION = "The United Counties of the Far North and East"  # more than the thirty characters of N4-06
 
@@ -65,14 +65,21 @@ def _buys_twins(world: World, sku: str, first: int, second: int) -> None:
 def _changes_it_while_it_is_read(world: World) -> None:
     """An order is changed right before a list of orders is read, and again right after it, in the same second: the shop dates by the second."""
     def is_listed() -> None:
-        orders = world.shop.books()["orders"]
+        orders, worker = world.shop.books()["orders"], world.kernel.current
         waiting = sorted(number for number, order in orders.items() if order["status_id"] == 11 and number not in world.cancelled | world.split)
-        if world.is_closed or not waiting:
+        if world.is_closed or not waiting or worker is None or not worker.name.startswith("orders"):
             return
         number = world.kernel.dice("twice in a second").choice(waiting)
-        world.shop.when_listed(None, at_once=number)
+        world.shop.when_listed(lambda: is_listed_again(number), at_once=number)
         _one_more(world, number)
+        world.twice[number] = world.shop.changed_at(number)
         world.kernel.later(0, lambda: _one_more(world, number))
+
+    def is_listed_again(number: int) -> None:
+        worker = world.kernel.current
+        if worker is not None:  # from now on what it hears of this order is the second change
+            world.listed_since.add(worker.name)
+            world.wire.orders_heard.get(worker.name, {}).pop(number, None)
 
     world.shop.when_listed(is_listed)
 

@@ -114,6 +114,24 @@ def what_is_asked_is_there(world: Any, e: Evidence) -> Iterator[str]:
             yield f"order {row.order_id}, {reference} is {row.state} in our book, and not at the warehouse"
 
 
+def no_line_is_told_beyond_what_was_asked(world: Any, e: Evidence) -> Iterator[str]:
+    """4: parcel by parcel and line by line, no more is told as shipped of a line than the warehouse was ever asked for of it, whatever the storefront made of that."""
+    asked: Counter[tuple[str, str]] = Counter()
+    packages: dict[tuple[str, ...], Any] = {}
+    for row in e.effects:
+        if row.kind in ASKED:
+            of_line: Counter[str] = Counter({line["line_id"]: line["quantity"] // line["factor"] for line in row.payload["lines"]})
+            for line_id, units in of_line.items():
+                asked[row.payload["reference"], line_id] = max(asked[row.payload["reference"], line_id], units)
+        elif row.kind == "dispatch_confirmation":
+            packages[tuple(row.payload[name] for name in ("reference", "advice_id", "package_id"))] = row.payload
+    told: Counter[tuple[str, str]] = Counter()
+    for (reference, *_), payload in packages.items():
+        told.update({(reference, line["line_id"]): line["quantity"] for line in payload["lines"]})
+    yield from (f"{reference}, line {line_id}: {units} are told, {asked[reference, line_id]} were asked for" for (reference, line_id), units in told.items()
+                if units > asked[reference, line_id] and not world.was_restored)
+
+
 def all_of_a_message_or_nothing(world: Any, e: Evidence) -> Iterator[str]:
     """20, 21: of a message that was set aside nothing is in any book."""
     states: dict[str, set[str]] = {}
@@ -312,7 +330,7 @@ def _open_orders(world: Any) -> set[str]:
     return {order_of.get(record, record) for record in records} & known
 
 
-CHECKS = (every_shipment_names_its_effect, a_shipment_has_what_its_parcel_has, nothing_is_asked_without_an_edit, a_request_says_what_the_order_says, what_is_asked_is_there, all_of_a_message_or_nothing, the_book_says_what_the_warehouse_has, the_book_says_what_the_shop_says,
+CHECKS = (every_shipment_names_its_effect, a_shipment_has_what_its_parcel_has, nothing_is_asked_without_an_edit, a_request_says_what_the_order_says, what_is_asked_is_there, no_line_is_told_beyond_what_was_asked, all_of_a_message_or_nothing, the_book_says_what_the_warehouse_has, the_book_says_what_the_shop_says,
           what_waits_for_a_mapping_is_on_a_desk, a_mapping_frees_what_waited_for_it, one_fact_is_told_once, exceptions_are_whose_they_are,
           what_is_over_is_off_the_desk, what_still_holds_is_not_closed, the_book_has_each_parcel_as_it_was_advised, the_timeline_tells_what_was_done,
           every_look_into_the_vault_is_written_down, what_the_partner_says_otherwise_is_told,

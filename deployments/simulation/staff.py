@@ -20,8 +20,8 @@ EVERY = 280.0
 CHUNK = 5
 ITEMS_ONE_IN = 4  # a flow of orders reads the item master each time; here only one in four, for it is always the same
 ON_THE_WIRE = ("dispatch_confirmation", "order_completion", "stock_update", "refund", "market confirmation", "market patch", "market feed")
-WORST = 0.6  # of the backups: made when the storefront is owed something at that very moment
 BACKUP_BEFORE = 900.0  # how much older than the ledger the backup is that comes back
+WORST, LATELY = 0.6, 420.0  # of the backups are made when the storefront is owed something at that very moment, and come back so soon
 
 Flow = Callable[[House, Worker], None]
 
@@ -84,12 +84,12 @@ def _back_up_when_owed(world: World) -> None:
         if not (is_made or world.weather.is_calm or world.ledger.database.in_transaction) and world.look(
                 "SELECT 1 FROM effect WHERE state = 'PLANNED' AND target = ? AND kind IN ('dispatch_confirmation', 'refund')", world.storefront):
             is_made.append(True)
-            _back_up(world)
+            _back_up(world, LATELY)
 
     world.kernel.after_turn.append(look)
 
 
-def _back_up(world: World) -> None:
+def _back_up(world: World, age: float = BACKUP_BEFORE) -> None:
     """A backup is made now; a while later the machine dies, and what is left of the ledger is this backup."""
     content, sent = world.ledger.database.content(), len(world.wire.sent)
     world.kernel.tell("a backup of the ledger is made")
@@ -105,7 +105,7 @@ def _back_up(world: World) -> None:
         world.forget_what_was_told()
         world.kernel.tell("the backup is put in place of the ledger")
 
-    world.kernel.later(BACKUP_BEFORE, restore)
+    world.kernel.later(age, restore)
 
 
 def _repeat(world: World, seconds: float, act: Callable[[], object]) -> None:

@@ -4,6 +4,7 @@ They are temporary and on the world's own connection, so they are rolled back wi
 commit, in the name of the process that commits.
 """
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -172,11 +173,21 @@ def _watermark(world: Any, feed: str, old: str, new: str, *_: Any) -> list[tuple
         now = world.changes_now() if late else {}  # one that has changed again since will be listed again
         found += [("watermarks never pass a record that is not taken in", f"order {number}") for number in late if now[number] <= reached]
         found += _out_of_sight(world, known, reached)
+        found += [("the book knows every order", f"order {number}: its second change of one second was listed, and is not in the book") for number, second in world.twice.items()
+                  if worker.name in world.listed_since and _lacks_a_change(world, number, second, world.wire.orders_heard.get(worker.name, {}).get(number), known.get(number))]
         if reached > (newest := max(world.changes_now().values(), default=0)):
             found.append(("watermarks never pass a record that is not taken in", f"{feed}: {new} is {reached - newest} s after all that ever changed there: what changes next may be behind it"))
     elif worker is not None:
         found += world.passes_a_watermark(feed, new)
     return found
+
+
+def _lacks_a_change(world: Any, number: int, second: int, heard: int | None, known: int | None) -> bool:
+    """27: what a list showed is taken in, though it is dated as what the book has."""
+    if not heard == known == second == world.shop.changed_at(number):
+        return False
+    row = world.look("SELECT lines FROM order_book WHERE order_id = ?", str(number))[0]
+    return {line["line_id"]: line["quantity"] for line in json.loads(row["lines"])} != {str(line_id): line["quantity"] for line_id, line in world.shop.lines_now[number].items()}
 
 
 def _out_of_sight(world: Any, known: dict[Any, int], reached: int) -> list[tuple[str, str]]:
