@@ -34,13 +34,13 @@ class Books:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
-        self._enter = database.insert(order_book).on_conflict_do_nothing()
+        self._enter = database.kept(database.insert(order_book).on_conflict_do_nothing())
 
     def take_in(self, tx: Connection, entry: OrderEntry) -> str:
         """Enter an order: 'new', 'changed', 'same', or 'older' (then nothing was changed)."""
         values = {"order": entry.order, "lines": entry.lines, "ship_groups": entry.ship_groups, "fingerprint": entry.fingerprint,
                   "addressed": entry.addressed, "modified_at": entry.modified_at, "taken_in_at": self._clock.now()}
-        if tx.execute(self._enter, values | {"connection": entry.connection, "order_id": entry.order_id, "state": "new", "asked_hash": "", "replan": True,
+        if self._enter(tx, values | {"connection": entry.connection, "order_id": entry.order_id, "state": "new", "asked_hash": "", "replan": True,
                                              "changed_at": values["taken_in_at"]}).rowcount:
             return "new"
         # locked until we commit: between our look and our write nobody enters a newer one (PostgreSQL; SQLite has one writer)

@@ -74,14 +74,15 @@ class Effects:
 
     def __init__(self, database: Database, clock: Clock, lease_seconds: float = 120) -> None:
         self._database, self._clock, self._lease_seconds = database, clock, lease_seconds
-        self._plan = database.insert(effect).on_conflict_do_nothing()  # of either key: with one named, PostgreSQL may meet the other first, and raises
-        self._draw = database.insert(control_number).on_conflict_do_update(index_elements=[control_number.c.stream], set_={"last": control_number.c.last + 1})
+        self._plan = database.kept(database.insert(effect).on_conflict_do_nothing())  # of either key: with one named, PostgreSQL may meet the other first, and raises
+        self._draw = database.kept(database.insert(control_number).on_conflict_do_update(index_elements=[control_number.c.stream],
+                                                                                         set_={"last": control_number.c.last + 1}))
         self._read_and_lock = sa.select(effect, *database.locks(effect.c.ordering_key)).where(effect.c.effect_id == sa.bindparam("id"))
 
     def plan(self, tx: Connection, planned: Planned) -> bool:
         """Intend this, once. False when it was intended before. Raises EffectChanged when before it was something else."""
         now, digest = self._clock.now(), payload_hash(planned.payload)
-        if tx.execute(self._plan, {
+        if self._plan(tx, {
             "effect_id": planned.effect_id, "kind": planned.kind, "target": planned.target, "business_key": shortened(planned.business_key, KEY_LONGEST),
             "ordering_key": shortened(planned.ordering_key, KEY_LONGEST), "connection": planned.connection, "record": planned.record, "payload": planned.payload,
             "payload_hash": digest, "state": PLANNED, "attempt": 0, "fence": 0, "number": 0, "holder": "", "planned_at": now, "not_before": now,
@@ -155,7 +156,7 @@ class Effects:
         if drawn:  # by this same claim: `claimed` is a copy from before
             return drawn
         # the row stays locked until we commit, so numbers are used in the order they are drawn, and a roll-back gives its number back
-        tx.execute(self._draw, {"stream": stream, "last": 1})
+        self._draw(tx, {"stream": stream, "last": 1})
         number = tx.execute(_LAST, {"of": stream}).scalar_one()
         self._change(tx, claimed, *IN_DOUBT, number=number)
         return number

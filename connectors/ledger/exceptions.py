@@ -22,8 +22,8 @@ class Exceptions:
 
     def __init__(self, database: Database, clock: Clock, make_id: Any, cut_off: time = CUT_OFF) -> None:
         self._database, self._clock, self._make_id, self._cut_off = database, clock, make_id, cut_off
-        self._open = database.insert(exception).on_conflict_do_nothing(
-            index_elements=["type", "connection", "record", "cause"], index_where=sa.text("state = 'open'"))
+        self._open = database.kept(database.insert(exception).on_conflict_do_nothing(
+            index_elements=["type", "connection", "record", "cause"], index_where=sa.text("state = 'open'")))
 
     def open(self, tx: Connection, findings: Iterable[Finding]) -> int:
         """Open each finding, or count up the exception that is open for the same cause. How many are new."""
@@ -35,7 +35,7 @@ class Exceptions:
             again = {"kind": finding.type, "of": finding.connection, "about": record, "because": cause} | values
             if tx.execute(_AGAIN, again).rowcount:
                 continue
-            if tx.execute(self._open, values | {
+            if self._open(tx, values | {
                 "exception_id": self._make_id(), "type": finding.type, "owner": kind.owner, "severity": kind.severity, "connection": finding.connection,
                 "record": record, "cause": cause, "state": OPEN, "count": 1, "opened_at": now,
                 "due_at": due_at(finding.type, now, self._cut_off, _ship_by(tx, finding))}).rowcount:

@@ -40,7 +40,8 @@ class Watermarks:
         self._clock = clock
         reaches = database.insert(watermark)
         further = sa.case((reaches.excluded.reached_at > watermark.c.reached_at, reaches.excluded.reached_at), else_=watermark.c.reached_at)
-        self._reach = reaches.on_conflict_do_update(index_elements=[watermark.c.feed], set_={"reached_at": further, "updated_at": reaches.excluded.updated_at})
+        self._reach = database.kept(reaches.on_conflict_do_update(index_elements=[watermark.c.feed], set_={"reached_at": further,
+                                                                                                       "updated_at": reaches.excluded.updated_at}))
 
     def read(self, tx: Connection, feed: str) -> datetime | None:
         """None: never taken in."""
@@ -48,7 +49,7 @@ class Watermarks:
 
     def reach(self, tx: Connection, feed: str, reached_at: datetime) -> None:
         """Everything before this moment is in the ledger."""
-        tx.execute(self._reach, {"feed": feed, "reached_at": reached_at, "updated_at": self._clock.now()})
+        self._reach(tx, {"feed": feed, "reached_at": reached_at, "updated_at": self._clock.now()})
 
 
 class Mappings:

@@ -2,6 +2,8 @@
 
 Per SKU the newest statement that names it holds, in whatever order they arrive. A whole statement names every SKU: what it leaves out is
 out of stock as of that statement, also when an older one that names it turns up later.
+
+Positions of few SKUs are read and compared without DuckDB, which takes ten times as long to be asked as to answer (test_positions.py holds both against each other).
 """
 
 import hashlib
@@ -16,12 +18,15 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from connectors.snapshots.snapshots import Snapshots
 from connectors.snapshots.sql import relation, scratch
 
 KIND = "stock_positions"
 FIGURES = ("unit", "available", "on_hand", "on_hold")
+COLUMNS = ["sku", *FIGURES, "as_of", "sequence"]
+FEW = 1_000  # rows
 Version = tuple[datetime, int]
 
 @dataclass(frozen=True)
@@ -59,7 +64,9 @@ class Merging:
     def __init__(self, connection: duckdb.DuckDBPyConnection, snapshots: Snapshots, statement: pd.DataFrame) -> None:
         self._connection, self._snapshots = connection, snapshots
         connection.register("statement", pa.Table.from_pandas(statement, preserve_index=False))
-        self.facilities: list[str] = sorted(set(statement["facility"].unique()))
+        said = connection.execute("SELECT facility, max((as_of, sequence)), min((as_of, sequence)) FROM statement GROUP BY facility").fetchall()
+        self._versions = {facility: (tuple(newest), tuple(oldest)) for facility, newest, oldest in said}
+        self.facilities = sorted(self._versions)
 
     def merge(self, facility: str, known: Known, is_whole: bool, spared: list[str] | None = None) -> Positions:
         """The facility's positions with this statement in them. spared: SKUs that the statement names, but not in a way that can be used."""
@@ -70,15 +77,15 @@ class Merging:
         connection.register(f"spared_{number}", pa.table({"sku": pa.array([*twice, *(spared or [])], pa.string())}))
         connection.execute(f"CREATE TEMP TABLE {said} AS FROM statement WHERE facility = ? AND sku NOT IN (SELECT sku FROM spared_{number})", [facility])
         relation(connection, KIND, path_of(self._snapshots, known.positions)).create_view(was)
-        newest, oldest = (self._version(facility, order) for order in ("DESC", "ASC"))
+        newest, oldest = self._versions[facility]
         connection.execute(f"CREATE TEMP TABLE {now} AS {_merge_sql(said, was, f'spared_{number}')}", {
             "is_whole": is_whole, "said_as_of": oldest[0], "said_sequence": oldest[1], "is_known": known.whole is not None,
             "known_as_of": (known.whole or oldest)[0], "known_sequence": (known.whole or oldest)[1]})
-        skus, units = self._stocked(now)
-        skus_before, units_before = self._stocked(was)
-        ((lost,),) = connection.execute(f"SELECT count(*) FROM {was} b JOIN {now} n ON b.sku = n.sku WHERE (b.available > 0 OR b.on_hand > 0) "
-                                        "AND n.available <= 0 AND n.on_hand <= 0").fetchall()
-        ((moved,),) = connection.execute(f"SELECT count(*) FROM {now} WHERE holds <> 'known'").fetchall()
+        # fetchall everywhere: DuckDB 2 refuses the next statement while a result is not read to its end
+        (figures,) = connection.execute(
+            f"FROM (SELECT {_stocked('n')}, count(*) FILTER (holds <> 'known') FROM {now} n), (SELECT {_stocked('b')} FROM {was} b), (SELECT count(*) FROM {was} b "
+            f"JOIN {now} n ON b.sku = n.sku WHERE (b.available > 0 OR b.on_hand > 0) AND n.available <= 0 AND n.on_hand <= 0)").fetchall()
+        skus, units, moved, skus_before, units_before, lost = map(int, figures)
         version, whole = max(filter(None, (known.version, newest))), max(filter(None, (known.whole, oldest if is_whole else None)), default=None)
         return Positions(facility, now, bool(moved) or (version, whole) != (known.version, known.whole), version, whole, skus, units, skus_before, units_before,
                          lost, twice)
@@ -94,16 +101,6 @@ class Merging:
         found = self._connection.execute(f"SELECT sku, as_of, sequence FROM {merged.table} WHERE sku IN (SELECT sku FROM asked_for)").fetchall()
         return {sku: (as_of, sequence) for sku, as_of, sequence in found}
 
-    def _version(self, facility: str, order: str) -> Version:
-        return self._connection.execute(f"SELECT as_of, sequence FROM statement WHERE facility = ? ORDER BY as_of {order}, sequence {order} LIMIT 1",
-                                        [facility]).fetchall()[0]
-
-    def _stocked(self, table: str) -> tuple[int, int]:
-        # fetchall everywhere: DuckDB 2 refuses the next statement while a result is not read to its end
-        ((counted, units),) = self._connection.execute(
-            f"SELECT count(*) FILTER (available > 0 OR on_hand > 0), coalesce(sum(on_hand), 0) FROM {table}").fetchall()
-        return int(counted), int(units)
-
 
 @contextmanager
 def merging(snapshots: Snapshots, statement: pd.DataFrame) -> Iterator[Merging]:
@@ -116,6 +113,10 @@ def changed_skus(snapshots: Snapshots, before: str, now: str) -> list[str]:
     """The SKUs whose figures differ between two positions of one facility. That only the statement is newer is no difference."""
     if before == now:
         return []
+    few = [_few(snapshots, name) for name in (before, now)]
+    if None not in few:
+        was, known = ({row["sku"]: [row[name] for name in FIGURES] for row in rows} for rows in few)
+        return [sku for sku in was | known if was.get(sku) != known.get(sku)]
     with scratch() as connection:
         for side, name in (("a", before), ("b", now)):
             relation(connection, KIND, path_of(snapshots, name)).select("sku, unit, available, on_hand, on_hold").create_view(side)
@@ -126,13 +127,27 @@ def changed_skus(snapshots: Snapshots, before: str, now: str) -> list[str]:
 
 def positions_of(snapshots: Snapshots, name: str, skus: list[str] | None = None) -> list[dict[str, Any]]:
     """The positions of these SKUs (None: all): sku, unit, available, on_hand, on_hold, as_of, sequence."""
+    if (few := _few(snapshots, name)) is not None:
+        asked = None if skus is None else set(skus)
+        return [row for row in few if asked is None or row["sku"] in asked]
     with scratch() as connection:
-        rows = relation(connection, KIND, path_of(snapshots, name)).select(f"sku, {', '.join(FIGURES)}, as_of, sequence")
+        rows = relation(connection, KIND, path_of(snapshots, name)).select(", ".join(COLUMNS))
         rows.create_view("known")
         if skus is not None:
             connection.register("asked_for", pa.table({"sku": pa.array(skus, pa.string())}))
         table = connection.sql("FROM known" + ("" if skus is None else " WHERE sku IN (SELECT sku FROM asked_for)")).to_arrow_table()
     return table.to_pylist()
+
+
+def _few(snapshots: Snapshots, name: str) -> list[dict[str, Any]] | None:
+    """All rows of positions, in order of their SKUs, when they are few. None: too many, or written when the contract had other columns."""
+    path = path_of(snapshots, name)
+    if path is None:
+        return []
+    with pq.ParquetFile(path) as file:
+        if file.metadata.num_rows > FEW or not set(COLUMNS) <= set(file.schema_arrow.names):
+            return None
+        return file.read(columns=COLUMNS, use_threads=False).to_pylist()
 
 
 def stock_at(snapshots: Snapshots, warehouse: str, facility: str, at: datetime) -> pd.DataFrame:
@@ -155,6 +170,11 @@ def path_of(snapshots: Snapshots, name: str) -> Path | None:
 def name_of(snapshots: Snapshots, path: Path) -> str:
     """A snapshot's name for the ledger: stays true when the folder moves."""
     return path.relative_to(snapshots.folder).as_posix()
+
+
+def _stocked(table: str) -> str:
+    """How many SKUs are in stock, and how many units are on hand."""
+    return f"count(*) FILTER ({table}.available > 0 OR {table}.on_hand > 0), coalesce(sum({table}.on_hand), 0)"
 
 
 def _merge_sql(said: str, was: str, spared: str) -> str:

@@ -92,6 +92,8 @@ class Template:
     partner: dict[str, Any]
     ledger: bytes
     items: pd.DataFrame
+    dialect: sa.Dialect  # with it, what one world's ledger had compiled serves the next one's
+    compiled: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,10 +127,10 @@ def template(variant: Variant = VARIANTS[0], more: "More | None" = None) -> Temp
     house = House(profile)
     for table, csv in (more.tables if more else dict)({**tables(), **_tables(variant)}).items():
         mappings.change_mapping(house, table, csv, "set-up")
-    content = house.ledger.database.content()
+    content, dialect = house.ledger.database.content(), house.ledger.database.engine.dialect
     house.close()
     partner = dict(profile.connections[WAREHOUSE].options["partner"])
-    return Template(profile, PARTNER | partner, content, _items())
+    return Template(profile, PARTNER | partner, content, _items(), dialect)
 
 
 def _tables(variant: Variant) -> dict[str, str]:
@@ -270,6 +272,8 @@ class World:
         self._ids = 0
         self.ledger = Ledger("sqlite://", self.clock, made.profile.vault.key, LEASE, self._next_id, content=made.ledger)
         engine = self.ledger.database.engine
+        engine.dialect = made.dialect
+        engine.update_execution_options(compiled_cache=made.compiled)
         with engine.connect() as connection:
             self._raw = connection.connection.driver_connection
         watch.begin(self._raw)

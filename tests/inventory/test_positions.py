@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.kit.clock import ManualClock
-from connectors.snapshots.positions import Known, changed_skus, merging, positions_of, source_of, stock_at
+from connectors.snapshots.positions import FEW, Known, changed_skus, merging, positions_of, source_of, stock_at
 from connectors.snapshots.snapshots import SAFE_NAME, Snapshots
 from contracts.stock import StockLevels
 from tests.inventory.small_world import AT, World
@@ -71,6 +71,22 @@ def test_only_figures_that_differ_are_a_change(snapshots):
     _, second = after(snapshots, [(0, 0, False, {"A": (1, 1), "B": (2, 2)}), (5, 0, False, {"A": (1, 1), "B": (3, 3), "C": (0, 0)})])
     assert sorted(changed_skus(snapshots, first.positions, second.positions)) == ["B", "C"]
     assert sorted(changed_skus(snapshots, "", first.positions)) == ["A", "B"] and changed_skus(snapshots, first.positions, first.positions) == []
+
+
+@pytest.mark.parametrize("count", [7, FEW + 7])
+def test_few_skus_are_read_and_compared_as_many_are(snapshots, count):
+    """Of few, Python looks; of many, DuckDB: both against what was put in."""
+    was = {f"S{number}": (number, number + 1) for number in range(count)}
+    now = {sku: (figures[0], 99) if sku == "S2" else figures for sku, figures in was.items()} | {"NEW": (1, 1)}
+    _, first = after(snapshots, [(0, 0, True, was)])
+    rows, second = after(snapshots, [(0, 0, True, was), (5, 0, False, {"S2": now["S2"], "NEW": now["NEW"], "S3": was["S3"]})])
+    assert sorted(changed_skus(snapshots, first.positions, second.positions)) == ["NEW", "S2"] == sorted(changed_skus(snapshots, second.positions, first.positions))
+    assert sorted(changed_skus(snapshots, "", first.positions)) == sorted(was)
+    assert {sku: figures[:2] for sku, figures in rows.items()} == now
+    some = {row["sku"]: row for row in positions_of(snapshots, second.positions, ["S3", "NEW", "nobody's"])}
+    expected = {"unit": "EA", "available": 3, "on_hand": 4, "on_hold": 0, "as_of": AT + timedelta(minutes=5), "sequence": 0}
+    assert some == {"S3": {"sku": "S3", **expected}, "NEW": {"sku": "NEW", **expected, "available": 1, "on_hand": 1}}
+    assert positions_of(snapshots, "") == [] and positions_of(snapshots, first.positions, []) == []
 
 
 def test_a_sku_that_a_statement_names_twice_is_told_and_left_as_it_was(snapshots):
