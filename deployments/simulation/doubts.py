@@ -35,7 +35,7 @@ class Doubt:
     def __call__(self, candidates: tuple[str, ...], what: str, effect: str) -> str:
         """The fault that strikes this call, or ''."""
         now, (lost, unseen) = self.world.kernel.at, HOW[self.how]
-        if self.world.weather.is_calm or now < self.begins_at:
+        if self.world.is_closed or now < self.begins_at:
             return ""
         if not self.about and effect in self.changes and lost in candidates and self._is_fit(_order(what)):
             self.about, self.looks_at, self.until = _order(what), self.changes[effect], now + LASTS
@@ -47,9 +47,11 @@ class Doubt:
 
     def _is_fit(self, order: str) -> bool:
         """For likes: an order of which a box is shown already. For old lists: one of which more boxes are to be shown, so that nothing else tells that this one is."""
-        boxes = [parcel for copies in self.world.site.orders_now.values() for copy in copies if copy.storefront_order == order for parcel in copy.parcels]
-        shown = self.world.shop.notes_of(int(order)) if order.isdigit() else []
-        return self.how == AWAY or not order.isdigit() or (len(shown) > 0 if self.how == SECOND else len(boxes) > len(shown) + 1)
+        boxes = [sorted(parcel.content.items()) for copies in self.world.site.orders_now.values() for copy in copies if copy.storefront_order == order for parcel in copy.parcels]
+        if self.how == AWAY or not order.isdigit():
+            return True
+        shown = len(self.world.shop.notes_of(int(order)))
+        return shown < len(boxes) and boxes[shown] in boxes[:shown] if self.how == SECOND else len(boxes) > shown + 1
 
 
 def may_come(world: Any, trading: timedelta) -> None:

@@ -294,6 +294,15 @@ def statements_reach_nobody_in_the_clear(world: Any, e: MarketEvidence) -> Itera
             yield f"{path.name} has an address"
 
 
+def what_is_told_was_taken(world: Any, e: MarketEvidence) -> Iterator[str]:
+    """2: of a group of figures that counts as told, each was taken in by Amazon, one way or another, or is named as refused."""
+    taken = {(sku, value.get("quantity")) for write in world.market.shelf.writes for sku, patches in write["items"] for patch in patches for value in patch["value"]}
+    for row in e.effects if not world.was_restored else ():
+        for item in row.payload["items"] if row.kind == "stock_update" and row.state == "CONFIRMED" else ():
+            if item["sku"] not in row.evidence.get("refused", {}) and (item["sku"], item["quantity"]) not in taken:
+                yield f"{row.effect_id}: {item['quantity']} of {item['sku']} is told, and Amazon never took it"
+
+
 def the_shelf_shows_what_is_there(world: Any, e: MarketEvidence) -> Iterator[str]:
     """13: as in a shop; but what Amazon ships by now is Amazon's to count, and what a warehouse still owes a cancelled order that it would not cancel is on a desk."""
     listed = world.market.books()["stock"]
@@ -308,7 +317,7 @@ CHECKS = (orders_that_amazon_fulfils_are_not_at_the_warehouse, every_parcel_is_a
           confirmations_are_there_or_told, every_settlement_is_in_the_ledger_once, settled_sums_equal_the_marketplaces_books, what_is_wrong_with_a_settlement_is_told,
           what_was_given_back_is_known, asked_to_cancel_is_not_sent, statements_reach_nobody_in_the_clear, oracle.one_warehouse_order_each,
           oracle.control_numbers_reach_the_warehouse_once, oracle.cut_off_files_are_set_aside, oracle.hostile_names_are_told, oracle.the_book_knows_every_order,
-          oracle.exceptions_are_told_once, oracle.held_means_an_exception, oracle.personal_data_is_nowhere_in_the_clear, oracle_orders.all_of_a_message_or_nothing, the_shelf_shows_what_is_there,
+          oracle.exceptions_are_told_once, oracle.held_means_an_exception, oracle.personal_data_is_nowhere_in_the_clear, oracle_orders.all_of_a_message_or_nothing, what_is_told_was_taken, the_shelf_shows_what_is_there,
           oracle_stock.a_bad_statement_is_told)
 
 
