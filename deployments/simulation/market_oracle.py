@@ -299,7 +299,7 @@ def what_is_told_was_taken(world: Any, e: MarketEvidence) -> Iterator[str]:
     taken = {(sku, value.get("quantity")) for write in world.market.shelf.writes for sku, patches in write["items"] for patch in patches for value in patch["value"]}
     for row in e.effects if not world.was_restored else ():
         for item in row.payload["items"] if row.kind == "stock_update" and row.state == "CONFIRMED" else ():
-            if item["sku"] not in row.evidence.get("refused", {}) and (item["sku"], item["quantity"]) not in taken:
+            if item["sku"] not in row.evidence.get("refused", {}) and item["quantity"] and (item["sku"], item["quantity"]) not in taken:  # none is what a listing shows at first
                 yield f"{row.effect_id}: {item['quantity']} of {item['sku']} is told, and Amazon never took it"
 
 

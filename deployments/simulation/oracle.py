@@ -71,7 +71,7 @@ def invariants() -> dict[str, str]:
 def _is_excused(world: Any, name: str, what: str) -> bool:
     """After a restore: a record whose change went out since the backup, of which nothing restored can know; files that are acknowledged once more, and
     copies of known ones that nobody looks at again (docs/proof.md)."""
-    if world.was_restored and (name.startswith("our acknowledgements") and " 2 " in what or name.startswith("every file") and what.startswith(("again", "copy"))):
+    if world.was_restored and (name.startswith("our acknowledgements") and " 2 " in what or name.startswith("every file") and (what.startswith(("again", "copy")) or "_again." in what)):
         return True
     if name.startswith("every file") and what.split(" ")[0] in {file for pair in world.site.used_again for file in pair}:
         return True  # of two files of one number the second is set aside, message by message

@@ -8,7 +8,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from deployments.simulation.wire import holder_of
+from deployments.simulation.wire import READ_BACK, holder_of
 
 EDGES = {
     ("PLANNED", "IN_FLIGHT"), ("PLANNED", "WITHDRAWN"), ("IN_FLIGHT", "CONFIRMED"), ("IN_FLIGHT", "UNKNOWN"), ("IN_FLIGHT", "REJECTED"), ("IN_FLIGHT", "PLANNED"),
@@ -89,6 +89,8 @@ def _effect(world: Any, effect_id: str, old: str, new: str, fence_was: int, fenc
     if worker is None:
         return found
     found += _in_doubt(world, effect_id, old, new, fence == fence_was)
+    if (old, new) == ("UNKNOWN", "PLANNED") and kind in READ_BACK and effect_id in world.doubted and world.wire.has_left(effect_id) and not world.wire.looked_since(kind, effect_id, world.doubted[effect_id]):
+        found.append(("a doubt is read back before it is sent again", f"{effect_id} is called absent, and nobody was told that it is"))
     me = holder_of(worker)
     if new == "IN_FLIGHT" and old == "PLANNED" and fence <= fence_was:
         found.append(("every claim has a fence of its own", f"{effect_id}: still {fence}"))
