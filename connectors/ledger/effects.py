@@ -194,9 +194,13 @@ class Effects:
         self._change(tx, claimed, *IN_DOUBT, state=BLOCKED, error=error, lease_until=None)
 
     def withdraw(self, tx: Connection, effect_id: str, why: str) -> bool:
-        """Never send it. True when it had not been sent; False when it is too late for that, or nobody knows (BLOCKED: see `decide`)."""
+        """Never send it. True when it had not been sent; False when it is too late for that, or nobody knows (BLOCKED: see `decide`).
+
+        A file that was in doubt once is too late, though it was read back as absent: a person may have moved it, and it is sent again in any case.
+        One that certainly did not leave is not: its control number is left out of the stream.
+        """
         row = self._row(tx, effect_id)
-        if row is None or row.state != PLANNED or (row.attempt > 0 and row.number):
+        if row is None or row.state != PLANNED or (row.number and row.evidence.get(WAS_IN_DOUBT)):
             return False
         return bool(tx.execute(sa.update(effect).where(effect.c.effect_id == effect_id, effect.c.state == PLANNED, effect.c.fence == row.fence)
                                .values(state=WITHDRAWN, fence=row.fence + 1, error=why)).rowcount)

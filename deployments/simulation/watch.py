@@ -19,6 +19,8 @@ FOR_HOURS = timedelta(hours=4, minutes=20)  # as the product says, and clocks th
 OPEN_ENDED = ("IN_FLIGHT", "UNKNOWN")
 _EARLIER = ("SELECT o.effect_id FROM effect f JOIN effect o ON o.ordering_key = f.ordering_key AND o.target = f.target AND o.sequence < f.sequence "
             "AND o.state = 'PLANNED' WHERE f.effect_id = ?")
+_UNSENT = ("SELECT e.effect_id FROM request r JOIN effect e ON e.effect_id = r.effect_id WHERE r.order_id = ? AND e.state = 'PLANNED' AND e.evidence NOT LIKE '%was_in_doubt%' "
+           "AND e.kind = 'fulfilment_request' AND ? = 'cancel_refused:' || r.reference")
 TOLD_BY = '"told by"'  # the evidence of whoever was told by the far side itself, and needs no claim
 _LOG = "CREATE TEMP TABLE IF NOT EXISTS seen_by_the_witness (n INTEGER PRIMARY KEY, what TEXT, id TEXT, a, b, c, d, e, f, g, h, i)"
 _WATCHED = {  # name -> (when, what is written down)
@@ -32,6 +34,8 @@ _WATCHED = {  # name -> (when, what is written down)
     "effect_alters": ("UPDATE ON main.effect WHEN old.payload <> new.payload OR old.payload_hash <> new.payload_hash OR old.business_key <> new.business_key",
                       "'effect alters', new.effect_id, '', '', '', '', '', '', '', '', ''"),
     "effect_begins": ("INSERT ON main.effect", "'effect begins', new.effect_id, new.state, new.fence, new.number, '', '', '', '', '', ''"),
+    "too_late": ("INSERT ON main.exception WHEN new.type = 'cancel_refused'", "'called off', new.record, new.cause, '', '', '', '', '', '', '', ''"),
+    "cancel_begins": ("INSERT ON main.effect WHEN new.kind = 'fulfilment_cancel'", "'called off', new.record, 'cancel_refused:' || json_extract(new.payload, '$.reference'), '', '', '', '', '', '', '', ''"),
     "effect_goes": ("DELETE ON main.effect", "'gone', old.effect_id, '', '', '', '', '', '', '', '', ''"),
     "exception_goes": ("DELETE ON main.exception", "'gone', old.exception_id, '', '', '', '', '', '', '', '', ''"),
     "exception_changes": ("UPDATE ON main.exception WHEN old.state <> new.state OR old.count <> new.count",
@@ -149,6 +153,11 @@ def _begins(world: Any, effect_id: str, state: str, fence: int, number: int, *_:
     return [("states move along their edges", f"{effect_id} begins as {state}")] if (state, fence, number) != ("PLANNED", 0, 0) else []
 
 
+def _called_off(world: Any, order_id: str, cause: str, *_: Any) -> list[tuple[str, str]]:
+    """O10: what certainly has not left is taken back, and neither called too late nor sent with a cancel behind it."""
+    return [("what has not left is taken back", f"{row['effect_id']} is still to be sent") for row in world.look(_UNSENT, order_id, cause)]
+
+
 def _gone(world: Any, what: str, *_: Any) -> list[tuple[str, str]]:
     return [("nothing is deleted from the ledger's books", what)]
 
@@ -219,5 +228,5 @@ def _number(world: Any, stream: str, old: int, new: int, *_: Any) -> list[tuple[
     return [("control numbers only rise", f"{stream}: {old} to {new}")]
 
 
-_CHECKS = {"effect": _effect, "effect lost": _lost, "effect alters": _alters, "effect begins": _begins, "request": _request, "order open": _open, "gone": _gone, "exception": _exception,
+_CHECKS = {"effect": _effect, "effect lost": _lost, "effect alters": _alters, "effect begins": _begins, "request": _request, "called off": _called_off, "order open": _open, "gone": _gone, "exception": _exception,
            "watermark": _watermark, "stock feed": _feed, "stock told": _told, "figure left": _left, "number": _number}

@@ -327,12 +327,19 @@ def test_an_effect_is_withdrawn_only_if_it_was_never_sent(rig: Rig) -> None:
     assert rig.row(planned).error == "cancelled" and rig.claim(planned) is None and not rig.do("withdraw", planned, "again")
 
 
-def test_a_file_whose_number_is_drawn_is_too_late_to_withdraw(rig: Rig) -> None:
+@pytest.mark.parametrize("was_in_doubt", [False, True])
+def test_a_file_that_certainly_did_not_leave_is_withdrawn_and_one_that_was_in_doubt_is_not(rig: Rig, was_in_doubt: bool) -> None:
+    """World 900318: a disk was full when a request was written, and the marketplace took the order over. 'Too late', it was said, and the request left after that."""
     effect_id = rig.plan("1")
     claimed = rig.claim(effect_id)
     rig.do("number", claimed, "gxo")
+    if was_in_doubt:
+        rig.do("doubt", claimed, "?", QUIET)
+        rig.clock.sleep(QUIET + 1)
+        rig.do("absent", rig.do("claim_doubtful", effect_id, "w1"))
+        claimed = rig.claim(effect_id)
     rig.do("not_now", claimed, "disk full over there", 1)
-    assert rig.do("withdraw", effect_id, "cancelled") is False and rig.state(effect_id) == "PLANNED"
+    assert rig.do("withdraw", effect_id, "cancelled") is not was_in_doubt and rig.state(effect_id) == ("PLANNED" if was_in_doubt else "WITHDRAWN")
 
 
 def test_an_effect_that_may_have_arrived_is_not_withdrawn_by_a_machine(rig: Rig) -> None:

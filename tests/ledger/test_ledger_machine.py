@@ -39,6 +39,7 @@ class Known:
     number: int = 0
     attempt: int = 0
     lands: tuple = ()
+    was_in_doubt: bool = False
 
 
 @dataclass
@@ -219,13 +220,14 @@ class Machine(RuleBasedStateMachine):
         else:
             self._do("absent", claimed)
             self._move(claimed.effect_id, PLANNED)
+            self.known[claimed.effect_id] = replace(self.known[claimed.effect_id], was_in_doubt=True)
 
     @precondition(lambda self: self.known)
     @rule(pick=PICK)
     def withdraw(self, pick: int) -> None:
         effect_id = list(self.known)[pick % len(self.known)]
         known = self.known[effect_id]
-        may = known.state == PLANNED and not (known.attempt and known.number)
+        may = known.state == PLANNED and not (known.number and known.was_in_doubt)
         assert self._do("withdraw", effect_id, "cancelled") is may
         if may:
             self._move(effect_id, WITHDRAWN, fence=1)

@@ -129,7 +129,12 @@ def a_definite_no_waits_hours_for_seconds(garden: Garden) -> None:
 
 @fresh
 def what_was_sent_once_may_be_taken_back(garden: Garden) -> None:
-    source(garden, effects.Effects.withdraw, (" or (row.attempt > 0 and row.number)", ""))
+    source(garden, effects.Effects.withdraw, (" or (row.number and row.evidence.get(WAS_IN_DOUBT))", ""))
+
+
+@fresh
+def what_could_not_be_written_cannot_be_taken_back(garden: Garden) -> None:
+    source(garden, effects.Effects.withdraw, ("row.evidence.get(WAS_IN_DOUBT)", "row.attempt > 0"))  # as it was until a world of a marketplace met it
 
 
 @fresh
