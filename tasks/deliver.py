@@ -96,9 +96,12 @@ def _send(opened: House, port: Delivers, effect_id: str, holder: str, done: Deli
 
 
 def _settle(opened: House, port: Delivers, effect_id: str, holder: str, done: Delivered) -> WharfingerError | None:
-    with opened.ledger.transaction() as tx:
-        effect = opened.ledger.effects.claim_doubtful(tx, effect_id, holder)
-        effect = None if effect is None else _ready(opened, tx, port, effect, holder)
+    try:
+        with opened.ledger.transaction() as tx:
+            effect = opened.ledger.effects.claim_doubtful(tx, effect_id, holder)
+            effect = None if effect is None else _ready(opened, tx, port, effect, holder)
+    except Refused as error:
+        return _never_sent(opened, effect_id, holder, error, done)
     if effect is None:
         return None
     try:
@@ -116,6 +119,17 @@ def _settle(opened: House, port: Delivers, effect_id: str, holder: str, done: De
         _note(opened, tx, effect, f"{effect.kind} read back: absent", "it will be sent again")
     done.counts["absent"] += 1
     return None
+
+
+def _never_sent(opened: House, effect_id: str, holder: str, error: Refused, done: Delivered) -> None:
+    """In doubt (a restored backup makes all so that is owed), and it cannot even be written in the target's language: nobody ever sent it. It is planned again,
+    so that the next send refuses it and a person is told; one such effect must not end every run before the others have their turn."""
+    with opened.ledger.transaction() as tx:
+        effect = opened.ledger.effects.claim_doubtful(tx, effect_id, holder)
+        if effect is not None:
+            opened.ledger.effects.absent(tx, effect)
+            _note(opened, tx, effect, f"{effect.kind} was never sent", str(error))
+            done.counts["absent"] += 1
 
 
 def _goes_round(opened: House, effect: Effect) -> bool:

@@ -15,7 +15,7 @@ from connectors.amazon.sandbox_book import OrderBook
 from connectors.amazon.wire import write_moment
 from connectors.kit.clock import Clock
 
-YOUNGEST, TOKEN_LIFE = timedelta(minutes=2), timedelta(hours=24)
+YOUNGEST, TOKEN_LIFE, BEHIND = timedelta(minutes=2), timedelta(hours=24), timedelta(minutes=4)
 STATUSES = ("PENDING_AVAILABILITY", "PENDING", "UNSHIPPED", "PARTIALLY_SHIPPED", "SHIPPED", "CANCELLED", "UNFULFILLABLE")
 OF_ORDER = {"BUYER": ("buyer",), "RECIPIENT": ("recipient",), "PROCEEDS": ("proceeds",), "FULFILLMENT": ("fulfillment",), "PACKAGES": ("packages",)}
 OF_ITEM = {"PROCEEDS": ("proceeds",), "CANCELLATION": ("cancellation",), "FULFILLMENT": ("fulfillment",)}
@@ -93,7 +93,7 @@ class OrdersApi:
         found = sorted((order[field], order_id) for order_id, order in self.book.orders.items() if since <= order[field] <= until and self._passes(order, params))
         rest = [key for key in found if (int(key[0].timestamp()), key[1]) > after]
         page = rest[:size]
-        answer: dict[str, Any] = {"orders": [self._shown(order_id, listed(params, "includedData")) for _, order_id in page]}
+        answer: dict[str, Any] = {"orders": [self._shown(order_id, listed(params, "includedData"), BEHIND) for _, order_id in page]}
         if len(rest) > size:
             answer["pagination"] = {"nextToken": _token(page[-1], asked, self._clock.now())}
         answer["lastUpdatedBefore" if field == "updated" else "createdBefore"] = write_moment(until)
@@ -179,11 +179,12 @@ class OrdersApi:
         return all(not values or order[key] in values for key, values in
                    (("marketplace", wanted["marketplaceIds"]), ("fulfilled_by", wanted["fulfilledBy"]), ("status", wanted["fulfillmentStatuses"])))
 
-    def _shown(self, order_id: str, included: list[str]) -> dict[str, Any]:
-        """The order as this application may see it: the data sets that it asks for, without what it has no role for."""
+    def _shown(self, order_id: str, included: list[str], behind: timedelta | None = None) -> dict[str, Any]:
+        """The order as this application may see it: the data sets that it asks for, without what it has no role for. behind: how old a change is that a stale answer knows."""
         if not set(included) <= DATA_SETS - self.refuses:
             raise invalid("includedData has a value that does not exist.")
-        shaped = self.book.before.get(order_id) if self._struck.stale else None
+        is_behind = self._struck.stale and (behind is None or self.book.orders[order_id]["updated"] > self._clock.now() - behind)
+        shaped = self.book.before.get(order_id) if is_behind else None
         shaped = shaped or self.book.shape(order_id)
         hidden = {key for name, keys in OF_ORDER.items() if name not in included for key in keys}
         of_items = {key for name, keys in OF_ITEM.items() if name not in included for key in keys}

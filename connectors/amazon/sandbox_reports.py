@@ -68,6 +68,26 @@ class ReportsApi:
         self._reports[again.report_id] = again
         return again.report_id
 
+    def could_not_be_made(self, report_id: str) -> str:
+        """Amazon says so of this one (FATAL); its document, for `publish` later."""
+        made = self._reports[report_id]
+        document, made.outcome, made.document_id = made.document_id, FATAL, ""
+        return document
+
+    def is_made_after_all(self, report_id: str, document: str) -> None:
+        """The same statement under another report id, with its document."""
+        first = self._reports[report_id]
+        again = Made(self._next_id(), first.kind, self._clock.now(), first.since, first.until, first.marketplaces, DONE, document, True)
+        self._reports[again.report_id] = again
+
+    def publish_altered(self, report_id: str, old: bytes, new: bytes) -> bool:
+        """Another statement under the number of one that was published: with these words instead of those, once. False: it has no such words."""
+        first = self._reports[report_id]
+        body = self._documents.get(first.document_id, b"")
+        if old in body:
+            self.is_made_after_all(report_id, self._kept(body.replace(old, new, 1)))
+        return old in body
+
     def slow_down(self, queue_seconds: float) -> None:
         """Amazon is busy: what is asked for waits so long."""
         self._queue = timedelta(seconds=queue_seconds)

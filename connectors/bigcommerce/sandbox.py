@@ -155,6 +155,10 @@ class BigCommerceSandbox:
             self._sell(order_id)
         self._status_set(order_id, before)
 
+    def when_listed(self, act: Callable[[], None] | None, at_once: int = 0) -> None:
+        """What happens right before each list of orders is made; None: nothing any more. at_once: the order whose changes are listed without delay."""
+        self._orders.listens, self._orders.prompt = act, at_once or self._orders.prompt
+
     def cancel_order(self, order_id: int) -> None:
         """A customer or the merchant cancels."""
         self.edit_order(order_id, status_id=5)

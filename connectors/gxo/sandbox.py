@@ -60,6 +60,11 @@ class GxoSandbox:
         self.remembers_after: timedelta | None = None  # when every other file whose acknowledgement it forgot gets it after all
         self.corrected: list[str] = []  # those of them that it advised again with other contents
         self.used_again: list[tuple[str, str]] = []  # (file, file that came later under its control number)
+        self.unlisted: set[str] = set()  # SKUs that it refuses new orders of for now: its own list of items lags
+        self.nods = False  # a cancel that comes too late is acknowledged like any other: its 997 only says that it could read the file
+        self.tells_back_orders = False  # it advises what waits for stock: nothing shipped yet, line by line
+        self.has_one_number_each = True  # else all boxes of a shipment go under one tracking number
+        self.ways: dict[str, str] = {}  # storefront's order -> the way in which it ships this one, whatever the dice say
         self._last_stray: tuple[Order, Parcel] | None = None
         self._statements: list[tuple[str, bytes]] = []
         self._next_control, self._next_shipment = 1, 1
@@ -221,7 +226,7 @@ class GxoSandbox:
         if status == "N" and any(copy.state != "refused" for copy in copies) and not self._is_lenient:
             return "there is an order under this reference"
         if status == "N":
-            unknown = [line["sku"] for line in order.lines.values() if line["sku"] not in self._skus]
+            unknown = [line["sku"] for line in order.lines.values() if line["sku"] not in self._skus - self.unlisted]
             order.state = "refused" if unknown or order.facility not in self._facilities or not order.has_address else "open"
             order.pick_at = self._clock.now() + self._pick
             promise(order, self._book)
@@ -229,7 +234,8 @@ class GxoSandbox:
             return "unknown item, facility or address" if order.state == "refused" else ""
         open_copies = [copy for copy in copies if copy.state in ("open", "backordered") and not copy.parcels]
         if not open_copies:
-            return "too late" if copies else "no such order"
+            is_nodded = self.nods and status == "F" and any(copy.parcels for copy in copies)
+            return "" if is_nodded else "too late" if copies else "no such order"
         for copy in open_copies:
             release(copy, self._book)
             if status == "F":
@@ -261,6 +267,7 @@ class GxoSandbox:
             for order in copies:
                 if order.state in ("open", "partly shipped") and not any(line["promised"] for line in order.lines.values()):
                     order.state = "backordered"
+                    sets += [self._wait_for_stock(order)] if self.tells_back_orders and not order.parcels else []
                 if order.state in ("open", "partly shipped", "cancelling") and order.pick_at <= self._clock.now():
                     kind = self._kind_of(order.reference)
                     again = again or kind == "repeated"
@@ -273,7 +280,8 @@ class GxoSandbox:
 
     def _kind_of(self, reference: str) -> str:
         """How this order will be shipped: decided by seed and reference, whenever it is asked."""
-        return random.Random(f"{self._seed}:{reference}").choices(list(self._kinds), list(self._kinds.values()))[0]
+        chosen = self.ways.get(self._orders[reference][0].storefront_order) if self.ways and reference in self._orders else None
+        return chosen or random.Random(f"{self._seed}:{reference}").choices(list(self._kinds), list(self._kinds.values()))[0]
 
     def _pack(self, order: Order, kind: str) -> tuple[str, list[tuple[str, ...]]]:
         left = {key: line["promised"] for key, line in order.lines.items()}
@@ -303,7 +311,8 @@ class GxoSandbox:
 
     def _parcel(self, order: Order, carrier: str, shipment: str, place: int, content: dict[str, int]) -> Parcel:
         serial = self._next_shipment * 100 + place
-        return Parcel(shipment, f"00{10_000_000_000_000_000 + serial:018}"[-20:], carrier, order.service, f"{carrier}{serial:010}GB",
+        known_by = serial if self.has_one_number_each else self._next_shipment * 100
+        return Parcel(shipment, f"00{10_000_000_000_000_000 + serial:018}"[-20:], carrier, order.service, f"{carrier}{known_by:010}GB",
                       {key: units for key, units in content.items() if units})
 
     def _close_unshipped(self, order: Order) -> tuple[str, list[tuple[str, ...]]]:
@@ -311,6 +320,11 @@ class GxoSandbox:
         shipment = f"SHP{self._next_shipment:07}"
         self._next_shipment += 1
         return "945", advice_set(order, shipment, [], self.dock.local_time(), numbered=True)
+
+    def _wait_for_stock(self, order: Order) -> tuple[str, list[tuple[str, ...]]]:
+        shipment = f"SHP{self._next_shipment:07}"
+        self._next_shipment += 1
+        return "945", advice_set(order, shipment, [], self.dock.local_time(), numbered=True, status="BK")
 
     def _write(self, set_id: str, group: str, sets: list[tuple[str, list[tuple[str, ...]]]], again: bool = False, late_seconds: float = 0) -> None:
         control = self._next_control

@@ -14,7 +14,7 @@ from connectors.gxo.sandbox_stock import StockBook
 from connectors.kit.clock import Clock
 from connectors.kit.sandbox import FEED_SILENT, FIGURES_ABSURD, ROWS_LOST, SKU_STRANGE, Faults
 
-ABSURD = 999_999_999
+ABSURD, MISDATED = 999_999_999, timedelta(days=9)
 Write = Callable[..., None]  # (set id, group code, sets, late_seconds=0)
 
 
@@ -37,6 +37,7 @@ class Dock:
     returns: list[dict[str, Any]] = field(default_factory=list)
     adjustments: list[dict[str, Any]] = field(default_factory=list)
     statements: list[dict[str, Any]] = field(default_factory=list)
+    misdates_next: bool = False  # its next receipt of returned goods is dated next week at first, and written again with the right date
     _due: datetime | None = None
 
     def step(self) -> None:
@@ -99,6 +100,9 @@ class Dock:
                              "lines": [{"sku": line.sku, "quantity": line.units, "grade": line.grade} for line in lines]})
         if rma in self.notices:
             self.notices[rma]["state"] = "received"
+        if self.misdates_next:
+            self.misdates_next = False
+            self.write("944", "RE", [return_set(self.profile, facility, number, self.local_time() + MISDATED, lines, reference, rma, tracking)])
         self.write("944", "RE", [return_set(self.profile, facility, number, self.local_time(), lines, reference, rma, tracking)])
         return number
 

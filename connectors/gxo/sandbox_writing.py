@@ -42,15 +42,15 @@ def acknowledgement_sets(group_code: str, group_number: str, answers: list[tuple
     return [*rows, ("AK9", verdict, str(len(answers)), str(len(answers)), str(good))]
 
 
-def advice_set(order: Any, shipment: str, parcels: list[Parcel], at: datetime, numbered: bool) -> list[Row]:
-    """The body of one 945: a parcel an LX, or one LX with zeros when nothing was shipped."""
+def advice_set(order: Any, shipment: str, parcels: list[Parcel], at: datetime, numbered: bool, status: str = "CN") -> list[Row]:
+    """The body of one 945: a parcel an LX, or one LX with zeros when nothing was shipped; status: and nothing will be (CN), or not yet (BK)."""
     rows: list[Row] = [("W06", "F", order.reference, f"{at:%Y%m%d}", shipment), ("N1", "WH", "", "92", order.facility), ("G62", "11", f"{at:%Y%m%d}", "1", f"{at:%H%M}")]
     carrier = parcels[0].carrier if parcels else order.carrier
     rows.append(("W27", "M", carrier, order.service))
     if not parcels:
         rows.append(("LX", "1"))
         for key, line in order.lines.items():
-            rows += [("W12", "CN", str(line["quantity"]), "0", str(line["quantity"]), line["unit"], "", "SK", line["sku"]), ("N9", "LI", key)]
+            rows += [("W12", status, str(line["quantity"]), "0", str(line["quantity"]), line["unit"], "", "SK", line["sku"]), ("N9", "LI", key)]
     for place, parcel in enumerate(parcels, 1):
         rows += [("LX", str(place)), ("MAN", "GM", parcel.package), ("MAN", "CP", parcel.tracking)]
         for key, units in parcel.content.items():

@@ -58,7 +58,7 @@ class Weather:
     spared: frozenset[int] = frozenset()  # strikes that do not happen this time (shrinking)
     only: tuple[int, str] | None = None  # mode 'fault': this fault at this call and nothing else
     aimed: list[tuple[str, str, int]] = field(default_factory=list)
-    whim: Callable[[tuple[str, ...], str, str], str] | None = None  # asked before the dice, also when all is calm (nights.py)
+    whims: list[Callable[[tuple[str, ...], str, str], str]] = field(default_factory=list)  # asked before the dice, also when all is calm (nights.py, doubts.py)
     is_calm: bool = False
     struck: list[Strike] = field(default_factory=list)
     calls: Counter = field(default_factory=Counter)
@@ -71,7 +71,7 @@ class Weather:
         self.calls[effect] += 1
         self.asked.append(candidates)
         number = len(self.asked)
-        if self.whim is not None and number not in self.spared and (fault := self.whim(candidates, what, effect)):
+        if self.whims and number not in self.spared and (fault := next(filter(None, (whim(candidates, what, effect) for whim in self.whims)), "")):
             self.note(number, fault, what, effect)
             return fault
         if self.is_calm and effect not in SELDOM:

@@ -112,8 +112,12 @@ def close_stock(world: World) -> None:
     _vanish(world, first)
     site.state_stock()
     _run(world, 70)
+    is_slow = world.kernel.dice("slow statements").random() < 0.5  # a large file comes after the small ones that are newer
     for facility in others:
-        _state_in_part(world, facility)
+        _state_in_part(world, facility, READ_BY_ALL + 70 if is_slow else 0)
+        if is_slow and (quiet := _quiet(world, facility)):
+            _run(world, 70)
+            world.site.adjust(facility, {quiet[0]: 3})
         _come_and_go(world, facility)
     if world.has("orders"):
         _last_orders(world)
@@ -158,12 +162,12 @@ def _vanish(world: World, facility: str) -> None:
     world.stock_witness.looks()
 
 
-def _state_in_part(world: World, facility: str) -> None:
+def _state_in_part(world: World, facility: str, late_seconds: float) -> None:
     """Two SKUs only; the others are as they were."""
     if quiet := _quiet(world, facility):
         world.site.dock.book.at(facility, quiet[0]).free += 2
         world.stock_witness.looks()
-        world.site.state_stock(facility, [quiet[0], next((sku for sku in reversed(quiet[:-1])), quiet[0])], is_whole=False)
+        world.site.state_stock(facility, [quiet[0], next((sku for sku in reversed(quiet[:-1])), quiet[0])], is_whole=False, late_seconds=late_seconds)
 
 
 def _last_orders(world: World) -> None:

@@ -47,6 +47,7 @@ update_items_max = 3
 patch_items_max = 2
 """
 RATES_GRANTED = f"rates = {{{', '.join(f'{operation} = [100, 1000]' for operation in GRANTED)}}}\n"
+BUSY = 200.0  # seconds that a feed waits where Amazon is busy
 MADE_LATELY = timedelta(minutes=10)  # a run that listed before this statement was made may still be under way
 VELOCITY = ",velocity,"  # what a marketplace sells a day is judged nowhere
 SECRETS = (("market.secret", CLIENT_SECRET), ("market.refresh", REFRESH_TOKEN))
@@ -81,6 +82,7 @@ class MarketWorld(World):
     refunded: set[str] = field(default_factory=set)
     wants_cancelled: dict[str, int] = field(default_factory=dict)  # order -> the second in which its buyer asked for it
     faulty: dict[str, str] = field(default_factory=dict)  # settlement -> what is wrong with it at its source
+    altered: set[str] = field(default_factory=set)  # settlements under whose number another was published
     taken_over: dict[str, datetime] = field(default_factory=dict)  # SKU -> since when Amazon ships it
     seen_confirmations: int = 0
     seen_writes: int = 0
@@ -111,8 +113,9 @@ class MarketWorld(World):
         for theme in OF_THE_OTHER_CARRIER:  # a world that is about it
             self.other_carrier, self.kinds = (theme, {"other carrier": 1}) if self.has(theme) else (self.other_carrier, self.kinds)
         is_laggy = self.nastiness == "laggy"
+        self.slow_seconds = BUSY if self.kernel.dice("busy feeds").random() < 0.4 and not self.has("published rates") else 0.0
         self.market = AmazonSandbox(self.clock, faults=MarketFaults(self.weather, QUIET - 30), stock_seconds=50 if is_laggy else 5,
-                                    rates=None if self.has("published rates") else dict.fromkeys(RATES), feed_queue_seconds=40 if is_laggy else 5)
+                                    rates=None if self.has("published rates") else dict.fromkeys(RATES), feed_queue_seconds=self.slow_seconds or (40 if is_laggy else 5))
         self.way = Transport(self.market, self.clock)
         self.after_step += [self.way.step, self.market.step]
 

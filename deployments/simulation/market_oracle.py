@@ -8,10 +8,11 @@ from typing import Any
 from deployments import demo_checks
 from deployments.demo_checks import Evidence
 from deployments.demo_orders import Period
-from deployments.simulation import oracle, oracle_split, oracle_stock
+from deployments.simulation import oracle, oracle_orders, oracle_split, oracle_stock
 from deployments.simulation.market import MARKET
 from deployments.simulation.market_people import is_asked
 from deployments.simulation.world import KITS, LOCATION
+from connectors.amazon.wire_feeds import PENDING
 from contracts.settlements import UNKNOWN
 
 Found = list[tuple[str, str]]
@@ -34,6 +35,13 @@ ASKED_OF_THE_DEMO = (
 
 class MarketStockWitness(oracle_stock.StockWitness):
     """The same figures of another shelf."""
+
+    def leaves(self, row: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        """And nothing while a feed of ours is under way, whoever knows of it: what it carries would come later, and be older."""
+        yield from super().leaves(row)
+        now = self._world.kernel.at
+        pending = [one["feed_id"] for one in self._world.market.feeds.feeds.values() if one["status"] in PENDING and one["ends_at"] > now]
+        yield from (("one change at a time for each key", f"{row['effect_id']} while feed {one} is under way") for one in pending)
 
     def _bought(self) -> Counter[str]:
         found: Counter[str] = Counter()
@@ -82,7 +90,8 @@ def _new_confirmations(world: Any) -> Iterator[tuple[str, str]]:
     for one in told[world.seen_confirmations:]:
         key, number = (one["order_id"], one["tracking_number"]), one["number"]
         others = [parcel for parcel, known in world.numbers.items() if parcel[0] == key[0] and known == number and parcel != key]
-        if (world.numbers.setdefault(key, number) != number or others) and not world.was_restored:
+        is_another = world.numbers.setdefault(key, number) != number and not world.was_restored  # a restored ledger gives one that it forgot another; never one that was used
+        if is_another or others:
             yield "a parcel keeps its package number", f"order {key[0]}: parcel {key[1]} as {number}, before as {world.numbers[key]}; others under it {others}"
         if one["carrier"] not in TAKEN:
             yield "a carrier is sent as it is mapped", f"order {key[0]}: {one['carrier']}"
@@ -249,6 +258,8 @@ def what_is_wrong_with_a_settlement_is_told(world: Any, e: MarketEvidence) -> It
     yield from (f"settlement {settlement_id} does not add up, and nobody is told" for settlement_id in sorted(wrong - told))
     if not world.faulty:
         yield from (f"settlement {record} is told to be wrong, and is not" for record in sorted(told))
+    ever = {row.record for row in e.exceptions if row.type == "settlement_inconsistent"}
+    yield from (f"another statement bears the number of {settlement_id}, and nobody is told" for settlement_id in sorted(world.altered - ever))
     kinds = {row.triple for one in statements for row, _ in one.rows if row.triple[0] == "Novelty"}
     open_kinds = sum(row.type == "settlement_unknown_type" and row.state == "open" for row in e.exceptions)
     if open_kinds != len(kinds):
@@ -283,6 +294,15 @@ def statements_reach_nobody_in_the_clear(world: Any, e: MarketEvidence) -> Itera
             yield f"{path.name} has an address"
 
 
+def what_is_told_was_taken(world: Any, e: MarketEvidence) -> Iterator[str]:
+    """2: of a group of figures that counts as told, each was taken in by Amazon, one way or another, or is named as refused."""
+    taken = {(sku, value.get("quantity")) for write in world.market.shelf.writes for sku, patches in write["items"] for patch in patches for value in patch["value"]}
+    for row in e.effects if not world.was_restored else ():
+        for item in row.payload["items"] if row.kind == "stock_update" and row.state == "CONFIRMED" else ():
+            if item["sku"] not in row.evidence.get("refused", {}) and item["quantity"] and (item["sku"], item["quantity"]) not in taken:  # none is what a listing shows at first
+                yield f"{row.effect_id}: {item['quantity']} of {item['sku']} is told, and Amazon never took it"
+
+
 def the_shelf_shows_what_is_there(world: Any, e: MarketEvidence) -> Iterator[str]:
     """13: as in a shop; but what Amazon ships by now is Amazon's to count, and what a warehouse still owes a cancelled order that it would not cancel is on a desk."""
     listed = world.market.books()["stock"]
@@ -297,7 +317,7 @@ CHECKS = (orders_that_amazon_fulfils_are_not_at_the_warehouse, every_parcel_is_a
           confirmations_are_there_or_told, every_settlement_is_in_the_ledger_once, settled_sums_equal_the_marketplaces_books, what_is_wrong_with_a_settlement_is_told,
           what_was_given_back_is_known, asked_to_cancel_is_not_sent, statements_reach_nobody_in_the_clear, oracle.one_warehouse_order_each,
           oracle.control_numbers_reach_the_warehouse_once, oracle.cut_off_files_are_set_aside, oracle.hostile_names_are_told, oracle.the_book_knows_every_order,
-          oracle.exceptions_are_told_once, oracle.held_means_an_exception, oracle.personal_data_is_nowhere_in_the_clear, the_shelf_shows_what_is_there,
+          oracle.exceptions_are_told_once, oracle.held_means_an_exception, oracle.personal_data_is_nowhere_in_the_clear, oracle_orders.all_of_a_message_or_nothing, what_is_told_was_taken, the_shelf_shows_what_is_there,
           oracle_stock.a_bad_statement_is_told)
 
 

@@ -18,6 +18,7 @@ PRICES = ("2.55", "0.99", "3.33", "10.00", "7.77", "1.01")
 REMEDIES = {"tracking_not_taken": RESEND, "rejected_by_storefront": RESEND, "document_malformed": DONE, "over_shipped": DONE, "line_unmatched": DONE}
 THEIRS = 0.25  # of the orders
 SETTLE_EVERY = 560.0
+NOT_MADE, ALTERED, SWALLOWED = 0.3, 0.3, 0.4  # of the worlds
 
 
 def populate(world: MarketWorld, orders_max: int, trading: timedelta) -> None:
@@ -32,7 +33,12 @@ def populate(world: MarketWorld, orders_max: int, trading: timedelta) -> None:
     for _ in range(dice.randint(1, 3)):
         kernel.later(dice.uniform(seconds * 0.4, seconds), lambda: _close(world, dice.choice(("", "", "", "", "row", "total"))))
     kernel.later(dice.uniform(seconds * 0.3, seconds), lambda: _charge(world))
+    if (odd := kernel.dice("odd statements")).random() < NOT_MADE:
+        kernel.later(odd.uniform(seconds * 0.2, seconds * 0.4), lambda: _cannot_be_made(world, odd.uniform(750, 950)))
+    if odd.random() < ALTERED:
+        kernel.later(odd.uniform(seconds * 0.7, seconds), lambda: _is_altered(world))
     if world.has("stock"):
+        world.market.feeds.swallows = int(kernel.dice("swallowed").random() < SWALLOWED)
         kernel.later(5, world.site.state_stock)
         for _ in range(dice.randint(4, 9)):
             kernel.later(dice.uniform(200, seconds), lambda: people._site_life(world))
@@ -150,7 +156,9 @@ def _change_mind(world: MarketWorld) -> None:
 
 
 def _thinks_better(world: MarketWorld, order_id: str) -> None:
-    """Its buyer asks for a cancel; a while later Amazon carries it out, unless it has left."""
+    """Its buyer asks for a cancel; a while later Amazon carries it out, unless it has left. (Of a line that was cancelled in part nobody could tell the request from that.)"""
+    if any(item["cancelled"] for item in world.orders[order_id]["items"].values()):
+        return
     if world.orders[order_id]["status"] == "UNSHIPPED" and order_id not in world.changed_hands:
         world.market.orders.ask_to_cancel(order_id)
         world.wants_cancelled[order_id] = int(world.kernel.at.timestamp())
@@ -200,6 +208,27 @@ def _close(world: MarketWorld, faulty: str) -> None:
     world.kernel.tell(f"settlement {made.settlement_id} is closed with {len(made.rows)} amounts{f', its {faulty} wrong' if faulty else ''}")
     if world.kernel.dice("statements").random() < 0.2:
         world.market.reports.publish_again(max(world.market.reports._reports))
+
+
+def _cannot_be_made(world: MarketWorld, length: float) -> None:
+    """A settlement is closed, and Amazon cannot make its statement; a quarter of an hour later it can."""
+    _close(world, "")
+    report_id = max(world.market.reports._reports)
+    document = world.market.reports.could_not_be_made(report_id)
+    world.kernel.tell("its statement cannot be made")
+    world.kernel.later(length, lambda: world.market.reports.is_made_after_all(report_id, document))
+
+
+def _is_altered(world: MarketWorld) -> None:
+    """A statement that is known comes once more, and says something else."""
+    known = {row["settlement_id"] for row in world.look("SELECT settlement_id FROM settlement")}
+    for report_id, made in sorted(world.market.reports._reports.items()):
+        number = next((one.settlement_id for one in world.statements() if (one.since, one.until) == (made.since, made.until)), "")
+        if number in known and number not in world.faulty and world.market.reports.publish_altered(report_id, b"Principal", b"Shipping"):
+            world.altered.add(number)
+            world.faulty[number] = "altered"
+            world.kernel.tell(f"another statement under the number of {number}")
+            return
 
 
 def _take_over(world: MarketWorld) -> None:

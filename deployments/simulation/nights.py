@@ -15,6 +15,7 @@ from deployments.simulation.kernel import BEGIN
 
 NIGHT, HOURS = "night", timedelta(hours=5)
 HIDDEN = timedelta(minutes=10)  # how long in the morning
+BROKEN = 560.0  # a broken night: the machine is on for so many seconds in the middle of it, and nobody can look
 FALLS_AFTER = 45.0  # seconds after the doubt: nobody has looked yet
 LOST_AT_MOST = 12
 KINDS = {  # what cannot be looked at in the morning ('': nothing, and it is lost again and again), the change in doubt, what strikes it
@@ -34,6 +35,7 @@ class Night:
     what: str = ""  # the call that is in doubt
     times: int = 0
     morning: datetime | None = None
+    is_broken: bool = False
 
     def __call__(self, candidates: tuple[str, ...], what: str, effect: str) -> str:
         """The fault that strikes this call, or ''."""
@@ -56,9 +58,12 @@ class Night:
         if self.world.is_closed or self.world.was_restored:
             return
         kernel.kill_all()
-        kernel.sleeps(HOURS)
-        self.world.slept, self.morning = HOURS, kernel.at
-        kernel.tell("it is morning")
+        length = HOURS / 2 if KINDS[self.kind][0] and (self.is_broken or self.world.slept) else HOURS
+        kernel.sleeps(length)
+        self.world.slept, self.morning = self.world.slept + length, kernel.at
+        if self.world.slept < HOURS:
+            kernel.later(BROKEN, self.falls)
+        kernel.tell("it is morning" if self.world.slept >= HOURS else "the machine is on for a while")
 
     def _is_told(self) -> bool:
         return bool(self.world.look("SELECT 1 FROM exception WHERE type = 'blocked_effect'"))
@@ -69,7 +74,7 @@ def may_fall(world: Any, trading: timedelta) -> None:
     if world.has(NIGHT):
         dice = world.kernel.dice("nights")
         kind = dice.choice(sorted(KINDS))
-        world.weather.whim = Night(world, kind, dice.choice(KINDS[kind][2]), BEGIN + trading * dice.uniform(0.1, 0.3))
+        world.weather.whims.append(Night(world, kind, dice.choice(KINDS[kind][2]), BEGIN + trading * dice.uniform(0.1, 0.3), is_broken=dice.random() < 0.5))
 
 
 def looked_up(world: Any, effect_id: str) -> str:

@@ -36,7 +36,7 @@ AS_THEY_HAPPEN = {
     "each address has its request": "1, 3, 10, at rest: orders of several addresses", "each address has its parcels": "4, at rest: what left of each is what is shown",
     "what goes round is told to a person": "28, on the wire", "what moved on is owed": "12, in the ledger",
     "what was told since a backup is owed again": "12, right after the restore", "a lost write is told again": "2, at the first rest",
-    "people are forgotten in time": "31, a month after the end",
+    "people are forgotten in time": "31, a month after the end", "what has moved on is not told": "13, on the wire", "an order is called closed when it is": "9, 10, in the ledger", "what is in doubt for hours is a person's": "28, in the ledger",
 }
 
 
@@ -71,8 +71,10 @@ def invariants() -> dict[str, str]:
 def _is_excused(world: Any, name: str, what: str) -> bool:
     """After a restore: a record whose change went out since the backup, of which nothing restored can know; files that are acknowledged once more, and
     copies of known ones that nobody looks at again (docs/proof.md)."""
-    if world.was_restored and (name.startswith("our acknowledgements") and " 2 " in what or name.startswith("every file") and what.startswith(("again", "copy"))):
+    if world.was_restored and (name.startswith("our acknowledgements") and " 2 " in what or name.startswith("every file") and (what.startswith(("again", "copy")) or "_again." in what)):
         return True
+    if name.startswith("every file") and what.split(" ")[0] in {file for pair in world.site.used_again for file in pair}:
+        return True  # of two files of one number the second is set aside, message by message
     return bool(world.excused & set(re.findall(r"\d{3,}", what)))
 
 
@@ -160,17 +162,26 @@ def every_parcel_is_shown_once(world: Any, e: demo_checks.Evidence) -> Iterator[
              and any(line["sku"] in KITS for line in e.orders[int(order_id)]["lines"].values())
              and any(len(copy["parcels"]) > 1 or copy["state"] == "backordered" for reference in references for copy in e.at_warehouse[reference])}
     left_out = {order_id for order_id in e.references_of if e.open_types(order_id) & {"rejected_by_storefront", "blocked_effect"}}
+    of_number = Counter((order_id, parcel["tracking"]) for order_id, references in e.references_of.items() for reference in references
+                        for copy in e.at_warehouse[reference] for parcel in copy["parcels"])
     for what in result.violated:
-        order_id = re.findall(r"order (\d+)", what)[0]
-        if not ((order_id in split | left_out or any(tracking in what for tracking in _fits_no_line(e, order_id))) and what.endswith(" 0 shipments")):
+        order_id, number, times = re.findall(r"order (\d+), (\S+): (\d+)", what)[0]
+        boxes, shown = of_number[order_id, number], int(times)
+        is_known = order_id in split | left_out or any(tracking in what for tracking in _fits_no_line(e, order_id))
+        if not (boxes == shown > 1 or is_known and shown < boxes):  # several boxes may go under one number
             yield what
 
 
 def an_order_is_shown_as_shipped(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
-    """D1: as the demo's judge says it; but not while a person has a parcel of it that the storefront refused."""
+    """D1: as the demo's judge says it; but not while a person has a parcel of it that the storefront refused, or more of it is to come than the order holds since
+    an edit that came too late."""
     result = demo_checks.Found()
     demo_checks.shipped_orders_are_shown_as_shipped(e, result)
-    yield from (what for what in result.violated if "rejected_by_storefront" not in e.open_types(re.findall(r"order (\d+)", what)[0]))
+    for what in result.violated:
+        order_id = re.findall(r"order (\d+)", what)[0]
+        to_come = any(line["shipped"] < line["quantity"] for copy in e.live(order_id) for line in copy["lines"].values())
+        if "rejected_by_storefront" not in e.open_types(order_id) and not (to_come and "edited_after_export" in e.open_types(order_id)):
+            yield what
 
 
 def _fits_no_line(e: demo_checks.Evidence, order_id: str) -> set[str]:
@@ -186,8 +197,9 @@ def _fits_no_line(e: demo_checks.Evidence, order_id: str) -> set[str]:
 def one_warehouse_order_each(world: Any, e: demo_checks.Evidence) -> Iterator[str]:
     """1: never more than one was ever made under a reference."""
     for reference, copies in e.at_warehouse.items():
-        if len(copies) > 1:
-            yield f"{reference}: {len(copies)} orders at the warehouse"
+        taken = sum(copy["state"] != "refused" for copy in copies)
+        if taken > 1:
+            yield f"{reference}: {taken} orders at the warehouse"
 
 
 def control_numbers_reach_the_warehouse_once(world: Any, e: demo_checks.Evidence) -> Iterator[str]:

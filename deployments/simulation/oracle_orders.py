@@ -40,7 +40,7 @@ def every_shipment_names_its_effect(world: Any, e: Evidence) -> Iterator[str]:
 
 def a_shipment_has_what_its_parcel_has(world: Any, e: Evidence) -> Iterator[str]:
     """4, 6: parcel by parcel, the units that lay in it; line by line where the warehouse names our lines."""
-    shown = {(one["order_id"], one["tracking_number"]): one for one in e.shipments}
+    shown = {(one["order_id"], one["tracking_number"]): one for one in e.shipments} if world.site.has_one_number_each else {}  # else only the sum is asked, elsewhere
     told_otherwise = {row.record for row in e.exceptions if row.type in TOLD_OTHERWISE}  # resolved ones too: the shipment stays as it is
     for order_id, references in e.references_of.items():
         order = e.orders.get(int(order_id))
@@ -76,7 +76,7 @@ def nothing_is_asked_without_an_edit(world: Any, e: Evidence) -> Iterator[str]:
     """3, 33: one request, and at most one more for each time that the customer changed his mind."""
     asked = Counter(row.record for row in e.effects if row.kind in ASKED)
     for record, times in asked.items():
-        if not world.was_restored and record.isdigit() and times > 1 + world.edits[int(record)]:
+        if not world.was_restored and record.isdigit() and times > 1 + world.edits[int(record)] + world.asked_again[int(record)]:
             yield f"order {record} was edited {world.edits[int(record)]} times, and asked for {times} times"
 
 
@@ -103,6 +103,43 @@ def the_book_says_what_the_warehouse_has(world: Any, e: Evidence) -> Iterator[st
             there[line["sku"]] += line["quantity"]
         if +there != +asked.get(reference, Counter()):
             yield f"order {row.order_id}, {reference}: the warehouse has {dict(there)}, our book says {dict(asked.get(reference, {}))}"
+
+
+def what_is_asked_is_there(world: Any, e: Evidence) -> Iterator[str]:
+    """1, 2: what our book calls asked for, whatever became of the file that said so, the warehouse has."""
+    state = {row.effect_id: row.state for row in e.effects}
+    for reference, row in e.requests.items() if not world.was_restored else ():
+        is_known = state.get(row.effect_id) in ("CONFIRMED", "REJECTED") and "unacknowledged" not in e.open_types(row.order_id)
+        if row.state not in GONE and is_known and all(copy["state"] == "refused" for copy in e.at_warehouse.get(reference, [])):
+            yield f"order {row.order_id}, {reference} is {row.state} in our book, and not at the warehouse"
+
+
+def no_line_is_told_beyond_what_was_asked(world: Any, e: Evidence) -> Iterator[str]:
+    """4: parcel by parcel and line by line, no more is told as shipped of a line than the warehouse was ever asked for of it, whatever the storefront made of that."""
+    asked: Counter[tuple[str, str]] = Counter()
+    packages: dict[tuple[str, ...], Any] = {}
+    for row in e.effects:
+        if row.kind in ASKED:
+            of_line: Counter[str] = Counter({line["line_id"]: line["quantity"] // line["factor"] for line in row.payload["lines"]})
+            for line_id, units in of_line.items():
+                asked[row.payload["reference"], line_id] = max(asked[row.payload["reference"], line_id], units)
+        elif row.kind == "dispatch_confirmation":
+            packages[tuple(row.payload[name] for name in ("reference", "advice_id", "package_id"))] = row.payload
+    told: Counter[tuple[str, str]] = Counter()
+    for (reference, *_), payload in packages.items():
+        told.update({(reference, line["line_id"]): line["quantity"] for line in payload["lines"]})
+    yield from (f"{reference}, line {line_id}: {units} are told, {asked[reference, line_id]} were asked for" for (reference, line_id), units in told.items()
+                if units > asked[reference, line_id] and not world.was_restored)
+
+
+def all_of_a_message_or_nothing(world: Any, e: Evidence) -> Iterator[str]:
+    """20, 21: of a message that was set aside nothing is in any book."""
+    states: dict[str, set[str]] = {}
+    for row in world.look("SELECT key, state FROM inbox"):
+        states.setdefault(row["key"], set()).add(row["state"])
+    for table in ("dispatch_line", "stock_change", "return_line"):
+        keys = {row["inbox_key"] for row in world.look(f"SELECT DISTINCT inbox_key FROM {table}")}
+        yield from (f"{table} has rows of {key}, which was set aside" for key in sorted(keys) if states.get(key) == {"quarantined"})
 
 
 def the_book_says_what_the_shop_says(world: Any, e: Evidence) -> Iterator[str]:
@@ -293,7 +330,7 @@ def _open_orders(world: Any) -> set[str]:
     return {order_of.get(record, record) for record in records} & known
 
 
-CHECKS = (every_shipment_names_its_effect, a_shipment_has_what_its_parcel_has, nothing_is_asked_without_an_edit, a_request_says_what_the_order_says, the_book_says_what_the_warehouse_has, the_book_says_what_the_shop_says,
+CHECKS = (every_shipment_names_its_effect, a_shipment_has_what_its_parcel_has, nothing_is_asked_without_an_edit, a_request_says_what_the_order_says, what_is_asked_is_there, no_line_is_told_beyond_what_was_asked, all_of_a_message_or_nothing, the_book_says_what_the_warehouse_has, the_book_says_what_the_shop_says,
           what_waits_for_a_mapping_is_on_a_desk, a_mapping_frees_what_waited_for_it, one_fact_is_told_once, exceptions_are_whose_they_are,
           what_is_over_is_off_the_desk, what_still_holds_is_not_closed, the_book_has_each_parcel_as_it_was_advised, the_timeline_tells_what_was_done,
           every_look_into_the_vault_is_written_down, what_the_partner_says_otherwise_is_told,

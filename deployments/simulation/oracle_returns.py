@@ -186,7 +186,7 @@ def what_is_closed_has_a_reason(world: Any, e: Evidence) -> Iterator[str]:
 
 def _is_worth_nothing(e: Evidence, row: dict[str, Any], piece: dict[str, Any]) -> bool:
     line = e.orders.get(int(row["order_id"]), {"lines": {}})["lines"].get(int(piece["line_id"]))
-    return line is None or line["price"] * piece["quantity"] < 0.02
+    return line is None or line["price"] * piece["quantity"] < 0.02 or piece["first"] >= line["quantity"]  # more left than the order holds since, and was paid for
 
 
 def refunded_by_others(e: Evidence) -> dict[tuple[str, str], tuple[int, list[datetime]]]:

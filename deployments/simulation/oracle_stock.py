@@ -42,6 +42,7 @@ class StockWitness:
     def leaves(self, row: dict[str, Any]) -> Iterator[tuple[str, str]]:
         """11, 13, 14: a figure on the wire is no older than the last of its SKU, and could be true."""
         payload = json.loads(row["payload"])
+        yield from self._outdated(row, {item["sku"]: item["quantity"] for item in payload["items"]})
         bought = self._bought()
         for item in payload["items"]:
             sku, version = item["sku"], (item["as_of"], item["sequence"])
@@ -57,6 +58,15 @@ class StockWitness:
             knows_all = self._is_known_everywhere(sku)
             if item["quantity"] > most + AT_MOST_APART or knows_all and item["quantity"] < least:
                 yield "published stock is what could be there", f"{sku}: {item['quantity']} told, there were never less than {least} nor more than {most}"
+
+    def _outdated(self, row: dict[str, Any], told: dict[str, int]) -> Iterator[tuple[str, str]]:
+        """A figure that was decided otherwise before its sender began to send is not told any more. (Where one process sends: two may cross.)"""
+        since = self._world.sends_since.get(row["holder"])
+        if since is None or sum(worker.name.startswith("stock") for worker in self._world.kernel.workers) > 1:
+            return
+        for now in self._world.look("SELECT sku, quantity, withheld FROM stock_desired WHERE effect_id = ? AND decided_at < ?", row["effect_id"], self._world.text(since)):
+            if now["withheld"] or now["quantity"] != told.get(now["sku"], now["quantity"]):
+                yield "what has moved on is not told", f"{row['effect_id']}: {told.get(now['sku'])} of {now['sku']}, {now['quantity']} is decided {now['withheld']}"
 
     def fewest(self, sku: str, bought: Counter[str]) -> int:
         """The fewest that could ever be sold of it. The parts of a kit come from one facility: what lies at the other makes none whole."""

@@ -11,7 +11,7 @@ from connectors.house import House
 from connectors.kit.errors import BadConfiguration
 from contracts.exceptions import APPROVE_RETURN, CHOOSE_ORDER, DONE, REFUND_IT, REFUSE_RETURN, RESEND
 from deployments.demo_world import EU_FACILITY, FORGOTTEN_METHOD, STOREFRONT, UK_FACILITY, WAREHOUSE, tables
-from deployments.simulation import goods, nights
+from deployments.simulation import goods, mishaps, nights
 from deployments.simulation.kernel import BEGIN, Worker
 from deployments.simulation.world import ADDRESS, KITS, RULES, SKUS, World
 from tasks import desk, mappings, rmas
@@ -23,6 +23,7 @@ REMEDIES = {"return_unmatched": CHOOSE_ORDER, "rma_not_approved": APPROVE_RETURN
 OTHER_METHOD = "DPD Next Day"
 NEW_ITEMS = 0.5  # of the worlds
 SLIPS = 0.3  # of the worlds: a partner that corrects an advice, and one that begins its numbers anew
+REFUSED = "rejected_by_warehouse"
 FOR_GOOD = ("left to ship", "the order's status is")  # refused so: nobody here sets such an order back, it stays with whoever talks to the customer
 
 
@@ -57,6 +58,7 @@ def populate(world: World, orders_max: int, trading: timedelta) -> None:
         for _ in range(dice.randint(4, 9)):
             kernel.later(dice.uniform(200, seconds), lambda: _site_life(world))
     goods.trouble(world, seconds)
+    mishaps.befall(world, seconds)
 
 
 def _basket(world: World) -> list[dict[str, Any]]:
@@ -279,7 +281,7 @@ def _approvers(world: World, document: str) -> list[str]:
 def _clear(world: World, house: House, dice: Any) -> None:
     """One by one: each remedy is what the form would do. What is refused stays on the desk."""
     for row in house.ledger.exceptions.listed():
-        remedy = nights.looked_up(world, row.evidence["effect"]) if row.type == "blocked_effect" else REMEDIES.get(row.type)
+        remedy = nights.looked_up(world, row.evidence["effect"]) if row.type == "blocked_effect" else _of_refused(world, row) if row.type == REFUSED else REMEDIES.get(row.type)
         if remedy is None or dice.random() < 0.25 and not world.weather.is_calm:
             continue
         if row.type == "refund_declined" and "effect" not in row.evidence:
@@ -292,5 +294,16 @@ def _clear(world: World, house: House, dice: Any) -> None:
         for actor in _approvers(world, str(row.evidence.get("document"))) if row.type == "refund_over_cap" else ["dora"]:
             try:
                 desk.resolve(house, [row.exception_id], remedy, actor, "as the simulated person decides", order=order)
+                world.asked_again.update([int(row.record)] if row.type == REFUSED and remedy == RESEND else [])
             except BadConfiguration as no:
                 world.kernel.tell(f"{row.type} of {row.record} stays: {no.got[:60]}")
+
+
+def _of_refused(world: World, row: Any) -> str | None:
+    """A request that the site refused: asked again once it has the item; one that could not be written is done with when it has the order after all."""
+    if not str(row.evidence.get("effect")).startswith("fulfilment_request") or int(row.record) in world.cancelled:
+        return None
+    if "accepted" in row.evidence:
+        return None if world.site.unlisted else RESEND
+    copies = [copy for many in world.site.orders_now.values() for copy in many if copy.storefront_order == row.record and copy.state != "refused"]
+    return DONE if copies else None

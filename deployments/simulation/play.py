@@ -6,11 +6,11 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from deployments.simulation import calls, coverage, goods, market_coverage, market_oracle, market_people, nights, oracle, oracle_orders, oracle_stock
+from deployments.simulation import calls, coverage, doubts, goods, market_coverage, market_oracle, market_people, nights, oracle, oracle_orders, oracle_stock
 from deployments.simulation.faults import Strike, Weather, drawn
 from deployments.simulation.kernel import BEGIN, Kernel, Livelock
 from deployments.simulation.market import MarketWorld
@@ -78,7 +78,7 @@ def themes_of(kernel: Kernel, about: str = "") -> tuple[str, ...]:
         return (MARKETPLACE, *(theme for theme, chance in (("stock", 0.5), ("published rates", 0.35), ("minds", 0.3), ("parcels", 0.4), ("drift", 0.2)) if dice.random() < chance))
     dice, turn = kernel.dice("themes"), kernel.seed % 4
     found = ["orders", *(("stock",) if turn in (1, 3) else ()), *(("returns",) if turn in (2, 3) else ())]
-    return (*found, *(theme for theme, chance in (("minds", 0.3), ("parcels", 0.4), ("drift", 0.2), ("calls", 0.3), (nights.NIGHT, 0.06)) if dice.random() < chance))
+    return (*found, *(theme for theme, chance in (("minds", 0.3), ("parcels", 0.4), ("drift", 0.2), ("calls", 0.3), (nights.NIGHT, 0.1)) if dice.random() < chance))
 
 
 def play(seed: int, scenario: Scenario = Scenario()) -> Outcome:
@@ -130,6 +130,7 @@ def _begin(world: World, scenario: Scenario) -> None:
     (market_people.populate if is_market else populate)(world, scenario.orders_max, scenario.trading)
     if scenario.has_weather:
         nights.may_fall(world, scenario.trading)
+        doubts.may_come(world, scenario.trading)
     staff(world, scenario.trading, (market_people.operates if is_market else operates)(world, scenario.trading), market_people.flows(world) if is_market else [])
 
 
@@ -189,12 +190,12 @@ def _heal(world: World) -> None:
 def _drain(world: World, is_last: bool = False) -> None:
     """Until nothing is owed, in doubt or to be picked (at last: and a whole round brought no change). Raises Livelock when that takes longer than a day."""
     began = changed = world.kernel.at
-    before, whole_round = _done(world), timedelta(seconds=QUIET + LEASE + EVERY)
+    before, whole_round = _done(world), timedelta(seconds=QUIET + LEASE + EVERY + world.slow_seconds)
     while world.kernel.at < began + DRAIN_MAX:
         world.kernel.run(world.kernel.at + LOOK_EVERY)
         if (done := _done(world)) != before:
             before, changed = done, world.kernel.at
-        if world.kernel.at - (changed if is_last else began) >= whole_round and _is_at_rest(world):
+        if world.kernel.at - (changed if is_last else began) >= whole_round and _is_at_rest(world) and not (is_last and _is_undecided(world, began)):
             return
     raise Livelock(f"after a day of peace: {list(unfinished(world))[:3]}")
 
@@ -226,6 +227,14 @@ def _again(world: World) -> Iterator[tuple[str, str]]:
 def _is_at_rest(world: World) -> bool:
     waits = next(iter((world.home / "partner" / world.partner.from_partner).glob("[a-z0-9]*.edi")), None)
     return world.site.is_idle() and waits is None and not calls.open_hints(world) and next(unfinished(world), None) is None
+
+
+def _is_undecided(world: World, since: datetime) -> bool:
+    """Is there stock, and nobody has decided on figures since then, or since the site's last word? Where requests are few, flows may be kept waiting for long."""
+    if not world.has("stock"):
+        return False
+    last = world.look("SELECT max(received_at) AS at FROM inbox WHERE kind IN ('stock_levels', 'stock_changes', 'returns')")[0]["at"]
+    return not world.look("SELECT 1 FROM stock_mark WHERE connection = ? AND decided_at > ? AND decided_at >= ?", world.storefront, world.text(since), last or "")
 
 
 def unfinished(world: World) -> Iterator[str]:

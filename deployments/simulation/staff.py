@@ -21,6 +21,7 @@ CHUNK = 5
 ITEMS_ONE_IN = 4  # a flow of orders reads the item master each time; here only one in four, for it is always the same
 ON_THE_WIRE = ("dispatch_confirmation", "order_completion", "stock_update", "refund", "market confirmation", "market patch", "market feed")
 BACKUP_BEFORE = 900.0  # how much older than the ledger the backup is that comes back
+WORST, LATELY = 0.6, 420.0  # of the backups are made when the storefront is owed something at that very moment, and come back so soon
 
 Flow = Callable[[House, Worker], None]
 
@@ -48,7 +49,8 @@ def staff(world: World, trading: timedelta, operate: Flow, more: list[tuple[str,
             kernel.later(dice.uniform(0, trading.total_seconds()), lambda worker=worker: _clock_jumps(world, worker))
     kernel.on_point.append(lambda worker, effect: befall(world, worker, effect))
     if world.weather.once(RESTORED):
-        kernel.later(dice.uniform(0.5, 0.9) * trading.total_seconds() - BACKUP_BEFORE, lambda: _back_up(world))
+        is_worst = kernel.dice("backups").random() < WORST
+        kernel.later(dice.uniform(0.5, 0.9) * trading.total_seconds() - BACKUP_BEFORE, lambda: _back_up_when_owed(world) if is_worst else _back_up(world))
     _repeat(world, 20.0, lambda: [act() for act in (world.site.step, *world.after_step)])
 
 
@@ -74,7 +76,20 @@ def befall(world: World, worker: Worker, effect: str) -> None:
         worker.paused = dice.uniform(10, QUIET - 45) if effect in ON_THE_WIRE else dice.uniform(70, 400)
 
 
-def _back_up(world: World) -> None:
+def _back_up_when_owed(world: World) -> None:
+    """The worst moment: a confirmation or a refund is planned, and has not left. (None comes in time: no backup, and nothing to restore.)"""
+    is_made: list[bool] = []
+
+    def look() -> None:
+        if not (is_made or world.weather.is_calm or world.ledger.database.in_transaction) and world.look(
+                "SELECT 1 FROM effect WHERE state = 'PLANNED' AND target = ? AND kind IN ('dispatch_confirmation', 'refund')", world.storefront):
+            is_made.append(True)
+            _back_up(world, LATELY)
+
+    world.kernel.after_turn.append(look)
+
+
+def _back_up(world: World, age: float = BACKUP_BEFORE) -> None:
     """A backup is made now; a while later the machine dies, and what is left of the ledger is this backup."""
     content, sent = world.ledger.database.content(), len(world.wire.sent)
     world.kernel.tell("a backup of the ledger is made")
@@ -90,7 +105,7 @@ def _back_up(world: World) -> None:
         world.forget_what_was_told()
         world.kernel.tell("the backup is put in place of the ledger")
 
-    world.kernel.later(BACKUP_BEFORE, restore)
+    world.kernel.later(age, restore)
 
 
 def _repeat(world: World, seconds: float, act: Callable[[], object]) -> None:
@@ -157,6 +172,7 @@ def stock_sync(house: House, me: Worker, sweep: bool) -> None:
     stock.decide(house, house.world.storefront, sweep)
     if sweep:
         stock_watch.look_at_shown(house, house.world.storefront)
+    house.world.sends_since[holder_of(me)] = house.world.kernel.at
     told = stock_send.send_stock(house, house.world.storefront, holder_of(me))
     if sweep and told.away is None:
         house.world.swept_at = began_at

@@ -4,16 +4,18 @@ They are temporary and on the world's own connection, so they are rolled back wi
 commit, in the name of the process that commits.
 """
 
-from datetime import datetime
+import json
+from datetime import datetime, timedelta
 from typing import Any
 
-from deployments.simulation.wire import holder_of
+from deployments.simulation.wire import READ_BACK, holder_of
 
 EDGES = {
     ("PLANNED", "IN_FLIGHT"), ("PLANNED", "WITHDRAWN"), ("IN_FLIGHT", "CONFIRMED"), ("IN_FLIGHT", "UNKNOWN"), ("IN_FLIGHT", "REJECTED"), ("IN_FLIGHT", "PLANNED"),
     ("IN_FLIGHT", "BLOCKED"), ("UNKNOWN", "CONFIRMED"), ("UNKNOWN", "PLANNED"), ("UNKNOWN", "BLOCKED"), ("BLOCKED", "CONFIRMED"), ("BLOCKED", "PLANNED"),
     ("BLOCKED", "WITHDRAWN"),
 }
+FOR_HOURS = timedelta(hours=4, minutes=20)  # as the product says, and clocks that are off by ten minutes
 OPEN_ENDED = ("IN_FLIGHT", "UNKNOWN")
 _EARLIER = ("SELECT o.effect_id FROM effect f JOIN effect o ON o.ordering_key = f.ordering_key AND o.target = f.target AND o.sequence < f.sequence "
             "AND o.state = 'PLANNED' WHERE f.effect_id = ?")
@@ -90,6 +92,9 @@ def _effect(world: Any, effect_id: str, old: str, new: str, fence_was: int, fenc
         found.append(("control numbers are used once", f"{effect_id}: {number_was} becomes {number}"))
     if worker is None:
         return found
+    found += _in_doubt(world, effect_id, old, new, fence == fence_was)
+    if (old, new) == ("UNKNOWN", "PLANNED") and kind in READ_BACK and effect_id in world.doubted and world.wire.has_left(effect_id) and not world.wire.looked_since(kind, effect_id, world.doubted[effect_id]):
+        found.append(("a doubt is read back before it is sent again", f"{effect_id} is called absent, and nobody was told that it is"))
     me = holder_of(worker)
     if new == "IN_FLIGHT" and old == "PLANNED" and fence <= fence_was:
         found.append(("every claim has a fence of its own", f"{effect_id}: still {fence}"))
@@ -103,6 +108,15 @@ def _effect(world: Any, effect_id: str, old: str, new: str, fence_was: int, fenc
         elif old == "IN_FLIGHT" != new:
             found += outcomes.judge(world, me, effect_id, kind, fence, new)
     return found
+
+
+def _in_doubt(world: Any, effect_id: str, old: str, new: str, is_same_claim: bool) -> list[tuple[str, str]]:
+    """28: a look that tells nothing, hours after the doubt began, leaves it to a person."""
+    now = world.kernel.at
+    if new == "UNKNOWN" != old:
+        world.doubted[effect_id] = now
+    is_over = now - world.doubted.get(effect_id, now) > FOR_HOURS
+    return [("what is in doubt for hours is a person's", f"{effect_id}: since {world.doubted[effect_id]:%H:%M}")] if old == new == "UNKNOWN" and is_same_claim and is_over else []
 
 
 def _alters(world: Any, effect_id: str, *_: Any) -> list[tuple[str, str]]:
@@ -128,6 +142,8 @@ def _request(world: Any, reference: str, old: str, new: str, *_: Any) -> list[tu
     if old == "shipped":
         return [("states move along their edges", f"{reference}: {old} to {new}")]
     copies = [copy for copy in world.site.orders_now.get(reference, []) if copy.state not in ("cancelled", "refused")]
+    if new == "cancelled" and copies:
+        return [("an order is called closed when it is", f"{reference}: {copies[0].state} at the warehouse")]
     left = [line["sku"] for copy in copies for line in copy.lines.values() if line["shipped"] < line["quantity"]]
     return [("an order is called shipped when all of it is", f"{reference}: {left} not")] if new == "shipped" and left else []
 
@@ -168,9 +184,21 @@ def _watermark(world: Any, feed: str, old: str, new: str, *_: Any) -> list[tuple
         now = world.changes_now() if late else {}  # one that has changed again since will be listed again
         found += [("watermarks never pass a record that is not taken in", f"order {number}") for number in late if now[number] <= reached]
         found += _out_of_sight(world, known, reached)
+        found += [("the book knows every order", f"order {number}: its second change of one second was listed, and is not in the book") for number, second in world.twice.items()
+                  if worker.name in world.listed_since and _lacks_a_change(world, number, second, world.wire.orders_heard.get(worker.name, {}).get(number), known.get(number))]
+        if reached > (newest := max(world.changes_now().values(), default=0)):
+            found.append(("watermarks never pass a record that is not taken in", f"{feed}: {new} is {reached - newest} s after all that ever changed there: what changes next may be behind it"))
     elif worker is not None:
         found += world.passes_a_watermark(feed, new)
     return found
+
+
+def _lacks_a_change(world: Any, number: int, second: int, heard: int | None, known: int | None) -> bool:
+    """27: what a list showed is taken in, though it is dated as what the book has."""
+    if not heard == known == second == world.shop.changed_at(number):
+        return False
+    row = world.look("SELECT lines FROM order_book WHERE order_id = ?", str(number))[0]
+    return {line["line_id"]: line["quantity"] for line in json.loads(row["lines"])} != {str(line_id): line["quantity"] for line_id, line in world.shop.lines_now[number].items()}
 
 
 def _out_of_sight(world: Any, known: dict[Any, int], reached: int) -> list[tuple[str, str]]:

@@ -133,6 +133,10 @@ class Wire:
         read = self._reads.get((READ_BACK.get(kind, ""), self.world.about(kind, row)))
         return read is not None and read >= at
 
+    def has_left(self, effect_id: str) -> bool:
+        """Was it ever on the wire, and nobody has heard that it was not done?"""
+        return self._rounds[effect_id] > 0
+
     def is_sure(self, sent: Sent | None) -> None:
         """It was answered, and may be followed by more of the same effect."""
         if sent is not None:

@@ -215,6 +215,11 @@ class World:
     planned_as_of: dict[str, int] = field(default_factory=dict)  # effect -> the order's change that the book knew when it was planned
     crossed: set[int] = field(default_factory=set)  # those of them that crossed a confirmation on its way
     edits: Counter[int] = field(default_factory=Counter)  # by order
+    asked_again: Counter[int] = field(default_factory=Counter)  # by order: by a person, after the warehouse had refused it
+    twice: dict[int, int] = field(default_factory=dict)  # order -> the second in which it was changed twice
+    listed_since: set[str] = field(default_factory=set)  # processes that have asked for a list since
+    doubted: dict[str, datetime] = field(default_factory=dict)  # effect -> since when nobody knows (watch.py)
+    sends_since: dict[str, datetime] = field(default_factory=dict)  # process -> when it began to tell figures
     came_back: dict[str, int] = field(default_factory=dict)  # number of the receipt -> the order that it really is of
     kept_in_mind: dict[tuple[str, str], list[tuple[datetime, pd.DataFrame]]] = field(default_factory=dict)
     discounts: dict[int, str] = field(default_factory=dict)  # by order
@@ -229,6 +234,7 @@ class World:
     excused: set[str] = field(default_factory=set)  # records of effects sent between a backup and its restore, of which the restored ledger cannot know
     forgotten: dict[str, dict[str, Any]] = field(default_factory=dict)  # those effects
     quiet_seconds: float = QUIET
+    slow_seconds: float = 0.0  # how much longer a round of its flows may take: a far side that is busy
     storefront: str = STOREFRONT  # whose orders this world is about
     kinds: dict[str, int] = field(default_factory=lambda: KINDS)  # how its site ships
     forgets_one_in: int = 3  # files that a site without memory never acknowledges

@@ -7,6 +7,7 @@ import pytest
 
 from connectors.kit.errors import NotNow
 from tasks import orders
+from tasks.restore import take_up_again
 from tests.journeys.rig import ADA, STOREFRONT, Rig
 
 
@@ -128,3 +129,16 @@ def test_an_order_without_a_street_waits_until_it_has_one(world):
     rig.passes(60)
     rig.drains()
     assert rig.desk() == [] and len(rig.at_warehouse(order)) == 1 and rig.violations() == []
+
+
+def test_what_a_restore_put_into_doubt_and_cannot_be_written_is_refused_and_holds_up_nobody(world):
+    """One world had it (marketplace 820005): every run ended at it, and nothing else was read back or sent any more."""
+    rig = world()
+    far = rig.orders(("HEART", 1), to=[ADA | {"state": "The United Counties of the Far North and East"}])
+    near = rig.orders(("MUG", 1))
+    rig.reads_orders()
+    take_up_again(rig.house, 1_000, 100)  # before either was sent
+    rig.passes(3600)
+    rig.drains()
+    assert (len(rig.at_warehouse(far)), len(rig.at_warehouse(near))) == (0, 1)
+    assert [row.record for row in rig.on_desk("rejected_by_warehouse")] == [str(far)]
