@@ -90,6 +90,8 @@ def _effect(world: Any, effect_id: str, old: str, new: str, fence_was: int, fenc
         found.append(("fences never go back", f"{effect_id}: {fence_was} to {fence}"))
     if number_was and number != number_was:
         found.append(("control numbers are used once", f"{effect_id}: {number_was} becomes {number}"))
+    if new == "UNKNOWN" != old:
+        world.doubted[effect_id] = world.kernel.at  # also when a restored backup puts it there: what was in doubt before it is another doubt
     if worker is None:
         return found
     found += _in_doubt(world, effect_id, old, new, fence == fence_was)
@@ -113,8 +115,6 @@ def _effect(world: Any, effect_id: str, old: str, new: str, fence_was: int, fenc
 def _in_doubt(world: Any, effect_id: str, old: str, new: str, is_same_claim: bool) -> list[tuple[str, str]]:
     """28: a look that tells nothing, hours after the doubt began, leaves it to a person."""
     now = world.kernel.at
-    if new == "UNKNOWN" != old:
-        world.doubted[effect_id] = now
     is_over = now - world.doubted.get(effect_id, now) > FOR_HOURS
     return [("what is in doubt for hours is a person's", f"{effect_id}: since {world.doubted[effect_id]:%H:%M}")] if old == new == "UNKNOWN" and is_same_claim and is_over else []
 
