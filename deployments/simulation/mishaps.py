@@ -70,10 +70,14 @@ def _changes_it_while_it_is_read(world: World) -> None:
         if world.is_closed or not waiting or worker is None or not worker.name.startswith("orders"):
             return
         number = world.kernel.dice("twice in a second").choice(waiting)
-        world.shop.when_listed(lambda: is_listed_again(number), at_once=number)
+        world.shop.when_listed(None, at_once=number)
         _one_more(world, number)
         world.twice[number] = world.shop.changed_at(number)
-        world.kernel.later(0, lambda: _one_more(world, number))
+        world.kernel.later(0, lambda: changes_again(number))
+
+    def changes_again(number: int) -> None:
+        _one_more(world, number)
+        world.shop.when_listed(lambda: is_listed_again(number))  # not before: the same request may be delivered twice (F11)
 
     def is_listed_again(number: int) -> None:
         worker = world.kernel.current

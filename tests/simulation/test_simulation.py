@@ -44,6 +44,7 @@ UNUSUAL = {
     (200005, "F27=0,F28=0,F29=0,F30=1", ""): "no fault: a site that had stated nothing yet was to send its last statement twice",
     (77045, "F20=1", ""): "no fault: of a kit's parts one lay at one facility and one at the other, so that nothing whole could be sold",
     (830012, ",".join(f"{fault}=0.01" for fault in EVERY_FAULT), ""): "no fault: what a restored backup put into doubt in the morning had been in doubt the evening before, which it no longer knew",
+    (830050, "F30=0.2", ""): "no fault: a request for the list was delivered twice, and the second came before what it was to have shown",
     (72055, "F13=0.5", ""): "no fault: more left than the order still holds, of a partner that acknowledges nothing; a person was told, and had closed it",
 }
 
