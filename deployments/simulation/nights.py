@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
+from connectors.kit.exchange import kind_of
 from connectors.kit.sandbox import CONNECT_REFUSED, TIMEOUT_AFTER, TIMEOUT_BEFORE
 from contracts.exceptions import IT_IS_THERE, SEND_AGAIN
 from deployments.simulation.kernel import BEGIN
@@ -82,7 +83,7 @@ def looked_up(world: Any, effect_id: str) -> str:
     row = world.look("SELECT kind, record, number FROM effect WHERE effect_id = ?", effect_id)[0]
     if row["number"]:
         came = any(one["control"] == row["number"] for one in world.site.books()["received"])
-        waits = any((world.home / "partner" / world.partner.to_partner).glob(f"*_{row['number']:09}.*"))
+        waits = any(kind_of(file.name) == "whole" for file in (world.home / "partner" / world.partner.to_partner).glob(f"*_{row['number']:09}.*"))  # half put is not there
         return IT_IS_THERE if came or waits else SEND_AGAIN
     said = world.shop.notes_of(int(row["record"])) if row["kind"] == "dispatch_confirmation" else [str(one["items"]) for one in world.shop.books()["refunds"]]
     return IT_IS_THERE if any(effect_id in unquote(one) for one in said) else SEND_AGAIN

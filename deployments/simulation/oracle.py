@@ -126,7 +126,8 @@ def _beyond_the_order(e: demo_checks.Evidence, order_id: str) -> Counter:
     mine = [row for row in e.effects if row.kind == "dispatch_confirmation" and row.record == order_id]
     shown = {row.payload["package_id"] for row in mine if row.state == "CONFIRMED"}
     refused = {row.payload["package_id"]: row for row in mine if row.state == "REJECTED" and row.effect_id in told and row.payload["package_id"] not in shown}
-    lines = {str(line_id): line["sku"] for line_id, line in e.orders[int(order_id)]["lines"].items()}
+    order = e.orders.get(order_id) or e.orders[int(order_id)]  # a marketplace's orders have no plain numbers
+    lines = {str(line_id): line["sku"] for line_id, line in order["lines"].items()}
     for line in (line for row in refused.values() for line in row.payload["lines"] if line["line_id"] in lines):
         found.update(units(lines[line["line_id"]], line["quantity"]))
     return found

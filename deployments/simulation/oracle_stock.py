@@ -81,13 +81,18 @@ class StockWitness:
         first = {one["facility"]: one["fault"] for one in reversed(self._world.site.dock.statements) if one["fault"] != FEED_SILENT}
         if ROWS_LOST in first.values():  # nobody can tell that the first statement of all is a half one
             return False
-        spoken = [one for one in self._world.site.dock.statements if one["fault"] != FEED_SILENT]
-        named = {(one["facility"], part) for one in spoken for part in one["figures"]}
+        named = {(one["facility"], part) for one in self._taken_in() for part in one["figures"]}
         if any((place, part) not in named for place, _ in self.least_at for part in KITS.get(sku, {sku: 1})):
             return False  # of a place that has only told what came in, the rest is not known
         rows = self._world.look("SELECT parts FROM stock_desired WHERE location = ? AND sku = ?", self._world.location, sku)
         at = json.loads(rows[0]["parts"])["at"] if rows else []
         return len({part["facility"] for part in at}) == PLACES and not any(part["stated"] == 0 and (part["facility"], part["sku"]) in self._left_out() for part in at)
+
+    def _taken_in(self) -> list[dict[str, Any]]:
+        """Statements that our book has: one that lies unread yet, or was set aside as one that lost too much, has told it nothing."""
+        written = [one for one in self._world.site.dock.statements if one["fault"] != FEED_SILENT and one["figures"]]
+        ours = {row["key"].split("|")[1] for row in self._world.look("SELECT key FROM inbox WHERE kind = 'stock_levels' AND state <> 'quarantined'")}
+        return [one for (name, _), one in zip(self._world.site.statement_files(), written, strict=True) if name[4:13] in ours]
 
     def _left_out(self) -> set[tuple[str, str]]:
         """(facility, SKU) that a whole statement left out by mistake: that says zero, and where little else is gone it is believed."""

@@ -45,6 +45,9 @@ UNUSUAL = {
     (77045, "F20=1", ""): "no fault: of a kit's parts one lay at one facility and one at the other, so that nothing whole could be sold",
     (830012, ",".join(f"{fault}=0.01" for fault in EVERY_FAULT), ""): "no fault: what a restored backup put into doubt in the morning had been in doubt the evening before, which it no longer knew",
     (830050, "F30=0.2", ""): "no fault: a request for the list was delivered twice, and the second came before what it was to have shown",
+    (830168, "F16=0.1", "marketplace"): "no fault: all that a place ever stated of an article was in statements that were refused as shrunk, and the figure was made without them",
+    (830174, ",".join(f"{fault}={0.3 if fault == 'F14' else 0}" for fault in EVERY_FAULT), ""): "no fault: a person took a file that was half put for one that was there",
+    (830188, ",".join(f"{fault}={0.2 if fault in ('F4', 'F20') else 0}" for fault in EVERY_FAULT), "marketplace"): "no fault: the judge took a buyer's order for a customer's",
     (72055, "F13=0.5", ""): "no fault: more left than the order still holds, of a partner that acknowledges nothing; a person was told, and had closed it",
 }
 
