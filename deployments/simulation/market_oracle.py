@@ -8,7 +8,7 @@ from typing import Any
 from deployments import demo_checks
 from deployments.demo_checks import Evidence
 from deployments.demo_orders import Period
-from deployments.simulation import oracle, oracle_orders, oracle_split, oracle_stock
+from deployments.simulation import oracle, oracle_feeds, oracle_orders, oracle_split, oracle_stock
 from deployments.simulation.market import MARKET
 from deployments.simulation.market_people import is_asked
 from deployments.simulation.world import KITS, LOCATION
@@ -318,7 +318,7 @@ CHECKS = (orders_that_amazon_fulfils_are_not_at_the_warehouse, every_parcel_is_a
           what_was_given_back_is_known, asked_to_cancel_is_not_sent, statements_reach_nobody_in_the_clear, oracle.one_warehouse_order_each,
           oracle.control_numbers_reach_the_warehouse_once, oracle.cut_off_files_are_set_aside, oracle.hostile_names_are_told, oracle.the_book_knows_every_order,
           oracle.exceptions_are_told_once, oracle.held_means_an_exception, oracle.personal_data_is_nowhere_in_the_clear, oracle_orders.all_of_a_message_or_nothing, what_is_told_was_taken, the_shelf_shows_what_is_there,
-          oracle_stock.a_bad_statement_is_told)
+          oracle_stock.a_bad_statement_is_told, oracle_feeds.what_lost_too_much_is_set_aside)
 
 
 def invariants() -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from deployments import demo_checks
-from deployments.simulation import calls, oracle_money, oracle_orders, oracle_returns, oracle_split, oracle_stock
+from deployments.simulation import calls, oracle_feeds, oracle_money, oracle_orders, oracle_returns, oracle_split, oracle_stock
 from deployments.simulation.world import CANARIES, KITS
 
 CALLED_OFF = (4, 5)  # the shop's statuses: refunded, cancelled
@@ -298,4 +298,4 @@ def an_edit_is_followed_before_it_ships(world: Any, e: demo_checks.Evidence) -> 
 CHECKS = (an_edit_is_followed_before_it_ships, every_parcel_is_shown_once, an_order_is_shown_as_shipped, units_asked_are_units_ordered, units_shown_are_units_shipped, one_warehouse_order_each, control_numbers_reach_the_warehouse_once,
           what_is_confirmed_is_there, cut_off_files_are_set_aside, hostile_names_are_told, the_book_knows_every_order, exceptions_are_told_once,
           held_means_an_exception, personal_data_is_nowhere_in_the_clear, calls.calls_are_kept_and_looked_at, *oracle_orders.CHECKS, *oracle_stock.CHECKS, *oracle_money.CHECKS,
-          *oracle_returns.CHECKS)
+          *oracle_returns.CHECKS, oracle_feeds.what_lost_too_much_is_set_aside)
