@@ -246,9 +246,9 @@ def _finding(kind: str, effect: Effect, error: WharfingerError) -> Finding:
 
 
 def _settle_blocked(opened: House, tx: Tx, effect: Effect) -> None:
-    if effect.attempt > 1:
-        opened.ledger.exceptions.settle(tx, effect.payload.get("connection", effect.target), effect.payload.get("order_id", effect.business_key),
-                                        ("blocked_effect",), (), "deliver", f"{effect.target} has it.")
+    if effect.attempt > 1:  # this one, and no other of the same order that a person still has to look for
+        opened.ledger.exceptions.settle_cause(tx, "blocked_effect", effect.payload.get("connection", effect.target), effect.payload.get("order_id", effect.business_key),
+                                              f"blocked_effect:{effect.effect_id}", "deliver", f"{effect.target} has it.")
 
 
 def _note(opened: House, tx: Tx, effect: Effect, what: str, detail: str) -> None:

@@ -31,6 +31,7 @@ MOMENTS = ("placed_at", "modified_at", "ship_by")  # an order that an earlier ve
 NO_LONGER_OPEN = ("done", "not_yet")
 PLANNING_TYPES = ("sku_unknown", "sku_spelling", "unit_unmapped", "facility_unmapped", "ship_method_unmapped", "po_missing", "organisation_missing",
                   "customs_missing", "address_missing", "record_unsound")
+READ_AS = "in"  # in the evidence of an order that could not be read as it came
 
 
 @dataclass
@@ -89,7 +90,9 @@ def enter_page(opened: House, tx: Tx, storefront: str, page: OrderPage, reach: b
                            sorted(group for group, person in people.items() if is_complete(person)), order["modified_at"])
         outcome = opened.ledger.books.take_in(tx, entry)
         counts[outcome] += 1
-        opened.ledger.exceptions.settle(tx, storefront, order_id, ("record_unsound",), (), ACTOR, "The corrected order was taken in.")
+        for row in opened.ledger.exceptions.open_about(tx, storefront, order_id, ("record_unsound",)):
+            if READ_AS in row.evidence:  # what the plan, or a refund of it, is said to break is not mended by reading the order again
+                opened.ledger.exceptions.resolve(tx, row.exception_id, ACTOR, "The corrected order was taken in.")
         if order["fulfilled_by"] != "merchant":
             counts["not_ours"] += outcome in ("new", "changed")
         if outcome in ("new", "changed"):
@@ -174,7 +177,8 @@ def _plan_order(opened: House, tx: Tx, entry: Row[Any], verdict: Any, requests: 
     else:
         findings = _late_edits(opened, tx, entry, live, requests, findings) if verdict.verdict in NO_LONGER_OPEN else []
     opened.ledger.books.planned(tx, entry.connection, entry.order_id, state, asked_hash)
-    opened.ledger.exceptions.settle(tx, entry.connection, entry.order_id, PLANNING_TYPES, [(f.type, f.cause) for f in findings], ACTOR,
+    unread = [row for row in opened.ledger.exceptions.open_about(tx, entry.connection, entry.order_id, ("record_unsound",)) if READ_AS in row.evidence]
+    opened.ledger.exceptions.settle(tx, entry.connection, entry.order_id, PLANNING_TYPES, [(f.type, f.cause) for f in [*findings, *unread]], ACTOR,
                                     f"It no longer holds: the order is now {state}.")
     if opened.ledger.exceptions.open(tx, findings):
         opened.ledger.timeline.note(tx, entry.connection, entry.order_id, "held", ACTOR, ", ".join(sorted({finding.type for finding in findings})))
@@ -299,11 +303,11 @@ def _strange_warehouses(opened: House, requests: list[Any]) -> list[Finding]:
 
 def _sound(storefront: str, page: OrderPage) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[Finding]]:
     """Orders whose every row holds its contract; one unsound row sets the whole order aside."""
-    findings = [Finding("record_unsound", storefront, bad["record"], f"record_unsound:{bad['why']}", {"why": bad["why"]}) for bad in page.unreadable]
+    findings = [Finding("record_unsound", storefront, bad["record"], f"record_unsound:{bad['why']}", {"why": bad["why"], READ_AS: "a page of orders"}) for bad in page.unreadable]
     sound = []
     for contract, frame in ((Orders, page.orders), (OrderLines, page.lines), (ShipGroups, page.ship_groups)):
         good, bad = contract.split(frame)
-        findings += [Finding("record_unsound", storefront, row["order_id"] or "?", f"record_unsound:{row[WHY]}", {"why": row[WHY], "in": contract.__name__})
+        findings += [Finding("record_unsound", storefront, row["order_id"] or "?", f"record_unsound:{row[WHY]}", {"why": row[WHY], READ_AS: contract.__name__})
                      for row in rows_of(bad)]
         sound.append(_by_order(good))
     aside = {finding.record for finding in findings}

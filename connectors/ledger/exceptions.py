@@ -44,10 +44,14 @@ class Exceptions:
                 tx.execute(_AGAIN, again)
         return opened
 
+    def open_about(self, tx: Connection, connection: str, record: str, types: Iterable[str]) -> list[Row[Any]]:
+        """What is open about this record, of these types."""
+        return list(tx.execute(_OPEN_ABOUT, {"of": connection, "about": shortened(record, RECORD_LONGEST), "kinds": list(types)}))
+
     def settle(self, tx: Connection, connection: str, record: str, types: Iterable[str], keep: Iterable[tuple[str, str]], actor: str, reason: str) -> int:
         """Resolve what no longer holds for this record: open, of these types, and not among `keep` (type, cause)."""
         kept, settled = {(kind, shortened(cause, CAUSE_LONGEST)) for kind, cause in keep}, 0
-        for row in tx.execute(_OPEN_ABOUT, {"of": connection, "about": shortened(record, RECORD_LONGEST), "kinds": list(types)}).all():
+        for row in self.open_about(tx, connection, record, types):
             if (row.type, row.cause) not in kept:
                 settled += self.resolve(tx, row.exception_id, actor, reason)
         return settled

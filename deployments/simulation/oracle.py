@@ -31,7 +31,7 @@ AS_THEY_HAPPEN = {
     "nothing is sent on a claim that has ended": "18, on the wire", "what is there is not sent again": "5, on the wire",
     "what is refused does not fit": "D3, in the ledger", "a request goes where the order goes": "3, on the wire", "a partner is asked for what it takes": "O11, on the wire",
     "who is asked to wait waits": "29, on the wire", "an effect says the same for ever": "17, in the ledger", "a file is whole before it has its name": "21, on the disk",
-    "what is resolved stays as it is": "26, in the ledger", "what is lost is left alone for a while": "28, in the ledger: the quiet period after its lease", "what is planned first is sent first": "15, in the ledger", "what has not left is taken back": "O10, in the ledger: neither called too late nor sent with a cancel behind it",
+    "what is resolved stays as it is": "26, in the ledger", "what is lost is left alone for a while": "28, in the ledger: the quiet period after its lease", "what is planned first is sent first": "15, in the ledger", "what is blocked is on a desk": "26, in the ledger: until that very change is decided on", "what has not left is taken back": "O10, in the ledger: neither called too late nor sent with a cancel behind it",
     "nothing is told before it has left": "4, on the wire", "an order is called shipped when all of it is": "D1, on the wire",
     "each address has its request": "1, 3, 10, at rest: orders of several addresses", "each address has its parcels": "4, at rest: what left of each is what is shown",
     "what goes round is told to a person": "28, on the wire", "what moved on is owed": "12, in the ledger",

@@ -19,6 +19,7 @@ FOR_HOURS = timedelta(hours=4, minutes=20)  # as the product says, and clocks th
 OPEN_ENDED = ("IN_FLIGHT", "UNKNOWN")
 _EARLIER = ("SELECT o.effect_id FROM effect f JOIN effect o ON o.ordering_key = f.ordering_key AND o.target = f.target AND o.sequence < f.sequence "
             "AND o.state = 'PLANNED' WHERE f.effect_id = ?")
+_STILL_BLOCKED = ("SELECT e.effect_id FROM exception x JOIN effect e ON x.cause = 'blocked_effect:' || e.effect_id WHERE x.exception_id = ? AND e.state = 'BLOCKED'")
 _UNSENT = ("SELECT e.effect_id FROM request r JOIN effect e ON e.effect_id = r.effect_id WHERE r.order_id = ? AND e.state = 'PLANNED' AND e.evidence NOT LIKE '%was_in_doubt%' "
            "AND e.kind = 'fulfilment_request' AND ? = 'cancel_refused:' || r.reference")
 TOLD_BY = '"told by"'  # the evidence of whoever was told by the far side itself, and needs no claim
@@ -168,6 +169,8 @@ def _exception(world: Any, exception_id: str, old: str, new: str, actor: str, re
         found.append(("closed exceptions say who, when and why", f"{type_name} {exception_id}"))
     if is_fewer:
         found.append(("the same cause counts up", f"{type_name} {exception_id}"))
+    if new == "resolved" and type_name == "blocked_effect":
+        found += [("what is blocked is on a desk", f"{row['effect_id']}: {reason}") for row in world.look(_STILL_BLOCKED, exception_id)]
     if old == "resolved":
         found.append(("what is resolved stays as it is", f"{type_name} {exception_id} is touched again: {new}"))
     return found

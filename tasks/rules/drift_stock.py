@@ -132,7 +132,9 @@ def _why(shown: Seen, wanted: Wanted, history: History, since_before: Moved, sin
                 return "lost_write", f"it shows what we sent at {sent_at:%Y-%m-%d %H:%M} UTC, and what customers bought or called off since: the last update was lost"
         if before is None and has == 0 and not any(was_taken and figure != told for figure, _, was_taken in wanted.told_before):
             return "lost_write", "it has never shown anything, however often it was told"
-    if history.as_told_at is None and before is not None and since_before.explains(before.on_hand, has):  # also where that is what we told it
+    is_left = history.as_told_at is None and before is not None and (
+        since_before.explains(before.on_hand, has) if before.on_hand != told else has == before.on_hand - since_before.sold + since_before.returned)
+    if is_left:  # where it showed before what it was told then, an edit looks the same but for the exact number
         return "lost_write", f"it still shows what it did at {before.seen_at:%Y-%m-%d %H:%M} UTC, before we told it, but for what customers bought or called off"
     factor = next((one for one in wanted.factors if one > 1 and has and told and (has == told * one or has == told // one)), 0)
     if factor:

@@ -147,6 +147,19 @@ def test_a_sale_that_our_book_knew_when_a_figure_was_told_does_not_excuse_that_i
     assert w.shows()["A"] == 10
 
 
+def test_an_edit_is_not_taken_for_what_customers_bought_before_the_same_figure_was_told_again(world):
+    w = _told_world(world)
+    w.clock.sleep(60)
+    _sells(w, "A", 3)
+    orders.take_in_orders(w.house, SHOP)
+    w.says(24 * 60, A=13), w.run()
+    assert w.shows()["A"] == 10
+    w.shop.shown[LOCATION, "A"] = 9
+    w.clock.sleep(HOUR)
+    told = _watch(w)
+    assert (set(told["by_cause"]), told["repaired"], w.shows()["A"]) == ({"manual_edit"}, 0, 9)
+
+
 def test_a_figure_that_is_the_same_after_a_sale_is_told_over_what_the_shop_took_off_itself(world):
     """One is sold, one comes in: our figure is what it was, and the shop's own is one less for ever."""
     w = _told_world(world)

@@ -120,6 +120,30 @@ def test_one_unreadable_order_among_good_ones_is_on_the_desk_and_the_others_go(w
     assert rig.desk() == [] and len(rig.at_warehouse(bad)) == 1 and rig.violations() == []
 
 
+def test_an_order_that_cannot_be_planned_stays_on_the_desk_however_often_it_is_read(world):
+    """By reading: the list shows an order again for as long as the overlap, and whatever was said of it as unsound was called corrected. It was held, and on no desk."""
+    rig = world()
+    order = rig.orders()
+    for _ in range(3):
+        rig.day()
+        rig.passes(60)
+    assert rig.desk() == [("record_unsound", str(order))] and rig.on_desk("record_unsound")[0].evidence["why"] == "the order has no lines"
+
+
+def test_a_change_that_cannot_be_read_stays_on_the_desk_when_the_order_as_we_have_it_is_planned_anew(world):
+    """By reading: the new plan closed it as 'no longer holds', and the change, which no list would show again, was forgotten."""
+    rig = world()
+    order = rig.orders(("GHOST", 1))
+    rig.drains()
+    rig.shop.edit_order(order, currency="??")
+    rig.drains()
+    rig.passes(3600)
+    with rig.ledger.transaction() as tx:
+        rig.ledger.books.plan_again(tx, [(STOREFRONT, str(order))])
+    rig.drains()
+    assert ("record_unsound", str(order)) in rig.desk()
+
+
 def test_an_order_without_a_street_waits_until_it_has_one(world):
     rig = world()
     order = rig.orders(("HEART", 1), to=[{**ADA, "street_1": ""}])

@@ -3,7 +3,7 @@
 import pytest
 
 from connectors.kit.errors import BadConfiguration, Refused
-from connectors.kit.sandbox import TIMEOUT_AFTER
+from connectors.kit.sandbox import CONNECT_REFUSED, TIMEOUT_AFTER
 from contracts.exceptions import REMEDIES, TYPES, Finding
 from deployments.demo_world import FORGOTTEN_METHOD, WAREHOUSE
 from tasks import board, desk, mappings, orders
@@ -164,6 +164,20 @@ def test_a_parcel_that_a_person_saw_there_completes_its_order(world):
     _resolves(rig, _ids(rig, "blocked_effect"), "it is there")
     rig.drains()
     assert rig.shop.books()["orders"][order]["status_id"] == 2 and len(rig.shipments(order)) == 1
+
+
+def test_what_arrives_at_last_takes_nothing_else_of_its_order_off_the_desk(world):
+    """Found by the simulator (a night, 900314): a notice to the warehouse was sent again and arrived, and "the warehouse has it" closed the question whether a parcel of
+    the same order was shown at the shop. It stayed blocked, and nobody was asked any more."""
+    rig = world()
+    order = rig.orders(("HEART", 1))
+    rig.shop.faults.add(CONNECT_REFUSED, on="POST *", times=1)
+    rig.day()
+    with rig.ledger.transaction() as tx:
+        rig.ledger.exceptions.open(tx, [Finding("blocked_effect", STOREFRONT, str(order), "blocked_effect:another of it", {"effect": "another of it", "target": WAREHOUSE})])
+    rig.drains()
+    (attempt,) = [row.attempt for row in rig.ledger.table("effect").itertuples() if (row.kind, row.state) == ("dispatch_confirmation", "CONFIRMED")]
+    assert attempt > 1 and [row.cause for row in rig.on_desk("blocked_effect")] == ["blocked_effect:another of it"]
 
 
 def test_a_mapping_row_frees_exactly_what_waited_and_the_same_twice_is_no_error(world):

@@ -246,7 +246,7 @@ class Campaign:
         self.report.violations.append(f"never at rest: {left[:5]}")
 
     def _state_and_tell(self) -> None:
-        for sku in SKUS:  # every figure changes: one that comes out the same again is not told over the shop's own sales (docs/proof.md, what is not claimed)
+        for sku in SKUS:  # every figure changes: one that was on its way when a sale came, and comes out the same, is not told again (docs/proof.md, what is not claimed)
             self.outside.site.adjust(UK_FACILITY, {sku: 1})
         self.outside.site.state_stock()
         self.passes(30)

@@ -138,6 +138,13 @@ def what_could_not_be_written_cannot_be_taken_back(garden: Garden) -> None:
 
 
 @fresh
+def what_is_there_takes_all_of_its_order_off_the_desk(garden: Garden) -> None:
+    """As it was until world 900314 met it."""
+    garden.put(deliver, "_settle_blocked", lambda opened, tx, effect: effect.attempt > 1 and opened.ledger.exceptions.settle(
+        tx, effect.payload.get("connection", effect.target), effect.payload.get("order_id", effect.business_key), ("blocked_effect",), (), "deliver", "it is there"))
+
+
+@fresh
 def a_control_number_is_not_written_down(garden: Garden) -> None:
     source(garden, effects.Effects.number, ("    self._change(tx, claimed, *IN_DOUBT, number=number)\n", ""))
 
