@@ -48,6 +48,8 @@ UNUSUAL = {
     (830168, "F16=0.1", "marketplace"): "no fault: all that a place ever stated of an article was in statements that were refused as shrunk, and the figure was made without them",
     (830174, ",".join(f"{fault}={0.3 if fault == 'F14' else 0}" for fault in EVERY_FAULT), ""): "no fault: a person took a file that was half put for one that was there",
     (830188, ",".join(f"{fault}={0.2 if fault in ('F4', 'F20') else 0}" for fault in EVERY_FAULT), "marketplace"): "no fault: the judge took a buyer's order for a customer's",
+    (830525, ",".join(f"{fault}={0.4 if fault == 'F13' else 0}" for fault in EVERY_FAULT), ""): "no fault: an edit that the drift watch does not count had moved the figure between two that were lost",
+    (830531, ",".join(f"{fault}={0.3 if fault == 'F15' else 0}" for fault in EVERY_FAULT), ""): "known: a method that was changed while the first parcel was confirmed; taken in, and not planned before it was shown",
     (72055, "F13=0.5", ""): "no fault: more left than the order still holds, of a partner that acknowledges nothing; a person was told, and had closed it",
 }
 
