@@ -89,7 +89,8 @@ class Shelf:
         """Finish what a fault left half done or late."""
         due = [one for one in self._later if one[0] <= self._clock.now()]
         self._later = [one for one in self._later if one[0] > self._clock.now()]
-        for _, name, body in reversed(due):
+        newest = {name: body for _, name, body in sorted(due, key=lambda one: one[0])}  # of one that grew, all of it: the machine may have been off meanwhile
+        for name, body in reversed(newest.items()):
             self._publish(name, body)
 
     @property
