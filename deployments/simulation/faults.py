@@ -31,7 +31,7 @@ GROWING_SECONDS = 100  # how long a file of the partner's may grow under its nam
 NEVER_TWICE = ("dispatch_confirmation", "refund")  # the vendor has no key: documented, see docs/proof.md
 FOLLOWED_BY_STALE = 0.5  # how often the reads after a doubt are stale, where this world knows stale reads
 READ_BACKS = ("read shipments", "read refunds", "read inventory", "read market order", "read market listings")
-SELDOM = ("refund", "look before refund", "read quote", "return_notice", "order_completion")  # what is aimed at these strikes when it comes, also after all has healed
+SELDOM = ("refund", "look before refund", "read quote", "return_notice", "order_completion", "market patch")  # what is aimed at these strikes when it comes, also after all has healed
 OFTEN = 0.3  # a fault at a point strikes seldom: there are so many of them
 AT_A_POINT = 1_000_000  # strikes at points are numbered from here on
 

@@ -15,12 +15,18 @@ CELLS: dict[str, tuple[str, ...]] = {
 }
 OF_STOCK = (PATCH, FEED, UPLOAD, LISTINGS, FEEDS)  # only where the world has stock
 AIMED_AT = 12
+SELDOM, SELDOM_AIMED_AT = (PATCH, FEED), 2  # most worlds have few of them, and patches (faults.py) are also struck when all has healed
 NTH_MAX = 2
 WORLDS_MIN, LEAST_OF_WORLDS = 100, 100
 
 
 def aims(seed: int, turn: int, has_stock: bool, without: Mapping[str, float]) -> Iterator[tuple[str, str, int]]:
-    """(fault, effect, at its n-th call). turn: how many worlds of this kind came before. Where there is stock, half of the strikes are at stock's own calls."""
+    """(fault, effect, at its n-th call). turn: how many worlds of this kind came before. Where there is stock, half of the strikes are at stock's own calls,
+    and the first patches and feeds are aimed at besides."""
+    for effect in SELDOM if has_stock else ():
+        faults = [fault for fault in CELLS[effect] if without.get(fault) != 0]
+        for nth in range(min(SELDOM_AIMED_AT, len(faults))):
+            yield faults[(turn * SELDOM_AIMED_AT + nth) % len(faults)], effect, nth + 1
     for is_stock in (True, False) if has_stock else (False,):
         cells = [(fault, effect) for place in range(max(map(len, CELLS.values()))) for effect, faults in CELLS.items() for fault in faults[place:place + 1]
                  if without.get(fault) != 0 and (effect in OF_STOCK) == is_stock]
