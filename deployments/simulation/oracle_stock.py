@@ -18,6 +18,7 @@ OWN_STEPS = 390.0  # seconds: how often we look, what we do, how long the shop t
 LOST_PERCENT = 40  # a statement that loses more of a place's SKUs or units than this may be refused
 SHOWN_BY_THEN = timedelta(seconds=310)  # what was told so long ago shows, or is lost
 ABOUT_THEN = timedelta(seconds=400)  # an order of so long before may explain a figure: the shop's clock may be off
+LOOKED_BEFORE = timedelta(seconds=60)  # what was seen lost before he typed is told so soon after it: nobody could know (2156257)
 AT_MOST_APART = 12  # units that may have come or gone at a site between two looks at it: a receipt
 
 
@@ -317,7 +318,7 @@ def a_typed_figure_is_told(world: Any, e: Evidence) -> Iterator[str]:
             continue
         last, again = before[-1][2], after[0][2]
         is_sure = last.state == "CONFIRMED" and last.confirmed_at.to_pydatetime() < at
-        if is_sure and after[0][1] == before[-1][1] and not _moved_between(effects, sku, last, again):
+        if is_sure and after[0][0] - at > LOOKED_BEFORE and after[0][1] == before[-1][1] and not _moved_between(effects, sku, last, again):
             yield f"{sku}: somebody typed a figure in at {at:%H:%M:%S}, {after[0][1]} was told again at {after[0][0]:%H:%M:%S}"
 
 
